@@ -1,0 +1,257 @@
+"""Cover an embedding by spikes, and measure how few it takes (Spk).
+
+Concept. A *spike* is a half-line from the origin along which many rows of an embedding lie.
+The rows of highest norm are candidate *peaks*: go through rows by decreasing norm; a row that
+no earlier peak has captured becomes a peak and captures every row whose cosine with it is
+above a threshold. Spk is the number of peaks needed to capture a share rho of the rows,
+divided by the number of rows. Small means spiky; directions drawn at random give Spk = rho.
+
+Conventions. ``E`` has one row per item. Norms and cosines are those of the first f columns.
+The cosine is signed: opposite rows are on different spikes. Ties of norm go to the lower row.
+
+Functions. :func:`cover` returns peaks and membership, :func:`spk` the single number.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+_PEAK_BLOCK = 256  # candidate peaks resolved by one matrix product
+_ROW_BLOCK = 2048  # rows multiplied at a time: bounds the working memory
+_ZERO = 1e-9  # a norm at most this share of the largest counts as zero
+
+
+@dataclass(frozen=True)
+class SpikeCover:
+    """Peaks of an embedding and the rows that each captured.
+
+    Attributes
+    ----------
+    peaks : numpy.ndarray, shape (n_peaks,), int64
+        Rows that are peaks, in the order chosen (decreasing norm).
+    spike : numpy.ndarray, shape (n,), int64
+        For each row the position of its peak in `peaks`, -1 if no peak captured it.
+    captured : numpy.ndarray, shape (n_peaks,), int64
+        Rows captured so far after each peak, the peaks themselves included.
+    spk : float
+        Number of peaks divided by n.
+    """
+
+    peaks: np.ndarray
+    spike: np.ndarray
+    captured: np.ndarray
+
+    @property
+    def spk(self):
+        return len(self.peaks) / len(self.spike)
+
+
+def spk(E, *, f=None, cos_theta=0.9, rho=0.5):
+    """Return Spk@f, the share of rows that must be peaks to capture a share rho of all rows.
+
+    Parameters, errors and source are those of :func:`cover`.
+
+    Returns
+    -------
+    float
+        Between 1 / n (one spike) and ceil(rho n) / n (no two rows collinear).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rays = np.repeat(np.eye(2), 50, axis=0) * np.linspace(1, 2, 100)[:, None]
+    >>> spk(rays)
+    0.01
+    """
+    return cover(E, f=f, cos_theta=cos_theta, rho=rho).spk
+
+
+def cover(E, *, f=None, cos_theta=0.9, rho=0.5):
+    """Choose peaks by decreasing norm until they have captured a share rho of the rows.
+
+    The result is that of the one-peak-at-a-time definition, on every input: candidates are
+    resolved in blocks by single-precision matrix products, and every cosine within rounding
+    of the threshold is computed again in double precision.
+
+    Parameters
+    ----------
+    E : array, shape (n, d), any real dtype
+        Embeddings, one row per item; finite. May be a memory map.
+    f : int, optional
+        Use the first f columns, 1 to d. Default: all.
+    cos_theta : float, default 0.9
+        Collinearity threshold, in (-1, 1): a row is captured when its cosine with the peak is
+        strictly larger.
+    rho : float, default 0.5
+        Share of the n rows to capture, in (0, 1].
+
+    Returns
+    -------
+    SpikeCover
+        Working memory: 25 n bytes for norms, order and membership, and at most 40 MB + 64 kB
+        per column whatever n is; E is never copied whole.
+
+    Raises
+    ------
+    ValueError
+        If E is not a two-dimensional array of finite real numbers, all its rows are zero, or
+        `f`, `cos_theta` or `rho` is out of range.
+
+    Warns
+    -----
+    RuntimeWarning
+        If rows of zero norm (at most 1e-9 of the largest), which no peak can capture, leave
+        fewer than rho n rows to capture.
+
+    References
+    ----------
+    Afchar, Hennequin, Guigue (2023), "Of Spiky SVDs and Music Recommendation", section 2.3.
+
+    Examples
+    --------
+    Three rows on a first ray, two on a second; half of the five rows is reached by one peak,
+    all of them by two:
+
+    >>> import numpy as np
+    >>> E = np.array([[3., 0.], [2., 0.], [0., 2.5], [1., 0.1], [0., 1.]])
+    >>> cover(E).peaks
+    array([0])
+    >>> both = cover(E, rho=1)
+    >>> both.peaks, both.spike, both.captured
+    (array([0, 2]), array([0, 0, 1, 0, 1]), array([3, 5]))
+    """
+    E, cos_theta = _checked(E, f, cos_theta, rho)
+    n = len(E)
+    norm, scale = _norms(E)
+    order = np.argsort(-norm, kind="stable")
+    order = order[: np.count_nonzero(norm > _ZERO * norm.max())]
+    target = math.ceil(rho * n - 1e-9)
+    if len(order) < target:
+        warnings.warn(
+            f"only {len(order)} of {n} rows have a norm above zero: rho={rho} cannot be reached, "
+            "so Spk counts the peaks that capture those",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    spike = np.full(n, -1, dtype=np.int64)
+    peaks, captured, total, start = [], [], 0, 0
+    while total < target and start < len(order):
+        start, candidates = _next_free(order, spike, start)
+        if len(candidates) == 0:
+            break
+        block = _Block(E, norm, scale, candidates, cos_theta)
+        first = len(peaks)
+        for rows in _free_rows(spike, norm, _ROW_BLOCK):
+            which = block.first_capture(rows)
+            spike[rows] = np.where(which < 0, -1, first + which)
+        spike[block.peaks] = first + np.arange(len(block.peaks))
+        sizes = np.bincount(spike[spike >= first] - first, minlength=len(block.peaks))
+        running = total + np.cumsum(sizes)
+        needed = min(int(np.searchsorted(running, target)) + 1, len(running))
+        spike[spike >= first + needed] = -1
+        peaks.extend(block.peaks[:needed])
+        captured.extend(running[:needed])
+        total = int(running[needed - 1])
+    return SpikeCover(np.array(peaks, dtype=np.int64), spike, np.array(captured, dtype=np.int64))
+
+
+class _Block:
+    """Candidates in order of norm; the peaks among them, and what those capture."""
+
+    def __init__(self, E, norm, scale, candidates, cos_theta):
+        self.E, self.norm, self.scale, self.cos_theta = E, norm, scale, cos_theta
+        # error of a dot product of two unit rows rounded to single precision, with room to spare
+        self.band = (E.shape[1] + 16) * 2.0**-23
+        self.peaks, self.unit_peaks = candidates, self._unit(candidates)
+        capture = self._captures(candidates)
+        taken = np.zeros(len(candidates), dtype=bool)
+        chosen = []
+        for j in range(len(candidates)):
+            if not taken[j]:
+                chosen.append(j)
+                taken |= capture[:, j]
+        self.peaks, self.unit_peaks = candidates[chosen], self.unit_peaks[chosen]
+
+    def first_capture(self, rows):
+        """Position of the first peak that captures each row, -1 where none does."""
+        capture = self._captures(rows)
+        first = capture.argmax(axis=1)
+        return np.where(capture[np.arange(len(rows)), first], first, -1)
+
+    def _captures(self, rows):
+        cosine = self._unit(rows) @ self.unit_peaks.T
+        capture = cosine > np.float32(self.cos_theta - self.band)
+        unclear = np.flatnonzero(capture & (cosine < np.float32(self.cos_theta + self.band)))
+        for a in range(0, len(unclear), _ROW_BLOCK):
+            i, j = np.divmod(unclear[a : a + _ROW_BLOCK], len(self.peaks))
+            capture[i, j] = self._exact(rows[i], self.peaks[j]) > self.cos_theta
+        return capture
+
+    def _unit(self, rows):
+        return (self._rows(rows) / self.norm[rows, None]).astype(np.float32)
+
+    def _exact(self, rows, peaks):
+        dot = np.einsum("ij,ij->i", self._rows(rows), self._rows(peaks))
+        return dot / (self.norm[rows] * self.norm[peaks])
+
+    def _rows(self, rows):
+        return self.E[rows] * self.scale
+
+
+def _checked(E, f, cos_theta, rho):
+    E = np.asanyarray(E)
+    if E.ndim != 2 or 0 in E.shape:
+        raise ValueError(f"E must be a non-empty array of shape (n, d), got shape {E.shape}")
+    if E.dtype.kind not in "fiub":
+        raise ValueError(f"E must hold real numbers, got dtype {E.dtype}")
+    if f is not None:
+        if not 1 <= f <= E.shape[1]:
+            raise ValueError(f"f must be between 1 and the {E.shape[1]} columns of E, got {f}")
+        E = E[:, :f]
+    if not -1 < cos_theta < 1:
+        raise ValueError(f"cos_theta must be between -1 and 1, both excluded, got {cos_theta}")
+    if not 0 < rho <= 1:
+        raise ValueError(f"rho must be above 0 and at most 1, got {rho}")
+    return E, float(cos_theta)
+
+
+def _norms(E):
+    """Norm of each row of E times a power of two that keeps squares within range."""
+    blocks = [slice(a, a + _ROW_BLOCK) for a in range(0, len(E), _ROW_BLOCK)]
+    largest = 0.0
+    for block in blocks:
+        largest = max(largest, float(np.abs(E[block].astype(np.float64)).max()))
+        if not math.isfinite(largest):
+            bad = np.argwhere(~np.isfinite(E[block]))[0]
+            raise ValueError(
+                f"E holds {E[block][tuple(bad)]} at row {block.start + bad[0]}, column {bad[1]}; "
+                "remove or fill such rows first"
+            )
+    if largest == 0:
+        raise ValueError("every row of E is zero: there is no direction to measure")
+    scale = 2.0 ** -min(max(math.frexp(largest)[1], -1022), 1022)
+    norm = np.concatenate([np.linalg.norm(E[block] * scale, axis=1) for block in blocks])
+    return norm, scale
+
+
+def _next_free(order, spike, start):
+    """The next candidates in order that no peak has captured, and where to go on from."""
+    found = []
+    while start < len(order) and len(found) < _PEAK_BLOCK:
+        ahead = order[start : start + _PEAK_BLOCK]
+        free = np.flatnonzero(spike[ahead] < 0)[: _PEAK_BLOCK - len(found)]
+        found.extend(ahead[free])
+        full = len(found) == _PEAK_BLOCK
+        start += int(free[-1]) + 1 if full else len(ahead)
+    return start, np.array(found, dtype=np.int64)
+
+
+def _free_rows(spike, norm, size):
+    """Blocks of rows, in row order, that are on no spike yet and have a direction."""
+    floor = _ZERO * norm.max()
+    for a in range(0, len(spike), size):
+        rows = a + np.flatnonzero((spike[a : a + size] < 0) & (norm[a : a + size] > floor))
+        if len(rows):
+            yield rows
