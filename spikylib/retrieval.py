@@ -1,0 +1,259 @@
+"""Retrieve the most similar items of an embedding, exactly.
+
+Concept. The items most similar to a query are those of highest *cosine*, or of highest *dot
+product*, which is the cosine times the norm of the item (the norm of the query changes nothing
+in its own list). Any compromise, cosine times norm^gamma, is the dot product with rows rescaled
+to norm^gamma.
+
+Conventions. ``E`` has one row per item; what is returned are rows of ``E``. The order is
+total: by score, and where two scores agree to :math:`2^{-40}` of the largest score possible
+for the query, by row, the lower first. So rounding never decides, and items on one exact spike
+are ties for the cosine. A row of zero norm has cosine 0 with everything.
+
+Functions. :func:`top_k`.
+"""
+
+import math
+
+import numpy as np
+
+_QUERY_BLOCK = 1024  # queries served by one pass over the candidates
+_CANDIDATE_BLOCK = 4096  # candidates scored by one matrix product
+_ENTRIES = 2**22  # survivors held for a block of queries
+_DIGITS = 2.0**40  # scores that agree to one part in this are tied
+
+
+def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=False):
+    """Return the k candidates most similar to each query, best first.
+
+    The result is that of sorting all candidates by their score in double precision. Scores are
+    first bounded from both sides by single-precision matrix products; only those that the
+    bounds leave in doubt are computed in double precision.
+
+    Parameters
+    ----------
+    E : array, shape (n, d), any real dtype
+        Embeddings, one row per item; finite. May be a memory map.
+    queries : array of int, shape (q,), or array of float, shape (q, d)
+        Rows of E, or vectors of their own (means of items, say).
+    k : int
+        Results per query, 1 to the number of candidates.
+    similarity : {"cosine", "dot"}, default "cosine"
+        What to rank by.
+    candidates : array of int, shape (c,), optional
+        Distinct rows of E to choose from. Default: all.
+    exclude_self : bool, default False
+        Leave each query out of its own result. Queries must then be rows of E.
+
+    Returns
+    -------
+    indices : numpy.ndarray, shape (q, k), int64
+        Rows of E by decreasing score; ties go to the lower row.
+    scores : numpy.ndarray, shape (q, k), float64
+        Their similarity, to a precision of 2^-40 of the norms' product (1 for the cosine).
+
+        Beside these 16 q k bytes, works in 20 bytes per candidate and at most about 450 MB
+        (250 MB at k = 500), whatever q and n are.
+
+    Raises
+    ------
+    ValueError
+        If E or the query vectors are not two-dimensional, real and finite or differ in their
+        number of columns; if a row is out of range, or candidates repeat; if `k` is not
+        between 1 and the number of candidates left to every query; if `similarity` is unknown;
+        if `exclude_self` is asked of vectors.
+
+    References
+    ----------
+    Afchar, Hennequin, Guigue (2023), "Of Spiky SVDs and Music Recommendation", section 3.3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> E = np.array([[1., 0.], [3., 3.], [0.5, 0.1], [0., 2.]])
+    >>> indices, scores = top_k(E, [0], 2, exclude_self=True)
+    >>> indices, scores.round(3)
+    (array([[2, 1]]), array([[0.981, 0.707]]))
+    >>> top_k(E, [0], 2, similarity="dot", exclude_self=True)
+    (array([[1, 2]]), array([[3. , 0.5]]))
+    """
+    E = _matrix("E", E)
+    if similarity not in ("cosine", "dot"):
+        raise ValueError(f'similarity must be "cosine" or "dot", got {similarity!r}')
+    rows = np.arange(len(E)) if candidates is None else np.sort(_rows("candidates", candidates, len(E)))
+    if len(rows) and (rows[1:] == rows[:-1]).any():
+        raise ValueError(f"candidates repeat row {rows[1:][rows[1:] == rows[:-1]][0]}; give each row once")
+    queries = np.asarray(queries)
+    given_rows = queries.ndim != 2
+    if given_rows:
+        queries = _rows("queries", queries, len(E))
+    else:
+        queries = _matrix("queries", queries)
+        if queries.shape[1] != E.shape[1]:
+            raise ValueError(f"queries have {queries.shape[1]} columns, E has {E.shape[1]}")
+        if exclude_self:
+            raise ValueError("exclude_self needs queries that are rows of E, got vectors")
+    available = len(rows) - int(exclude_self and np.isin(queries, rows).any())
+    if not 1 <= k <= available:
+        raise ValueError(f"k must be between 1 and the {available} candidates of a query, got {k}")
+    table = _Candidates(E, rows, similarity)
+    indices = np.empty((len(queries), k), dtype=np.int64)
+    scores = np.empty((len(queries), k))
+    step = max(1, min(_QUERY_BLOCK, _ENTRIES // k))
+    for a in range(0, len(queries), step):
+        block = queries[a : a + step]
+        vectors = np.asarray(E[block] if given_rows else block, dtype=np.float64)
+        banned = table.positions(block) if exclude_self else None
+        indices[a : a + step], scores[a : a + step] = _search(table, vectors, k, banned)
+    return indices, scores
+
+
+class _Candidates:
+    """Candidate rows, with what bounds and what computes their scores."""
+
+    def __init__(self, E, rows, similarity):
+        self.E, self.rows, self.cosine = E, rows, similarity == "cosine"
+        norm = np.concatenate([_norms("E", E[block]) for block in self._blocks(len(rows))])
+        self.norm = norm
+        self.top = max(float(norm.max()), np.finfo(float).tiny)
+        # error of a dot product of two single-precision rows, relative to their norms, with room
+        # to spare; the constant covers underflow and the rounding of scores
+        self.band = (E.shape[1] + 16) * 2.0**-23
+        self.slack = np.where(norm > 0, 1.0, 0.0) if self.cosine else norm / self.top
+        self.slack = (self.slack + 1e-6).astype(np.float32)
+
+    def _blocks(self, n):
+        return (self.rows[a : a + _CANDIDATE_BLOCK] for a in range(0, n, _CANDIDATE_BLOCK))
+
+    def positions(self, rows):
+        """Position of each row among the candidates, -1 where it is none."""
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        return np.where(self.rows[at] == rows, at, -1)
+
+    def upper_bounds(self, unit, start):
+        """Upper bounds of the scores of one block of candidates, shape (queries, block)."""
+        block = slice(start, start + _CANDIDATE_BLOCK)
+        scale = np.where(self.norm[block] > 0, self.norm[block], 1.0) if self.cosine else self.top
+        vectors = np.empty((len(self.rows[block]), unit.shape[1]), dtype=np.float32)
+        vectors[:, :-1] = self.E[self.rows[block]] / np.reshape(scale, (-1, 1))
+        vectors[:, -1] = self.slack[block]
+        return unit @ vectors.T
+
+    def ticks(self, vector, norm, at):
+        """Scores of one query in whole multiples of one tick, and the tick."""
+        size = 1.0 if self.cosine else norm * self.top
+        tick = 2.0 ** (math.frexp(size)[1] - 40) if size > 0 else 1.0
+        scores = np.concatenate(
+            [
+                np.einsum("ij,j->i", np.asarray(self.E[self.rows[part]], dtype=np.float64), vector)
+                for part in (at[a : a + _CANDIDATE_BLOCK] for a in range(0, len(at), _CANDIDATE_BLOCK))
+            ]
+        )
+        if self.cosine:
+            length = self.norm[at] * norm
+            scores = np.divide(scores, length, out=np.zeros(len(at)), where=length > 0)
+        return np.rint(scores / tick), tick
+
+    def best(self, vector, norm, at, k):
+        """The first k of the candidates `at` (ascending) in order, and their scores."""
+        ticks, tick = self.ticks(vector, norm, at)
+        order = np.argsort(-ticks, kind="stable")[:k]
+        return at[order], ticks[order] * tick
+
+
+def _search(table, vectors, k, banned):
+    """Top k of a block of queries; `banned` holds a candidate position per query, or -1."""
+    norm = _norms("queries", vectors)
+    unit = np.zeros((len(vectors), vectors.shape[1] + 1), dtype=np.float32)
+    unit[:, :-1] = vectors / np.where(norm > 0, norm, 1.0)[:, None]
+    unit[:, -1] = table.band
+    floor = np.full(len(vectors), -np.inf, dtype=np.float32)
+    held = _Held(table, vectors, norm, k, floor)
+    for start in range(0, len(table.rows), _CANDIDATE_BLOCK):
+        upper = table.upper_bounds(unit, start)
+        if banned is not None:
+            here = np.flatnonzero((banned >= start) & (banned < start + upper.shape[1]))
+            upper[here, banned[here] - start] = -np.inf
+        held.add(*np.nonzero(upper >= floor[:, None]), upper, start)
+    return held.results()
+
+
+class _Held:
+    """Candidates that may still be among the top k of each query of a block."""
+
+    def __init__(self, table, vectors, norm, k, floor):
+        self.table, self.vectors, self.norm, self.k, self.floor = table, vectors, norm, k, floor
+        self.query = np.empty(0, dtype=np.uint16)
+        self.at = np.empty(0, dtype=np.int32)
+        self.upper = np.empty(0, dtype=np.float32)
+
+    def add(self, query, column, upper, start):
+        found = upper[query, column]
+        real = found > -np.inf
+        self.query = np.concatenate([self.query, query[real].astype(np.uint16)])
+        self.at = np.concatenate([self.at, (column[real] + start).astype(np.int32)])
+        self.upper = np.concatenate([self.upper, found[real]])
+        if len(self.at) > 2 * self.k * len(self.vectors):
+            self._prune()
+
+    def results(self):
+        picked = [self._best(q, part) for q, part in enumerate(self._parts())]
+        rows = [self.table.rows[at] for at, _ in picked]
+        return np.stack(rows), np.stack([scores for _, scores in picked])
+
+    def _parts(self):
+        """Entries of each query, its candidates ascending."""
+        order = np.argsort(self.query, kind="stable")
+        return np.split(order, np.searchsorted(self.query[order], np.arange(1, len(self.vectors))))
+
+    def _best(self, query, part):
+        return self.table.best(self.vectors[query], self.norm[query], self.at[part], self.k)
+
+    def _prune(self):
+        """Raise each query's floor to the k-th lower bound, and drop what is under it."""
+        lower = self.upper - np.float32(2 * self.table.band) * self.table.slack[self.at]
+        kept = []
+        for query, part in enumerate(self._parts()):
+            if len(part) > self.k:
+                kth = len(part) - self.k
+                self.floor[query] = max(self.floor[query], np.partition(lower[part], kth)[kth])
+                part = part[self.upper[part] >= self.floor[query]]
+            if len(part) > 2 * self.k:
+                # bounds too close to tell them apart, as on an exact spike: settle it now
+                best, _ = self._best(query, part)
+                part = part[np.isin(self.at[part], best)]
+            kept.append(part)
+        kept = np.concatenate(kept)
+        self.query, self.at, self.upper = self.query[kept], self.at[kept], self.upper[kept]
+
+
+def _matrix(name, array):
+    array = np.asanyarray(array)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"{name} must be a non-empty array of shape (rows, columns), got shape {array.shape}"
+        )
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _rows(name, rows, n):
+    rows = np.asarray(rows)
+    if rows.ndim != 1 or (rows.dtype.kind not in "iu" and len(rows)):
+        raise ValueError(
+            f"{name} must be a list of row numbers, got dtype {rows.dtype} and shape {rows.shape}"
+        )
+    bad = rows[(rows < 0) | (rows >= n)]
+    if len(bad):
+        raise ValueError(f"{name} holds row {bad[0]}, but E has rows 0 to {n - 1}")
+    return rows.astype(np.int64)
+
+
+def _norms(name, block):
+    norm = np.linalg.norm(np.asarray(block, dtype=np.float64), axis=1)
+    if not np.isfinite(norm).all():
+        raise ValueError(
+            f"{name} holds NaN, infinity or values whose square overflows; remove or rescale them"
+        )
+    return norm

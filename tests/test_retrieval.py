@@ -1,0 +1,180 @@
+"""Top-k retrieval against a full sort."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikylib import retrieval
+from spikylib.retrieval import top_k
+
+
+def full_sort(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=False):
+    """Sort every candidate of every query, one number at a time."""
+    rows = range(len(E)) if candidates is None else candidates
+    indices, scores = [], []
+    for query in queries:
+        pairs = []
+        for row in rows:
+            if exclude_self and row == query:
+                continue
+            score = sum(a * b for a, b in zip(E[query].tolist(), E[row].tolist()))
+            if similarity == "cosine":
+                lengths = sum(a * a for a in E[query].tolist()) * sum(b * b for b in E[row].tolist())
+                score = score / lengths**0.5 if lengths else 0.0
+            pairs.append((-round(score, 9), row, score))
+        pairs.sort()
+        indices.append([row for _, row, _ in pairs[:k]])
+        scores.append([score for _, _, score in pairs[:k]])
+    return np.array(indices), np.array(scores)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks so small that a few rows meet every branch: pruning, settling, several passes."""
+    monkeypatch.setattr(retrieval, "_QUERY_BLOCK", 3)
+    monkeypatch.setattr(retrieval, "_CANDIDATE_BLOCK", 7)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("exclude_self", [False, True])
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_equals_a_full_sort(small_blocks, similarity, exclude_self, k):
+    rng = np.random.default_rng(1)
+    E = rng.standard_normal((60, 6)) * rng.pareto(1.5, (60, 1))
+    queries = [3, 59, 0, 17, 3]
+    expected = full_sort(E, queries, k, similarity=similarity, exclude_self=exclude_self)
+    found = top_k(E, queries, k, similarity=similarity, exclude_self=exclude_self)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-9)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    rows=st.lists(st.tuples(*[st.integers(-2, 2)] * 3), min_size=2, max_size=40),
+    k=st.integers(1, 40),
+    similarity=st.sampled_from(["cosine", "dot"]),
+    exclude_self=st.booleans(),
+    blocks=st.tuples(st.integers(1, 4), st.integers(1, 9)),
+)
+def test_ties_go_to_the_lower_row(rows, k, similarity, exclude_self, blocks):
+    E = np.array(rows, dtype=float)
+    k = min(k, len(E) - 1)
+    queries = list(range(len(E)))
+    expected = full_sort(E, queries, k, similarity=similarity, exclude_self=exclude_self)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrieval, "_QUERY_BLOCK", blocks[0])
+        patch.setattr(retrieval, "_CANDIDATE_BLOCK", blocks[1])
+        found = top_k(E, queries, k, similarity=similarity, exclude_self=exclude_self)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-9)
+
+
+def test_rows_on_one_ray_are_ties_for_the_cosine_and_ranked_by_norm_for_the_dot_product():
+    direction = np.array([0.3, -0.7, 0.1])
+    E = np.outer([1.0, 3.0, 0.1, 7.0, 2.0], direction)
+    indices, scores = top_k(E, [3], 5)
+    assert indices.tolist() == [[0, 1, 2, 3, 4]]
+    assert scores.tolist() == [[1.0] * 5]
+    assert top_k(E, [2], 5, similarity="dot")[0].tolist() == [[3, 1, 4, 0, 2]]
+
+
+def test_single_precision_alone_would_be_wrong():
+    # steps of 1e-9 around 1 are all the same number in single precision
+    n = 2000
+    height = np.random.default_rng(2).permutation(n) * 1e-9
+    E = np.column_stack([1 + height, np.zeros(n)])
+    query = np.array([[1.0, 0.0]])
+    indices, scores = top_k(E, query, 300, similarity="dot")
+    np.testing.assert_array_equal(indices[0], np.argsort(-height)[:300])
+    np.testing.assert_allclose(scores[0], 1 + np.sort(height)[::-1][:300], rtol=1e-11)
+
+
+def test_crossing_the_real_block_sizes():
+    rng = np.random.default_rng(3)
+    E = rng.standard_normal((9000, 5)).astype(np.float32)
+    E[::3] = np.outer(rng.uniform(0.5, 2, 3000), [1, 0, 0, 0, 0])  # a third of the rows on one ray
+    queries = rng.choice(9000, 1100, replace=False)
+    indices, scores = top_k(E, queries, 20, exclude_self=True)
+    unit = E / np.linalg.norm(E.astype(float), axis=1, keepdims=True)
+    unit = unit.astype(float)
+    for q in (0, 1, 2, 1023, 1024, 1099):
+        cosine = unit @ unit[queries[q]]
+        cosine[queries[q]] = -2
+        order = np.lexsort((np.arange(9000), -np.round(cosine, 6)))[:20]
+        np.testing.assert_allclose(scores[q], np.sort(cosine)[::-1][:20], atol=1e-6)
+        if queries[q] % 3 == 0:
+            np.testing.assert_array_equal(indices[q], order)
+    assert (indices != queries[:, None]).all()
+
+
+def test_candidates_limit_the_result_and_their_order_does_not_matter():
+    rng = np.random.default_rng(4)
+    E = rng.standard_normal((30, 4))
+    candidates = [20, 3, 7, 11, 28]
+    expected = full_sort(E, [3, 5], 4, candidates=candidates, exclude_self=True)
+    found = top_k(E, [3, 5], 4, candidates=candidates, exclude_self=True)
+    np.testing.assert_array_equal(found[0], expected[0])
+    again = top_k(E, [3, 5], 4, candidates=candidates[::-1], exclude_self=True)
+    np.testing.assert_array_equal(again[0], expected[0])
+
+
+def test_vectors_as_queries():
+    E = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+    mean = E[[0, 1]].mean(axis=0, keepdims=True)
+    indices, scores = top_k(E, mean, 3, similarity="dot")
+    assert indices.tolist() == [[2, 1, 0]]
+    assert scores.tolist() == [[4.5, 2.0, 0.5]]
+    np.testing.assert_array_equal(top_k(E, E, 2)[0], top_k(E, [0, 1, 2], 2)[0])
+
+
+def test_zero_rows_have_cosine_zero():
+    E = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    indices, scores = top_k(E, [0, 1], 3)
+    assert indices.tolist() == [[0, 1, 2], [1, 0, 2]]
+    assert scores.tolist() == [[0.0, 0.0, 0.0], [1.0, 0.0, -1.0]]
+    indices, scores = top_k(np.zeros((3, 2)), [1], 2, similarity="dot")
+    assert indices.tolist() == [[0, 1]]
+    assert scores.tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1.0, 1e140])
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_scale_of_the_embedding_does_not_matter(scale, similarity):
+    E = np.random.default_rng(5).standard_normal((50, 4))
+    plain = top_k(E, [0, 9], 10, similarity=similarity)[0]
+    np.testing.assert_array_equal(top_k(E * scale, [0, 9], 10, similarity=similarity)[0], plain)
+
+
+def test_integer_rows_and_no_queries():
+    E = np.array([[1, 2], [3, 4]])
+    assert top_k(E, [0], 1, similarity="dot")[1].tolist() == [[11.0]]
+    indices, scores = top_k(E, [], 2)
+    assert indices.shape == scores.shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (dict(E=np.zeros(3)), "shape"),
+        (dict(E=np.zeros((3, 2), complex)), "complex128"),
+        (dict(E=np.array([[1.0, np.nan], [1.0, 2.0], [0.0, 1.0]])), "NaN"),
+        (dict(k=0), "got 0"),
+        (dict(k=4), "the 3 candidates of a query, got 4"),
+        (dict(k=3, exclude_self=True), "the 2 candidates of a query, got 3"),
+        (dict(similarity="euclid"), "'euclid'"),
+        (dict(queries=[3]), "row 3, but E has rows 0 to 2"),
+        (dict(queries=[-1]), "row -1"),
+        (dict(queries=[0.5]), "float64"),
+        (dict(queries=[[1.0, 2.0, 3.0]]), "3 columns, E has 2"),
+        (dict(queries=[[1.0, np.inf]]), "infinity"),
+        (dict(queries=[[1.0, 2.0]], exclude_self=True), "got vectors"),
+        (dict(candidates=[0, 9]), "row 9"),
+        (dict(candidates=[1, 0, 1]), "repeat row 1"),
+        (dict(candidates=[True, False, True]), "bool"),
+    ],
+)
+def test_bad_input(arguments, message):
+    plain = dict(E=np.arange(1.0, 7.0).reshape(3, 2), queries=[0], k=1)
+    with pytest.raises(ValueError, match=message):
+        top_k(**{**plain, **arguments})
