@@ -2,78 +2,82 @@
 
 Everything loads into :class:`Interactions`: a binary items x contexts matrix with its labels.
 Items and contexts are numbered in order of first appearance in the source. Published files
-are looked for under the *data home*: the ``data_home`` argument, else ``$SPIKYLIB_DATA``, else
-the user's cache folder. No data is bundled: every licence forbids it.
+are looked for under the *data home*: see :func:`home`; `spikylib.download` fetches them.
+No data is bundled: every licence forbids it.
 """
 
+import difflib
 import inspect
+import lzma
 import os
-from dataclasses import dataclass
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
+import pyarrow.parquet
+
+from spikylib import _readers
+from spikylib._interactions import Embeddings, Interactions
+from spikylib._interactions import build as _build
+from spikylib._publishers import DATASETS
+
+__all__ = [
+    "Embeddings",
+    "Interactions",
+    "catalogue",
+    "files",
+    "home",
+    "load",
+    "read_embeddings",
+    "read_interactions",
+    "read_snapshots",
+    "synthetic",
+]
 
 
-@dataclass(frozen=True)
-class Interactions:
-    """Which item was seen in which context.
-
-    Attributes
-    ----------
-    matrix : scipy.sparse.csr_array, shape (n_items, n_contexts), int32
-        1 where the context holds the item, whatever the number of times.
-    items : pandas.DataFrame, n_items rows
-        ``id``, and ``title``, ``artist``, ``album``, ``tags`` where the data has them.
-    contexts : pandas.DataFrame, n_contexts rows
-        ``id``, and what else the data tells.
-    times : numpy.ndarray of datetime64[s], shape (matrix.nnz,), or None
-        First time of each stored entry, in the order of ``matrix.data``, where the data is dated.
-    name : str
-        Name of the dataset, or of the file.
-    notes : str
-        What a reader of the numbers should know: parts missing, rows dropped.
-    """
-
-    matrix: sp.csr_array
-    items: pd.DataFrame
-    contexts: pd.DataFrame
-    times: np.ndarray | None = None
-    name: str = ""
-    notes: str = ""
-
-    @property
-    def n_items(self):
-        return self.matrix.shape[0]
-
-    @property
-    def n_contexts(self):
-        return self.matrix.shape[1]
-
-
-def load(name, *, data_home=None, **options):
-    """Load a dataset by name.
+def load(
+    name,
+    *,
+    data_home=None,
+    download=False,
+    item_column=None,
+    context_column=None,
+    time_column=None,
+    **options,
+):
+    """Load a dataset by name, or the user's own file by path.
 
     Parameters
     ----------
-    name : str
-        A name of :func:`catalogue`: ``"synthetic"`` needs no file.
+    name : str or path
+        A name of :func:`catalogue` (``"synthetic"`` needs no file), or the path of a file:
+        interactions where `item_column` and `context_column` are given (see
+        :func:`read_interactions`), else embeddings (see :func:`read_embeddings`).
     data_home : path, optional
-        Folder that holds the datasets' folders. Default: ``$SPIKYLIB_DATA``, else the user's
-        cache folder.
+        Folder that holds the datasets' folders. Default: see :func:`home`.
+    download : bool, default False
+        Fetch the dataset from its publisher if it is not there. Shows the terms first.
+    item_column, context_column, time_column : str, optional
+        Columns of the user's file. A dataset loaded by name has its own and ignores them, and so
+        does a ``.npy`` or ``.npz`` file.
     **options
-        Options of the dataset: ``min_context_size`` (default 5) of ``cornell-yes-*``; those of
-        :func:`synthetic`.
+        ``min_context_size`` (1; 5 for ``cornell-yes-*``): leave out contexts of fewer rows.
+        ``min_item_count`` (1): then leave out items in fewer contexts.
+        ``start``, ``end`` (dated data): first of all, leave out what is not in start <= time < end.
+        ``features`` ("svd" or "mf") of ``deezer-songs``. Those of :func:`synthetic`, or
+        of :func:`read_interactions` and :func:`read_embeddings` for a path.
 
     Returns
     -------
-    Interactions
+    Interactions, or Embeddings for ``deezer-songs`` and files of embeddings
 
     Raises
     ------
     ValueError
-        Unknown name (the message lists the names), or a file that is not what was published.
+        Unknown name (the message lists the names), a file that is not what was published, or
+        nothing left by the options.
     TypeError
         Unknown option.
     FileNotFoundError
@@ -84,38 +88,121 @@ def load(name, *, data_home=None, **options):
     >>> load("synthetic", n_items=500, n_contexts=800, n_communities=8).matrix.shape
     (500, 800)
     """
-    if name not in _LOADERS:
-        raise ValueError(f"unknown dataset {name!r}; choose one of: {', '.join(_LOADERS)}")
-    loader = _LOADERS[name]
-    known = [p.name for p in inspect.signature(loader).parameters.values() if p.default is not p.empty]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise TypeError(f"{name} has no option {unknown[0]!r}; its options are: {', '.join(known)}")
-    if name == "synthetic":
-        return loader(**options)
-    return loader(name, _home(data_home), **options)
+    if name in _LOADERS:
+        loader = _LOADERS[name]
+        _check_options(name, loader, options)
+        if name == "synthetic":
+            return loader(**options)
+        if download and not files(name, data_home):
+            from spikylib.download import fetch
+
+            fetch(name, data_home=data_home)
+        return loader(name, home(data_home), **options)
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        near = difflib.get_close_matches(str(name), _LOADERS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(
+            f"unknown dataset {str(name)!r}; {hint}choose one of: {', '.join(_LOADERS)}; or give the path of a file"
+        )
+    if _suffix(path) not in (".npy", ".npz") and item_column and context_column:
+        _check_options(path.name, read_interactions, options)
+        return read_interactions(
+            path, item=item_column, context=context_column, time=time_column or None, **options
+        )
+    if _suffix(path) in _TEXT_SUFFIXES:
+        raise ValueError(f"{path}: item_column and context_column are needed to read interactions")
+    _check_options(path.name, read_embeddings, options)
+    return read_embeddings(path, **options)
+
+
+def home(data_home=None):
+    """Tell the data home: the folder that holds one folder per dataset.
+
+    Parameters
+    ----------
+    data_home : path, optional
+        Taken as it is where given.
+
+    Returns
+    -------
+    pathlib.Path
+        `data_home`, else ``$SPIKYLIB_DATA``, else the user's cache folder. It need not exist.
+
+    Examples
+    --------
+    >>> home("data").name
+    'data'
+    """
+    if data_home is None:
+        data_home = os.environ.get("SPIKYLIB_DATA") or None
+    if data_home is None:
+        import pooch
+
+        data_home = pooch.os_cache("spikylib")
+    return Path(data_home).expanduser()
+
+
+def files(name, data_home=None):
+    """List the files of a dataset that are there.
+
+    Parameters
+    ----------
+    name : str or path
+        A name of :func:`catalogue`, or the path of the user's own file.
+    data_home : path, optional
+        As for :func:`load`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Sorted. Empty where the dataset is absent (the file that holds its interactions is
+        missing), and for ``"synthetic"``.
+
+    Raises
+    ------
+    ValueError
+        Neither a name nor a file.
+
+    Examples
+    --------
+    >>> files("synthetic")
+    []
+    """
+    if name not in DATASETS:
+        if Path(name).is_file():
+            return [Path(name)]
+        raise ValueError(f"unknown dataset {str(name)!r}; choose one of: {', '.join(DATASETS)}")
+    found = [sorted(home(data_home).glob(pattern)) for pattern in DATASETS[name].files]
+    return sorted(path for paths in found for path in paths) if found and found[0] else []
 
 
 def catalogue():
-    """List the datasets of the book, with the sizes that the paper published.
+    """List the datasets of the book, with the sizes that were published.
 
     Returns
     -------
     pandas.DataFrame
         One row a dataset: ``name``, ``kind`` (items x contexts), ``published_items`` (Table 1's
-        repository; missing where the paper does not use the dataset), ``publisher``, ``terms``,
-        ``files`` under the data home, and ``loads``: whether :func:`load` reads it.
+        repository, after its filters; missing where the paper does not use the dataset),
+        ``items``, ``contexts``, ``interactions`` (as counted by the publisher, missing where it
+        gives no count), ``publisher``, ``terms``, ``page`` to read first, and ``files`` under
+        the data home.
 
     Examples
     --------
     >>> catalogue().name.head(2).to_list()
     ['synthetic', 'cornell-yes-small']
     """
-    table = pd.DataFrame(
-        _CATALOGUE, columns=["name", "kind", "published_items", "publisher", "terms", "files"]
-    )
-    table["published_items"] = table["published_items"].astype("Int64")
-    table["loads"] = table["name"].isin(list(_LOADERS))
+    columns = ["name", "kind", "published_items", "items", "contexts", "interactions"]
+    columns += ["publisher", "terms", "page", "files"]
+    rows = [
+        (name, d.kind, d.published_items, *d.size, d.publisher, d.terms, d.page, ", ".join(d.files))
+        for name, d in DATASETS.items()
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    counts = ["published_items", "items", "contexts", "interactions"]
+    table[counts] = table[counts].astype("Int64")
     return table
 
 
@@ -193,7 +280,18 @@ def synthetic(
     return data
 
 
-def read_interactions(path, *, item, context, time=None, min_context_size=1):
+def read_interactions(
+    path,
+    *,
+    item,
+    context,
+    time=None,
+    labels=(),
+    min_context_size=1,
+    min_item_count=1,
+    start=None,
+    end=None,
+):
     """Read the user's own interactions from a CSV, TSV or Parquet file.
 
     Parameters
@@ -204,9 +302,14 @@ def read_interactions(path, *, item, context, time=None, min_context_size=1):
     item, context : str
         Columns that identify the item and the context. Rows where either is empty are dropped.
     time : str, optional
-        Column of times, anything `pandas.to_datetime` reads.
-    min_context_size : int, default 1
-        Contexts of fewer rows are left out.
+        Column of times, anything `pandas.to_datetime` reads. Time zones are converted to UTC.
+    labels : sequence of str, or dict of str to str, optional
+        Columns that describe the item, copied to ``.items`` from the item's first row; a dict
+        gives them other names there, as in ``{"track_name": "title"}``.
+    min_context_size, min_item_count : int, default 1
+        Contexts of fewer rows, then items in fewer contexts, are left out.
+    start, end : date, optional
+        With `time` only: keep rows of start <= time < end.
 
     Returns
     -------
@@ -230,52 +333,148 @@ def read_interactions(path, *, item, context, time=None, min_context_size=1):
     array([[1, 0],
            [1, 1]], dtype=int32)
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; give the path of a .csv, .tsv or .parquet file")
-    table = _read_table(path)
-    columns = [c for c in (item, context, time) if c is not None]
-    for column in columns:
-        if column not in table.columns:
-            raise ValueError(
-                f"{path} has no column {column!r}; its columns are: {', '.join(map(str, table.columns))}"
-            )
+    path = _existing(path, "a .csv, .tsv or .parquet file")
+    labels = labels if isinstance(labels, dict) else {column: column for column in labels}
+    wanted = list(dict.fromkeys(c for c in (item, context, time, *labels) if c is not None))
+    table = _read_table(path, wanted)
     rows = len(table)
-    table = table[columns].dropna(subset=[item, context])
+    table = table.dropna(subset=[item, context])
     dropped = rows - len(table)
-    if time is not None:
-        try:
-            table[time] = pd.to_datetime(table[time]).dt.tz_localize(None)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}: column {time!r} is not a time: {error}") from None
-    if min_context_size > 1:
-        table = table[table.groupby(context)[context].transform("size") >= min_context_size]
-    if len(table) == 0:
+    if rows == dropped:
         raise ValueError(f"{path} holds no interaction ({rows} rows, {dropped} without an item or a context)")
-    return _build(
+    data = _build(
         table[item].to_numpy(),
         table[context].to_numpy(),
-        times=None if time is None else table[time].to_numpy(),
+        times=None if time is None else _times(table[time], path),
         name=path.name,
         notes=f"{dropped} rows without an item or a context dropped" if dropped else "",
+        min_context_size=min_context_size,
+        min_item_count=min_item_count,
+        start=start,
+        end=end,
+    )
+    if labels:
+        described = (
+            table.drop_duplicates(item).set_index(item, drop=False).loc[data.items["id"], list(labels)]
+        )
+        for column, new in labels.items():
+            data.items[new] = described[column].to_numpy()
+    return data
+
+
+def read_embeddings(path, *, id_column=None, vector_column=None):
+    """Read the user's own embeddings from a .npy, .npz or Parquet file.
+
+    Nothing is ever unpickled: a file that would need it is refused.
+
+    Parameters
+    ----------
+    path : path
+        .npy: a matrix, one row per item. .npz: the same, under ``vectors`` or as its only matrix,
+        and the ids, if any, under ``ids``. .parquet: a column of lists of numbers.
+    id_column, vector_column : str, optional
+        Columns of a Parquet file; they need be named only where there is more than one choice.
+
+    Returns
+    -------
+    Embeddings
+        float32 stays float32; every other type of number becomes float64 (float16: float32).
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        Another suffix, a damaged file, not a matrix of finite real numbers, ids that repeat, or
+        a column that is not there.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "vectors.npy"
+    >>> np.save(file, np.eye(3))
+    >>> read_embeddings(file).ids
+    array([0, 1, 2])
+    """
+    path = _existing(path, "a .npy, .npz or .parquet file")
+    if path.suffix == ".parquet":
+        return _readers.read_vectors(path, id_column=id_column, vector_column=vector_column, name=path.name)
+    if path.suffix not in (".npy", ".npz"):
+        raise ValueError(f"{path}: the suffix {path.suffix!r} is not one of .npy, .npz, .parquet")
+    ids = None
+    try:
+        vectors = np.load(path, allow_pickle=False)
+        if isinstance(vectors, np.lib.npyio.NpzFile):
+            with vectors as archive:
+                matrices = [key for key in archive.files if key == "vectors" or archive[key].ndim == 2]
+                key = "vectors" if "vectors" in matrices else _readers.only(path, matrices, "matrix")
+                ids = archive["ids"] if "ids" in archive.files else None
+                vectors = archive[key]
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be read as a matrix of numbers: {error}") from None
+    return _readers.checked_embeddings(
+        np.arange(len(vectors)) if ids is None else ids, vectors, path, path.name
     )
 
 
-def _build(item, context, *, times=None, name, notes):
-    """Interactions of parallel arrays; numbers by first appearance, duplicates once."""
-    row, item_ids = pd.factorize(item)
-    col, context_ids = pd.factorize(context)
-    shape = (len(item_ids), len(context_ids))
-    key = row.astype(np.int64) * shape[1] + col
-    if times is None:
-        unique, stamp = np.unique(key), None
-    else:
-        order = np.lexsort((times, key))
-        unique, first = np.unique(key[order], return_index=True)
-        stamp = times[order][first].astype("datetime64[s]")
-    matrix = sp.csr_array((np.ones(len(unique), np.int32), np.divmod(unique, shape[1])), shape=shape)
-    items, contexts = pd.DataFrame({"id": item_ids}), pd.DataFrame({"id": context_ids})
-    return Interactions(matrix, items, contexts, stamp, name, notes)
+def read_snapshots(folder, *, id_column=None, vector_column=None):
+    """Read dated embeddings: a folder per date, with one Parquet file inside.
+
+    Parameters
+    ----------
+    folder : path
+        Holds folders named by a date, as ``20220521`` or ``2022-05-21``; others are passed over.
+    id_column, vector_column : str, optional
+        As for :func:`read_embeddings`.
+
+    Returns
+    -------
+    dict of str to Embeddings
+        By increasing ISO date ("2022-05-21"). Every snapshot has the same ids, those common to all
+        dates, in the order of the first date.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder, or no dated folder in it.
+    ValueError
+        Not exactly one Parquet file in a dated folder, the same date twice, no common id, or
+        what :func:`read_embeddings` refuses.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for date, ids in (("20220625", [2, 1]), ("20220521", [1, 2, 3])):
+    ...     (folder / date).mkdir()
+    ...     table = pd.DataFrame({"track_id": ids, "vector": [[float(i), 0.5] for i in ids]})
+    ...     table.to_parquet(folder / date / "E.parquet")
+    >>> {date: E.ids.tolist() for date, E in read_snapshots(folder).items()}
+    {'2022-05-21': [1, 2], '2022-06-25': [1, 2]}
+    """
+    folder = Path(folder)
+    dated = {}
+    for inside in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if inside.is_dir() and re.fullmatch(r"\d{4}-?\d\d-?\d\d", inside.name):
+            date = _date(inside)
+            if date in dated:
+                raise ValueError(f"{folder}: the date {date} stands twice")
+            parquet = sorted(inside.glob("*.parquet"))
+            if len(parquet) != 1:
+                raise ValueError(f"{inside}: one .parquet file was expected, {len(parquet)} found")
+            dated[date] = parquet[0]
+    if not dated:
+        raise FileNotFoundError(f"{folder} holds no folder named by a date, such as 20220521")
+    columns = {"id_column": id_column, "vector_column": vector_column}
+    common, snapshots = None, {}
+    for date, path in sorted(dated.items()):
+        snapshot = read_embeddings(path, **columns)
+        ids = pd.Index(snapshot.ids)
+        common = ids if common is None else common[common.isin(ids)]
+        snapshots[date] = _rows(snapshot, common, date)
+    if len(common) == 0:
+        raise ValueError(f"{folder}: no id is common to all {len(dated)} dates")
+    return {date: _rows(snapshot, common, date) for date, snapshot in snapshots.items()}
 
 
 # --- synthetic ---------------------------------------------------------------------------
@@ -314,150 +513,94 @@ def _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise):
     return np.clip(item, low, high), playlist
 
 
-# --- published files ---------------------------------------------------------------------
+# --- the user's own files ----------------------------------------------------------------
+
+_TEXT_SUFFIXES = (".csv", ".tsv")
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
-def _home(data_home):
-    if data_home is None:
-        data_home = os.environ.get("SPIKYLIB_DATA")
-    if data_home is None:
-        import pooch
-
-        data_home = pooch.os_cache("spikylib")
-    return Path(data_home).expanduser()
+def _existing(path, what):
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}; give the path of {what}")
+    return path
 
 
-def _cornell_yes(name, home, *, min_context_size=5):
-    """Radio playlists of Yes.com; a song repeated in a playlist counts towards its size."""
-    folder = home / "cornell-yes" / name.replace("cornell-yes-", "yes_")
-    train = _require(folder / "train.txt", name)
-    plays, sources = [_read_playlists(train)], ["train.txt"]
-    if (folder / "test.txt").is_file():
-        plays.append(_read_playlists(folder / "test.txt"))
-        sources.append("test.txt")
-    songs, playlists, labels = [], [], []
-    for source, lines in zip(sources, plays):
-        for number, line in lines:
-            if len(line) >= min_context_size:
-                songs.extend(line)
-                playlists.extend([len(labels)] * len(line))
-                labels.append(f"{source}:{number}")
-    if not songs:
-        raise ValueError(f"{train}: no playlist has {min_context_size} songs or more; lower min_context_size")
-    notes = f"read {' and '.join(sources)}"
-    if len(sources) == 1:
-        notes += "; test.txt is absent, and the paper used both"
-    data = _build(np.array(songs), np.array(playlists), name=name, notes=notes)
-    data.contexts["id"] = np.array(labels)[data.contexts["id"]]
-    return _cornell_labels(data, folder)
+def _suffix(path):
+    return next((s for s in reversed(path.suffixes) if s not in _PACKED), "")
 
 
-def _read_playlists(path):
-    """(line number, song numbers) of each playlist, checked against the file's own counts."""
-    text = path.read_text(encoding="utf-8").split("\n")
-    if len(text) < 3 or not text[0].strip():
-        raise ValueError(f"{path} is empty or cut short: two header lines and playlists were expected")
-    n_songs = len(text[0].split())
-    promised = _numbers(path, 2, text[1])
-    if len(promised) != n_songs:
-        raise ValueError(
-            f"{path}, line 2: {len(promised)} play counts for {n_songs} songs; the file is damaged"
-        )
-    lines = [(i, _numbers(path, i, line)) for i, line in enumerate(text[2:], start=3) if line.strip()]
-    played = np.concatenate([line for _, line in lines] or [np.empty(0, int)]).astype(int)
-    if len(played) == 0:
-        raise ValueError(f"{path} holds no playlist")
-    if played.min() < 0 or played.max() >= n_songs:
-        bad = next(i for i, line in lines if min(line) < 0 or max(line) >= n_songs)
-        raise ValueError(f"{path}, line {bad}: a song number outside 0 to {n_songs - 1}")
-    if (np.bincount(played, minlength=n_songs) != promised).any():
-        raise ValueError(
-            f"{path} is cut short or damaged: line 2 promises {sum(promised)} plays, {len(played)} were "
-            "found; fetch the file again from its publisher"
-        )
-    return lines
-
-
-def _numbers(path, number, line):
+def _read_table(path, columns):
+    """The named columns: text of a CSV or TSV, whatever type a Parquet file gives them."""
+    suffix = _suffix(path)
+    if suffix not in (*_TEXT_SUFFIXES, ".parquet"):
+        raise ValueError(f"{path}: the suffix {suffix!r} is not one of .csv, .tsv, .parquet")
+    text = {"sep": "," if suffix == ".csv" else "\t", "dtype": str, "encoding": "utf-8-sig"}
+    # an empty field is missing; "NA", "None" and "null" are titles like any other
+    text |= {"keep_default_na": False, "na_values": [""]}
     try:
-        return [int(word) for word in line.split()]
-    except ValueError:
-        raise ValueError(
-            f"{path}, line {number}: not a list of whole numbers: {line.strip()[:60]!r}"
-        ) from None
-
-
-def _cornell_labels(data, folder):
-    """Titles, artists and tags of the songs, where the files are there."""
-    number = data.items["id"].to_numpy()
-    if (folder / "song_hash.txt").is_file():
-        rows = [line.split("\t") for line in _lines(folder / "song_hash.txt")]
-        names = {
-            int(row[0]): [word.strip().replace("\\/", "/") for word in row[1:3]]
-            for row in rows
-            if len(row) > 2
-        }
-        data.items["title"] = [names.get(i, ["", ""])[0] for i in number]
-        data.items["artist"] = [names.get(i, ["", ""])[1] for i in number]
-    if (folder / "tags.txt").is_file() and (folder / "tag_hash.txt").is_file():
-        tag = dict(line.split(", ", 1) for line in _lines(folder / "tag_hash.txt") if ", " in line)
-        rows = _lines(folder / "tags.txt")
-        if len(rows) <= max(number):
-            raise ValueError(
-                f"{folder / 'tags.txt'} is cut short: {len(rows)} lines, song {max(number)} was expected"
-            )
-        data.items["tags"] = [tuple(tag[t].strip() for t in rows[i].split() if t in tag) for i in number]
-    return data
-
-
-def _lines(path):
-    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-
-
-def _require(path, name):
-    if path.is_file():
-        return path
-    raise FileNotFoundError(
-        f"{name} needs {path.name}, looked for at {path}. Download it from its publisher "
-        f"(see spikylib.datasets.catalogue()) and put it there, or point $SPIKYLIB_DATA or data_home= "
-        "at the folder that holds it."
-    )
-
-
-def _read_table(path):
-    suffix = next((s for s in reversed(path.suffixes) if s not in (".gz", ".bz2", ".xz", ".zip")), "")
-    try:
+        there = (
+            pyarrow.parquet.read_schema(path).names
+            if suffix == ".parquet"
+            else pd.read_csv(path, nrows=0, **text)
+        )
+        for column in columns:
+            if column not in there:
+                raise KeyError(
+                    f"{path} has no column {column!r}; its columns are: {', '.join(map(str, there))}"
+                )
         if suffix == ".parquet":
-            return pd.read_parquet(path)
-        if suffix in (".csv", ".tsv"):
-            return pd.read_csv(path, sep="," if suffix == ".csv" else "\t", dtype=str)
+            return pd.read_parquet(path, columns=columns)
+        return pd.read_csv(path, usecols=columns, **text)
+    except KeyError as error:
+        raise ValueError(error.args[0]) from None
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty") from None
-    raise ValueError(f"{path}: the suffix {suffix!r} is not one of .csv, .tsv, .parquet")
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError) as error:
+        raise ValueError(f"{path} is damaged, or not what its suffix says: {error}") from None
+
+
+def _times(column, path):
+    try:
+        times = pd.to_datetime(column)
+        if times.dt.tz is not None:
+            times = times.dt.tz_convert("UTC").dt.tz_localize(None)
+        return times.to_numpy()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: column {column.name!r} is not a time: {error}") from None
+
+
+def _date(folder):
+    try:
+        return pd.Timestamp(folder.name.replace("-", "")).date().isoformat()
+    except ValueError:
+        raise ValueError(f"{folder} is not named by a date: {folder.name}") from None
+
+
+def _rows(snapshot, ids, name):
+    """The rows of a snapshot with these ids, in this order."""
+    place = pd.Index(snapshot.ids).get_indexer(ids)
+    return Embeddings(snapshot.ids[place], snapshot.vectors[place], name)
+
+
+def _check_options(name, function, options):
+    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise TypeError(f"{name} has no option {unknown[0]!r}; its options are: {', '.join(known)}")
 
 
 _LOADERS = {
     "synthetic": synthetic,
-    "cornell-yes-small": _cornell_yes,
-    "cornell-yes-big": _cornell_yes,
-    "cornell-yes-complete": _cornell_yes,
+    "cornell-yes-small": _readers.cornell_yes,
+    "cornell-yes-big": _readers.cornell_yes,
+    "cornell-yes-complete": _readers.cornell_yes,
+    "aotm-2011": _readers.aotm_2011,
+    "spotify-mpd": _readers.spotify_mpd,
+    "lastfm-360k": _readers.lastfm_360k,
+    "movielens-25m": _readers.movielens,
+    "movielens-small": _readers.movielens,
+    "lastfm-2k": _readers.lastfm_2k,
+    "triplej": _readers.triplej,
+    "deezer-songs": _readers.deezer_songs,
 }
-
-_CORNELL = ("Shuo Chen, Cornell", "no commercial use")
-_CATALOGUE = [
-    ("synthetic", "tracks x playlists", None, "this book", "MIT", "none: generated"),
-    ("cornell-yes-small", "songs x radio playlists", None, *_CORNELL, "cornell-yes/yes_small/*.txt"),
-    ("cornell-yes-big", "songs x radio playlists", None, *_CORNELL, "cornell-yes/yes_big/*.txt"),
-    ("cornell-yes-complete", "songs x radio playlists", 44442, *_CORNELL, "cornell-yes/yes_complete/*.txt"),
-    ("aotm-2011", "tracks x playlists", 27241, "Brian McFee", "research", "aotm-2011/aotm2011_playlists.json.gz"),
-    ("spotify-mpd", "tracks x playlists", 1261730, "Spotify, AIcrowd", "account; no redistribution",
-     "spotify-mpd/data/mpd.slice.*.json"),
-    ("lastfm-360k", "artists x users", 94272, "Oscar Celma, Last.fm", "non-commercial",
-     "lastfm-360k/usersha1-artmbid-artname-plays.tsv"),
-    ("movielens-25m", "movies x users", 42490, "GroupLens", "research", "movielens-25m/ratings.csv"),
-    ("movielens-small", "movies x users", None, "GroupLens", "research", "movielens-small/ratings.csv"),
-    ("lastfm-2k", "artists x users", None, "HetRec 2011, Last.fm", "non-commercial", "lastfm-2k/user_artists.dat"),
-    ("triplej", "tracks x (date, programme)", None, "Tim Bennett", "none stated", "triplej/playlist_20140929.zip"),
-    ("deezer-songs", "songs (embeddings only)", None, "Deezer Research", "CC, Zenodo record 5121674",
-     "deezer-songs/song_embeddings.parquet"),
-]  # fmt: skip

@@ -1,0 +1,179 @@
+"""What every reader returns, and how parallel arrays of (item, context) become it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Which item was seen in which context.
+
+    Attributes
+    ----------
+    matrix : scipy.sparse.csr_array, shape (n_items, n_contexts), int32
+        1 where the context holds the item, whatever the number of times.
+    items : pandas.DataFrame, n_items rows
+        ``id``, and ``title``, ``artist``, ``album``, ``tags`` where the data has them.
+    contexts : pandas.DataFrame, n_contexts rows
+        ``id``, and what else the data tells.
+    times : numpy.ndarray of datetime64[s], shape (matrix.nnz,), or None
+        First time of each stored entry, in the order of ``matrix.data``, where the data is dated.
+    name : str
+        Name of the dataset, or of the file.
+    notes : str
+        What a reader of the numbers should know: parts missing, rows dropped.
+    """
+
+    matrix: sp.csr_array
+    items: pd.DataFrame
+    contexts: pd.DataFrame
+    times: np.ndarray | None = None
+    name: str = ""
+    notes: str = ""
+
+    @property
+    def n_items(self):
+        return self.matrix.shape[0]
+
+    @property
+    def n_contexts(self):
+        return self.matrix.shape[1]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors made elsewhere, one per item.
+
+    Attributes
+    ----------
+    ids : numpy.ndarray, shape (n_items,)
+        Distinct names or numbers of the items; 0 to n_items - 1 where the file names none.
+    vectors : numpy.ndarray, shape (n_items, dim), float32 or float64
+        Finite.
+    name : str
+        Name of the dataset, or of the file.
+    """
+
+    ids: np.ndarray
+    vectors: np.ndarray
+    name: str = ""
+
+
+class Numbering:
+    """Number values by first appearance over several calls; ``ids`` lists them by number."""
+
+    def __init__(self):
+        self._number = {}
+
+    def __call__(self, values):
+        """int32 numbers of an array of values."""
+        codes, unique = pd.factorize(values)
+        number = self._number
+        return np.array([number.setdefault(value, len(number)) for value in unique], np.int32)[codes]
+
+    @property
+    def ids(self):
+        return list(self._number)
+
+
+def build(
+    item,
+    context,
+    *,
+    name,
+    notes="",
+    times=None,
+    context_times=None,
+    items=None,
+    contexts=None,
+    min_context_size=1,
+    min_item_count=1,
+    start=None,
+    end=None,
+):
+    """Interactions of parallel arrays; numbers by first appearance, duplicates once.
+
+    Filters apply in this order: `start` <= time < `end`; contexts of at least `min_context_size`
+    rows; items in at least `min_item_count` contexts. Where `item` (or `context`) holds numbers
+    0, 1, ..., `items` (`contexts`) is the table whose row k describes number k, and
+    `context_times` the times of whole contexts.
+    Memory: about 40 bytes a row, 20 more where rows are dated.
+    """
+    for option, value in (("min_context_size", min_context_size), ("min_item_count", min_item_count)):
+        if value < 1:
+            raise ValueError(f"{option} must be at least 1, got {value}")
+    found = len(item)
+    if start is not None or end is not None:
+        if times is not None:
+            keep = _within(times, start, end, name)
+        elif context_times is not None:
+            keep = _within(context_times, start, end, name)[context]
+        else:
+            raise ValueError(f"{name} has no times: start and end cannot be used")
+        item, context, times = _take(keep, item, context, times)
+    if min_context_size > 1 and len(item):
+        number, _ = pd.factorize(context)
+        keep = (np.bincount(number) >= min_context_size)[number]
+        item, context, times = _take(keep, item, context, times)
+    if min_item_count > 1 and len(item):
+        number, _ = pd.factorize(item)
+        key, _ = _pairs(number, pd.factorize(context)[0])
+        keep = (np.bincount(key >> 32) >= min_item_count)[number]
+        item, context, times = _take(keep, item, context, times)
+    if len(item) == 0:
+        raise ValueError(
+            f"{name}: no interaction is left of {found}; relax min_context_size={min_context_size}, "
+            f"min_item_count={min_item_count}, start={start}, end={end}"
+        )
+    row, item_ids = pd.factorize(item)
+    col, context_ids = pd.factorize(context)
+    key, times = _pairs(row, col, times)
+    shape = (len(item_ids), len(context_ids))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(key >> 32, minlength=shape[0]))])
+    key &= 0xFFFFFFFF
+    matrix = sp.csr_array((np.ones(len(key), np.int32), key, starts), shape=shape)
+    if context_times is not None:
+        times = context_times[context_ids][matrix.indices]
+    return Interactions(
+        matrix, _described(items, item_ids), _described(contexts, context_ids), times, name, notes
+    )
+
+
+def _pairs(row, col, times=None):
+    """Distinct pairs as row * 2^32 + col, increasing, with the first time of each."""
+    key = row.astype(np.int64)
+    key <<= 32
+    key |= col
+    if times is not None:
+        order = np.argsort(key, kind="stable")
+        key, times = key[order], np.asarray(times)[order].astype("datetime64[s]").astype(np.int64)
+    else:
+        key.sort()
+    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    if times is not None:
+        times = np.minimum.reduceat(times, first).astype("datetime64[s]")
+    return key[first], times
+
+
+def _within(times, start, end, name):
+    low, high = (pd.Timestamp(t) if t is not None else None for t in (start, end))
+    if low is not None and high is not None and low >= high:
+        raise ValueError(f"{name}: start={start} is not before end={end}")
+    times = np.asarray(times)
+    keep = ~np.isnat(times)
+    if low is not None:
+        keep &= times >= low.to_datetime64()
+    if high is not None:
+        keep &= times < high.to_datetime64()
+    return keep
+
+
+def _take(keep, item, context, times):
+    return item[keep], context[keep], None if times is None else times[keep]
+
+
+def _described(table, ids):
+    return pd.DataFrame({"id": ids}) if table is None else table.iloc[ids].reset_index(drop=True)
