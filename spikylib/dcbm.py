@@ -1,0 +1,435 @@
+"""The degree-corrected block model (DCBM) behind spikes, both ways.
+
+Concept. In a DCBM every item i has a community C(i) and a degree parameter alpha_i, and an edge
+i-j is drawn with probability alpha_i alpha_j B[C(i), C(j)]. Rows of E = U Sigma on spikes,
+e_i = alpha_i s_C(i) with unit directions s_k, give
+
+.. math:: \\hat M_{ij} = \\alpha_i \\alpha_j \\beta_{C(i) C(j)}, \\qquad
+          \\beta_{kl} = \\langle s_k, s_l D^{-1} \\rangle
+
+with D the f leading eigenvalues, sign included: up to a constant, abs(M-hat) is the mean of a
+DCBM (Theorem 3.4). Conversely the eigenvectors of a DCBM lie on spikes.
+
+Conventions. Communities are numbered from 0; -1 marks rows on no spike. A matrix sampled or
+averaged includes the diagonal (an item may be linked to itself), as in the paper.
+
+Functions. :func:`from_spikes` is the theorem, :func:`signed_affinity` its beta,
+:func:`planted_spikes` a matrix that has spikes, :func:`recover` the way back from eigenvectors
+to communities; :func:`degree_from_norm` and :func:`degree_lowrank` read degrees off a
+factorisation.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.cluster import KMeans
+from sklearn.preprocessing import normalize
+
+_BLOCK_ENTRIES = 2**22  # probabilities drawn at a time
+
+
+@dataclass(frozen=True)
+class DCBM:
+    """A degree-corrected block model.
+
+    Attributes
+    ----------
+    community : array of int, shape (n,)
+        Community of each item, 0 to K - 1.
+    affinity : array of float, shape (K, K)
+        B, symmetric, in [0, 1].
+    degree : array of float, shape (n,)
+        alpha, finite, at least 0.
+    scale : float, default 1.0
+        What the mean is multiplied by to give the matrix that was modelled; for
+        :func:`from_spikes` the constant of the theorem.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a community is out of range, the affinity is not symmetric or
+        not in [0, 1], or a degree is negative, infinite or missing.
+
+    References
+    ----------
+    Karrer, Newman (2011), https://doi.org/10.1103/PhysRevE.83.016107; section 3.1.2 of Afchar,
+    Hennequin, Guigue (2023), "Of Spiky SVDs and Music Recommendation".
+
+    Examples
+    --------
+    >>> model = DCBM(community=[0, 0, 1], affinity=[[1, 0.5], [0.5, 1]], degree=[1, 0.5, 0.2])
+    >>> model.mean()
+    array([[1.  , 0.5 , 0.1 ],
+           [0.5 , 0.25, 0.05],
+           [0.1 , 0.05, 0.04]])
+    """
+
+    community: np.ndarray
+    affinity: np.ndarray
+    degree: np.ndarray
+    scale: float = 1.0
+
+    def __post_init__(self):
+        community, affinity, degree = _checked_model(self.community, self.affinity, self.degree)
+        object.__setattr__(self, "community", community)
+        object.__setattr__(self, "affinity", affinity)
+        object.__setattr__(self, "degree", degree)
+
+    def mean(self, rows=slice(None), cols=slice(None)):
+        """Return the expected adjacency matrix, or a block of it.
+
+        Parameters
+        ----------
+        rows, cols : array-like of int, or slice, default all
+            The whole is n x n and dense: ask for blocks of a large model.
+
+        Returns
+        -------
+        numpy.ndarray, shape (len(rows), len(cols)), float64
+        """
+        block = self.affinity[np.ix_(self.community[rows], self.community[cols])]
+        return block * self.degree[rows][:, None] * self.degree[cols]
+
+    def sample(self, seed=0):
+        """Draw an adjacency matrix; each pair of items, and each item with itself, once.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Seed of the generator.
+
+        Returns
+        -------
+        scipy.sparse.csr_array, shape (n, n), int8
+            Symmetric, of zeros and ones. Draws n^2 / 2 uniform numbers, 4 million at a time.
+
+        Raises
+        ------
+        ValueError
+            If some expected entry is above 1, and so no probability.
+
+        Examples
+        --------
+        >>> A = DCBM([0, 0, 1], [[1, 0], [0, 1]], [1, 1, 1]).sample(seed=3)
+        >>> A.toarray()
+        array([[1, 1, 0],
+               [1, 1, 0],
+               [0, 0, 1]], dtype=int8)
+        """
+        self._check_probabilities()
+        rng = np.random.default_rng(seed)
+        n = len(self.community)
+        step = max(1, _BLOCK_ENTRIES // n)
+        found = [np.empty((2, 0), dtype=np.int64)]
+        for a in range(0, n, step):
+            b = min(a + step, n)
+            edge = rng.random((b - a, n - a)) < self.mean(slice(a, b), slice(a, n))
+            i, j = np.nonzero(np.triu(edge))
+            found.append(np.stack([i + a, j + a]))
+        i, j = np.concatenate(found, axis=1)
+        i, j = np.concatenate([i, j[i < j]]), np.concatenate([j, i[i < j]])
+        return sp.csr_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
+
+    def _check_probabilities(self):
+        largest = np.zeros(len(self.affinity))
+        np.maximum.at(largest, self.community, self.degree)
+        highest = (self.affinity * np.outer(largest, largest)).max()
+        if highest > 1 + 1e-12:
+            raise ValueError(
+                f"the largest expected entry is {highest:.3g}, above 1: divide degree by {highest**0.5:.3g}"
+            )
+
+
+def from_spikes(svd, spike):
+    """Return the DCBM that Theorem 3.4 reads off the spikes of E = U Sigma.
+
+    Degrees are the norms of the rows of E divided by the largest, A; the affinity is abs(beta)
+    divided by its largest entry, b; and the scale is A^2 b. Where rows lie on spikes exactly,
+    ``scale * mean()`` is abs(M-hat) on those rows; elsewhere beta is the least-squares fit.
+
+    Parameters
+    ----------
+    svd : TruncatedSVD of n rows
+        Factorisation of a symmetric matrix.
+    spike : array of int, shape (n,)
+        Spike of each row, -1 for none, as in ``SpikeCover.spike``.
+
+    Returns
+    -------
+    DCBM
+        Of the n' rows with ``spike >= 0``, in their order. Communities follow the spikes' numbers;
+        numbers that do not occur are skipped. Allocates K^2 + (n + K) f float64.
+
+    Raises
+    ------
+    ValueError
+        If `spike` does not match the factorisation, no row is on a spike, or M-hat vanishes on
+        all of them.
+
+    References
+    ----------
+    Theorem 3.4 of Afchar, Hennequin, Guigue (2023), "Of Spiky SVDs and Music Recommendation".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikylib.svd import truncated_svd
+    >>> M = np.array([[4., 2., 0., 0.], [2., 1., 0., 0.], [0., 0., 1., 3.], [0., 0., 3., 9.]])
+    >>> model = from_spikes(truncated_svd(M, f=2), [0, 0, 1, 1])
+    >>> np.allclose(model.scale * model.mean(), M)
+    True
+    """
+    spike = _checked_spikes(svd, spike)
+    beta = np.abs(signed_affinity(svd, spike))
+    rows = np.flatnonzero(spike >= 0)
+    norm = degree_from_norm(svd)[rows]
+    largest, strongest = norm.max(), beta.max()
+    if largest == 0 or strongest == 0:
+        raise ValueError("M-hat is zero on every row that is on a spike: there is nothing to model")
+    community = np.unique(spike[rows], return_inverse=True)[1]
+    return DCBM(community, beta / strongest, norm / largest, scale=float(largest**2 * strongest))
+
+
+def signed_affinity(svd, spike):
+    """Return beta, with M-hat[i, j] = norm(e_i) norm(e_j) beta[C(i), C(j)] on spikes.
+
+    The diagonal tells how norms compare between communities: sqrt(abs(M-hat[i, i])) is
+    norm(e_i) sqrt(abs(beta[k, k])). A negative entry is a whole block of M-hat that is negative.
+
+    Parameters, errors and source are those of :func:`from_spikes`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (K, K), float64
+        Symmetric, at most 1 / svd.s.min() in magnitude; unit: that of 1 / M. Where spikes are
+        not exact, the least-squares fit to M-hat given the norms.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikylib.svd import truncated_svd
+    >>> signed_affinity(truncated_svd(np.diag([4., 2.]), f=2), [0, 1]).round(9) + 0.0
+    array([[0.25, 0.  ],
+           [0.  , 0.5 ]])
+    """
+    spike = _checked_spikes(svd, spike)
+    rows = np.flatnonzero(spike >= 0)
+    community = np.unique(spike[rows], return_inverse=True)[1]
+    norm = degree_from_norm(svd)[rows]
+    weight = sp.csr_array((norm, (community, np.arange(len(rows)))))
+    total = np.bincount(community, weights=norm**2)
+    total[total == 0] = 1.0
+    left = (weight @ svd.U[rows]) / total[:, None]
+    right = (weight @ svd.V[rows]) / total[:, None]
+    beta = (left * svd.s) @ right.T
+    return (beta + beta.T) / 2
+
+
+def degree_from_norm(svd, *, corrected=False):
+    """Return the norm of each row of E = U Sigma, the paper's estimate of its degree.
+
+    Parameters
+    ----------
+    svd : TruncatedSVD of n rows
+    corrected : bool, default False
+        Return sqrt(abs(M-hat[i, i])) instead. On a spike of community k this is the norm times
+        sqrt(abs(beta[k, k])), the degree parameter once B[k, k] = 1, and it compares between
+        communities.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,), float64
+        O(n f). Unit: that of M; of its square root if corrected.
+
+    References
+    ----------
+    Section 3.3.1 of Afchar, Hennequin, Guigue (2023), "Of Spiky SVDs and Music Recommendation".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikylib.svd import truncated_svd
+    >>> svd = truncated_svd(np.diag([9., 4.]), f=2)
+    >>> degree_from_norm(svd), degree_from_norm(svd, corrected=True)
+    (array([9., 4.]), array([3., 2.]))
+    """
+    if corrected:
+        return np.sqrt(np.abs(np.einsum("ij,j,ij->i", svd.U, svd.s, svd.V)))
+    return np.linalg.norm(svd.U * svd.s, axis=1)
+
+
+def degree_lowrank(svd):
+    """Return the row sums of M-hat = U Sigma V', without building it.
+
+    Parameters
+    ----------
+    svd : TruncatedSVD of n rows
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,), float64
+        Exact up to rounding, O(n f): U (Sigma (V' 1)). The diagonal of M-hat counts, and negative
+        entries count as negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikylib.svd import truncated_svd
+    >>> degree_lowrank(truncated_svd(np.array([[2., 1.], [1., 2.]]), f=2)).round(9)
+    array([3., 3.])
+    """
+    return svd.U @ (svd.s * svd.V.sum(axis=0))
+
+
+def planted_spikes(sizes=(200, 200, 200), n_off=400, *, overlap=0.2, noise=0.0, seed=0):
+    """Generate a symmetric non-negative matrix of rank K whose embeddings form K spikes.
+
+    M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no
+    spike has a direction of its own. Lengths alpha_i are uniform on (0.1, 1).
+
+    Parameters
+    ----------
+    sizes : sequence of int, default (200, 200, 200)
+        Rows on each of the K spikes.
+    n_off : int, default 400
+        Rows on no spike; they come last.
+    overlap : float, default 0.2
+        How much of a direction's weight is shared out over all K axes, 0 (orthogonal
+        directions, communities without links) to below 1.
+    noise : float, default 0.0
+        Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
+        With noise, M may hold negative entries and has full rank.
+    seed : int, default 0
+        Seed of the generator.
+
+    Returns
+    -------
+    M : numpy.ndarray, shape (n, n), float64
+    spike : numpy.ndarray, shape (n,), int64
+        Spike of each row, -1 for none.
+
+    Raises
+    ------
+    ValueError
+        If a size is below 1, or another option out of range.
+
+    Examples
+    --------
+    >>> M, spike = planted_spikes(sizes=(3, 2), n_off=1)
+    >>> spike
+    array([ 0,  0,  0,  1,  1, -1])
+    >>> int(np.linalg.matrix_rank(M))
+    2
+    """
+    sizes = np.asarray(sizes)
+    if sizes.ndim != 1 or len(sizes) == 0 or sizes.min() < 1:
+        raise ValueError(f"sizes must be one or more positive integers, got {sizes.tolist()}")
+    for name, value, high in (("n_off", n_off, np.inf), ("overlap", overlap, 1), ("noise", noise, np.inf)):
+        if not 0 <= value < high:
+            raise ValueError(f"{name} must be at least 0 and below {high}, got {value}")
+    rng = np.random.default_rng(seed)
+    K = len(sizes)
+    spike = np.concatenate([np.repeat(np.arange(K), sizes), np.full(n_off, -1)])
+    axes = (1 - overlap) * np.eye(K) + overlap / K
+    direction = normalize(np.concatenate([axes[spike[spike >= 0]], rng.dirichlet(np.ones(K), n_off)]))
+    W = direction * rng.uniform(0.1, 1, (len(spike), 1))
+    M = W @ W.T
+    if noise > 0:
+        error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
+        M = M + error + np.triu(error, 1).T
+    return M, spike
+
+
+def recover(U, n_communities, *, method="spherical", seed=0):
+    """Recover communities from leading eigenvectors by k-means.
+
+    Parameters
+    ----------
+    U : array, shape (n, f)
+        Leading eigenvectors, the first belonging to the largest eigenvalue.
+    n_communities : int
+        Clusters to form, at least 1.
+    method : {"rows", "spherical", "score"}, default "spherical"
+        What is clustered: the rows of U as they are; the rows scaled to norm 1; or the ratios
+        of every further column to the first (SCORE), cut off at +- log n. The last two take
+        the degrees out.
+    seed : int, default 0
+        Seed of k-means.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,), int
+        Cluster of each row. Rows of zero norm go to the cluster nearest the origin.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown, or "score" is asked of a single column.
+
+    References
+    ----------
+    Lei, Rinaldo (2015), https://doi.org/10.1214/14-AOS1274 (spherical); Jin (2015),
+    https://doi.org/10.1214/14-AOS1265 (SCORE).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> U = np.array([[.6, .1], [.3, .05], [.1, .5], [.05, .25]])
+    >>> found = recover(U, 2)
+    >>> bool(found[0] == found[1] != found[2] == found[3])
+    True
+    """
+    U = np.asarray(U, dtype=np.float64)
+    if method == "rows":
+        points = U
+    elif method == "spherical":
+        points = normalize(U)
+    elif method == "score":
+        if U.shape[1] < 2:
+            raise ValueError("score needs two columns or more: it takes ratios to the first")
+        first = np.where(U[:, :1] == 0, np.finfo(float).tiny, U[:, :1])
+        with np.errstate(over="ignore"):
+            points = np.clip(U[:, 1:] / first, -np.log(len(U)), np.log(len(U)))
+    else:
+        raise ValueError(f'method must be "rows", "spherical" or "score", got {method!r}')
+    return KMeans(n_communities, n_init=10, random_state=seed).fit_predict(points)
+
+
+def _checked_model(community, affinity, degree):
+    community = np.asarray(community)
+    affinity = np.asarray(affinity, dtype=np.float64)
+    degree = np.asarray(degree, dtype=np.float64)
+    if community.ndim != 1 or community.dtype.kind not in "iu" or len(community) == 0:
+        raise ValueError(
+            "community must be a non-empty list of whole numbers, "
+            f"got dtype {community.dtype} and shape {community.shape}"
+        )
+    if degree.shape != community.shape:
+        raise ValueError(f"degree has shape {degree.shape}, community has {community.shape}")
+    if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
+        raise ValueError(f"affinity must be square, one row per community, got shape {affinity.shape}")
+    bad = community[(community < 0) | (community >= len(affinity))]
+    if len(bad):
+        raise ValueError(f"community {bad[0]} is not among the affinity's 0 to {len(affinity) - 1}")
+    if not ((affinity >= 0) & (affinity <= 1)).all():
+        worst = affinity[~((affinity >= 0) & (affinity <= 1))][0]
+        raise ValueError(f"affinity must be between 0 and 1, got {worst}; move a factor into degree")
+    if np.abs(affinity - affinity.T).max() > 1e-12:
+        raise ValueError("affinity is not symmetric; use (B + B.T) / 2")
+    if not (np.isfinite(degree) & (degree >= 0)).all():
+        worst = degree[~(np.isfinite(degree) & (degree >= 0))][0]
+        raise ValueError(f"degree must be finite and at least 0, got {worst}")
+    return community.astype(np.int64), affinity, degree
+
+
+def _checked_spikes(svd, spike):
+    spike = np.asarray(spike)
+    if spike.shape != (len(svd.U),) or spike.dtype.kind not in "iu":
+        raise ValueError(
+            f"spike must hold one whole number for each of the {len(svd.U)} rows, "
+            f"got dtype {spike.dtype} and shape {spike.shape}"
+        )
+    if not (spike >= 0).any():
+        raise ValueError("no row is on a spike: spike must be 0 or more somewhere")
+    return spike

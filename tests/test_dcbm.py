@@ -1,0 +1,258 @@
+"""The block model, the theorem that reads it off spikes, and the way back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from spikylib import dcbm, spikes
+from spikylib.dcbm import DCBM
+from spikylib.svd import truncated_svd
+
+TWO = dict(community=[0, 1, 0], affinity=[[1.0, 0.25], [0.25, 0.5]], degree=[1.0, 0.5, 0.2])
+
+
+def signed_matrix(seed=0):
+    """M-hat of rank 3 with eigenvalues 5, -3, 1 and rows of E on four spikes and on none."""
+    rng = np.random.default_rng(seed)
+    spike = np.array([0] * 6 + [1] * 5 + [2] * 4 + [3] * 3 + [-1] * 4)
+    rows = rng.standard_normal((4, 3))[spike] * rng.uniform(0.2, 2, (len(spike), 1))
+    rows[spike < 0] = rng.standard_normal((4, 3))
+    # a basis change makes the columns orthonormal and keeps rows collinear
+    Q = np.linalg.qr(rows)[0]
+    return (Q * [5.0, -3.0, 1.0]) @ Q.T, spike
+
+
+def test_mean_is_the_definition_entry_by_entry():
+    mean = DCBM(**TWO).mean()
+    for i in range(3):
+        for j in range(3):
+            B = TWO["affinity"][TWO["community"][i]][TWO["community"][j]]
+            assert mean[i, j] == pytest.approx(TWO["degree"][i] * TWO["degree"][j] * B, rel=1e-15)
+    np.testing.assert_array_equal(DCBM(**TWO).mean([2, 0], slice(1, 3)), mean[[2, 0]][:, 1:3])
+
+
+def test_samples_are_symmetric_seeded_and_binary():
+    model = DCBM(**TWO)
+    A = model.sample(seed=5).toarray()
+    np.testing.assert_array_equal(A, A.T)
+    assert set(np.unique(A)) <= {0, 1}
+    np.testing.assert_array_equal(A, model.sample(seed=5).toarray())
+    assert any((model.sample(seed=s).toarray() != A).any() for s in range(6, 16))
+
+
+def test_sampled_mean_converges_to_the_mean(monkeypatch):
+    monkeypatch.setattr(dcbm, "_BLOCK_ENTRIES", 90)  # several blocks of rows
+    rng = np.random.default_rng(0)
+    model = DCBM(rng.integers(0, 3, 30), 0.2 + 0.6 * np.eye(3), rng.uniform(0.2, 1, 30))
+    n_samples = 3000
+    total = sum(model.sample(seed=s).toarray().astype(int) for s in range(n_samples))
+    mean = model.mean()
+    error = np.sqrt(mean * (1 - mean) / n_samples)
+    assert (np.abs(total / n_samples - mean) < 5 * error).all()
+
+
+def test_certain_and_impossible_edges():
+    full = DCBM([0, 0], [[1]], [1, 1]).sample()
+    np.testing.assert_array_equal(full.toarray(), np.ones((2, 2)))
+    assert DCBM([0, 0], [[0]], [1, 1]).sample().nnz == 0
+    assert DCBM([0, 0], [[1]], [0, 0]).sample().nnz == 0
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(community=[0, 2, 0]), "community 2 is not among the affinity's 0 to 1"),
+        (dict(community=[0, -1, 0]), "community -1"),
+        (dict(community=[0.0, 1.0, 0.0]), "float64"),
+        (dict(community=[], degree=[]), "non-empty"),
+        (dict(degree=[1.0, 1.0]), "degree has shape"),
+        (dict(degree=[1.0, -0.1, 1.0]), "got -0.1"),
+        (dict(degree=[1.0, np.nan, 1.0]), "got nan"),
+        (dict(affinity=[[1.0, 0.2], [0.3, 1.0]]), "not symmetric"),
+        (dict(affinity=[[1.0, 1.2], [1.2, 1.0]]), "got 1.2"),
+        (dict(affinity=[[1.0, -0.2], [-0.2, 1.0]]), "got -0.2"),
+        (dict(affinity=[[1.0, np.nan], [np.nan, 1.0]]), "got nan"),
+        (dict(affinity=[[1.0, 0.2]]), "square"),
+    ],
+)
+def test_bad_models(change, message):
+    with pytest.raises(ValueError, match=message):
+        DCBM(**{**TWO, **change})
+
+
+def test_expected_entries_above_one_cannot_be_sampled():
+    model = DCBM([0, 0, 1], [[0.5, 0], [0, 0.1]], [2, 1, 2])
+    with pytest.raises(ValueError, match="largest expected entry is 2, above 1"):
+        model.sample()
+    DCBM([0, 0, 1], [[0.5, 0], [0, 0.1]], [2**0.5, 1, 2]).sample()
+
+
+def test_theorem_holds_to_rounding_on_planted_spikes():
+    M, spike = dcbm.planted_spikes(sizes=(30, 20, 10), n_off=25, seed=1)
+    svd = truncated_svd(M, f=3)
+    model = dcbm.from_spikes(svd, spike)
+    on = np.flatnonzero(spike >= 0)
+    target = np.abs(M[np.ix_(on, on)])
+    np.testing.assert_allclose(model.scale * model.mean(), target, rtol=1e-12)
+    np.testing.assert_array_equal(model.community, spike[on])
+    assert model.degree.max() == 1 and model.affinity.max() == 1
+    # the cover finds these spikes, numbered by norm, and gives the same matrix
+    E = svd.embeddings()[on]
+    found = spikes.cover(E, cos_theta=1 - 1e-9, rho=1).spike
+    assert adjusted_rand_score(found, spike[on]) == 1
+
+
+def test_theorem_holds_with_negative_eigenvalues_and_negative_blocks():
+    M, spike = signed_matrix()
+    svd = truncated_svd(M, f=3)
+    model = dcbm.from_spikes(svd, spike)
+    on = np.flatnonzero(spike >= 0)
+    np.testing.assert_allclose(model.scale * model.mean(), np.abs(M[np.ix_(on, on)]), rtol=1e-11)
+    beta = dcbm.signed_affinity(svd, spike)
+    assert (beta < 0).any()
+    norm = dcbm.degree_from_norm(svd)[on]
+    signed = np.outer(norm, norm) * beta[np.ix_(spike[on], spike[on])]
+    np.testing.assert_allclose(signed, M[np.ix_(on, on)], rtol=1e-11)
+    # the bound of the theorem: 1 / sigma_f
+    assert np.abs(beta).max() <= 1 / svd.s[-1] + 1e-12
+
+
+def test_beta_is_the_product_of_directions_through_the_inverse_eigenvalues():
+    M, spike = signed_matrix(seed=3)
+    svd = truncated_svd(M, f=3)
+    E = svd.embeddings()
+    eigenvalues = svd.s * np.sign((svd.U * svd.V).sum(axis=0))
+    direction = np.array([E[spike == k][0] / np.linalg.norm(E[spike == k][0]) for k in range(4)])
+    expected = np.array(
+        [[sum(a * b / d for a, b, d in zip(s, t, eigenvalues)) for t in direction] for s in direction]
+    )
+    np.testing.assert_allclose(dcbm.signed_affinity(svd, spike), expected, rtol=1e-11, atol=1e-13)
+
+
+def test_an_affinity_may_vanish_on_the_diagonal():
+    # two communities linked to each other and not within: no form with B_kk = 1 exists
+    M = np.kron([[0.0, 1.0], [1.0, 0.0]], np.outer([1, 2], [1, 2]))
+    svd = truncated_svd(M, f=2)
+    spike = [0, 0, 1, 1]
+    np.testing.assert_allclose(np.diag(dcbm.signed_affinity(svd, spike)), 0, atol=1e-15)
+    np.testing.assert_allclose(dcbm.degree_from_norm(svd, corrected=True), 0, atol=1e-7)
+    model = dcbm.from_spikes(svd, spike)
+    np.testing.assert_allclose(model.scale * model.mean(), M, atol=1e-14)
+
+
+def test_spike_numbers_may_skip_and_rows_may_be_left_out():
+    M, spike = dcbm.planted_spikes(sizes=(5, 4, 3), n_off=2)
+    svd = truncated_svd(M, f=3)
+    spike = np.where(spike == 1, -1, spike)
+    model = dcbm.from_spikes(svd, spike)
+    on = np.flatnonzero(spike >= 0)
+    assert model.community.tolist() == [0] * 5 + [1] * 3
+    np.testing.assert_allclose(model.scale * model.mean(), M[np.ix_(on, on)], rtol=1e-12)
+
+
+def test_rank_beyond_the_matrix_changes_nothing():
+    M, spike = dcbm.planted_spikes(sizes=(5, 4), n_off=2)
+    exact = dcbm.from_spikes(truncated_svd(M, f=2), spike)
+    beyond = dcbm.from_spikes(truncated_svd(M, f=6), spike)
+    np.testing.assert_allclose(beyond.scale * beyond.mean(), exact.scale * exact.mean(), rtol=1e-12)
+
+
+def test_fit_is_least_squares_where_spikes_are_not_exact():
+    M, spike = dcbm.planted_spikes(sizes=(20, 15), n_off=0, noise=0.2, seed=4)
+    svd = truncated_svd(M, f=4)
+    norm = dcbm.degree_from_norm(svd)
+    target = svd.reconstruct(slice(None), slice(None))
+    beta = dcbm.signed_affinity(svd, spike)
+    a, b = norm[:20], norm[20:]
+    assert beta[0, 1] == pytest.approx((a @ target[:20, 20:] @ b) / ((a @ a) * (b @ b)), rel=1e-12)
+    assert beta[0, 0] == pytest.approx((a @ target[:20, :20] @ a) / (a @ a) ** 2, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "spike, message",
+    [([0, 0, 1], "each of the 4 rows"), ([0.0] * 4, "float64"), ([-1] * 4, "no row is on a spike")],
+)
+def test_bad_spikes(spike, message):
+    svd = truncated_svd(np.diag([4.0, 3.0, 2.0, 1.0]), f=2)
+    with pytest.raises(ValueError, match=message):
+        dcbm.from_spikes(svd, spike)
+
+
+def test_nothing_to_model_where_the_approximation_is_zero():
+    svd = truncated_svd(np.diag([4.0, 3.0, 2.0, 1.0]), f=2)
+    with pytest.raises(ValueError, match="M-hat is zero"):
+        dcbm.from_spikes(svd, [-1, -1, 0, 0])
+
+
+def test_degrees():
+    M, spike = signed_matrix(seed=2)
+    svd = truncated_svd(M, f=3)
+    np.testing.assert_allclose(dcbm.degree_lowrank(svd), M.sum(axis=1), atol=1e-12)
+    np.testing.assert_allclose(dcbm.degree_from_norm(svd), np.sqrt((M**2).sum(axis=1)), rtol=1e-11)
+    corrected = dcbm.degree_from_norm(svd, corrected=True)
+    np.testing.assert_allclose(corrected, np.sqrt(np.abs(np.diag(M))), rtol=1e-9)
+    beta = dcbm.signed_affinity(svd, spike)
+    on = spike >= 0
+    np.testing.assert_allclose(
+        corrected[on], (dcbm.degree_from_norm(svd) * np.sqrt(np.abs(np.diag(beta)[spike])))[on], rtol=1e-9
+    )
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    n_off=st.integers(0, 10),
+    overlap=st.floats(0, 0.8),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_planted_spikes_are_spikes_in_every_scaling(sizes, n_off, overlap, seed):
+    M, spike = dcbm.planted_spikes(sizes, n_off, overlap=overlap, seed=seed)
+    assert (M >= 0).all() and (M == M.T).all()
+    assert np.bincount(spike + 1, minlength=len(sizes) + 1).tolist() == [n_off, *sizes]
+    svd = truncated_svd(M, f=len(sizes))
+    for rows in (svd.U, svd.embeddings(), svd.embeddings(0.5), svd.V):
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        for k in range(len(sizes)):
+            np.testing.assert_allclose(unit[spike == k] @ unit[spike == k][0], 1, atol=1e-9)
+
+
+def test_planted_noise():
+    clean, _ = dcbm.planted_spikes(seed=1)
+    noisy, _ = dcbm.planted_spikes(seed=1, noise=0.5)
+    np.testing.assert_array_equal(noisy, noisy.T)
+    assert (noisy - clean).std() == pytest.approx(0.5 * clean.mean(), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [(dict(sizes=()), "positive"), (dict(sizes=(3, 0)), "positive"), (dict(n_off=-1), "n_off"),
+     (dict(overlap=1), "overlap"), (dict(noise=-0.1), "noise")],
+)  # fmt: skip
+def test_bad_plans(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dcbm.planted_spikes(**arguments)
+
+
+def test_recovery_where_degrees_vary():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(3), 150)
+    degree = np.exp(rng.standard_normal(450))
+    model = DCBM(truth, 0.1 + 0.9 * np.eye(3), np.minimum(0.5 * degree / degree.mean(), 1))
+    U = truncated_svd(model.sample(seed=1).astype(float), f=3).U
+    assert adjusted_rand_score(truth, dcbm.recover(U, 3, method="spherical")) > 0.9
+    assert adjusted_rand_score(truth, dcbm.recover(U, 3, method="score")) > 0.9
+    # the rows as they are form clusters by degree
+    assert adjusted_rand_score(truth, dcbm.recover(U, 3, method="rows")) < 0.6
+
+
+def test_recovery_survives_zeros_and_rejects_bad_input():
+    U = np.array([[0.0, 1.0], [0.0, 2.0], [1.0, 0.0], [0.0, 0.0]])
+    for method in ("rows", "spherical", "score"):
+        found = dcbm.recover(U, 2, method=method)
+        assert found.shape == (4,) and found[0] == found[1] != found[2]
+    with pytest.raises(ValueError, match="two columns"):
+        dcbm.recover(U[:, :1], 2, method="score")
+    with pytest.raises(ValueError, match="'louvain'"):
+        dcbm.recover(U, 2, method="louvain")
