@@ -9,14 +9,18 @@ divided by the number of rows. Small means spiky; directions drawn at random giv
 Conventions. ``E`` has one row per item. Norms and cosines are those of the first f columns.
 The cosine is signed: opposite rows are on different spikes. Ties of norm go to the lower row.
 
-Functions. :func:`cover` returns peaks and membership, :func:`spk` the single number.
+Functions. :func:`cover` returns peaks and membership, :func:`spk` the single number,
+:func:`describe` what the members of a spike share.
 """
 
 import math
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from scipy.stats import hypergeom
 
 _PEAK_BLOCK = 256  # candidate peaks resolved by one matrix product
 _ROW_BLOCK = 2048  # rows multiplied at a time: bounds the working memory
@@ -155,6 +159,64 @@ def cover(E, *, f=None, cos_theta=0.9, rho=0.5):
         captured.extend(running[:needed])
         total = int(running[needed - 1])
     return SpikeCover(np.array(peaks, dtype=np.int64), spike, np.array(captured, dtype=np.int64))
+
+
+def describe(cover, items, *, by, n_spikes=10):
+    """Tell the largest spikes: peak, size, and what sets their members apart.
+
+    Of the values that the members of a spike carry in the columns `by`, the one named is the
+    most significantly over-represented against the whole catalogue (hypergeometric tail; ties
+    go to the first in alphabetical order).
+
+    Parameters
+    ----------
+    cover : SpikeCover
+    items : pandas.DataFrame, one row per row of the embedding
+        Labels; ``title`` and ``artist`` name the peak where they are there.
+    by : str or sequence of str
+        Columns whose values are compared: a value per item, or a tuple of them (tags).
+    n_spikes : int, default 10
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a spike, largest first: ``peak``, ``size``, ``shared`` (the value), ``share`` of
+        the members that carry it, and ``lift``, that share divided by the catalogue's.
+
+    Raises
+    ------
+    ValueError
+        If `items` does not match the cover, or lacks a column of `by`.
+
+    Examples
+    --------
+    >>> E = np.array([[3.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 0.5], [1.0, 0.0]])
+    >>> items = pd.DataFrame({"title": list("abcde"), "genre": ["rock", "rock", "jazz", "jazz", "rock"]})
+    >>> describe(cover(E, rho=1), items, by="genre")[["peak", "size", "shared"]]
+      peak  size shared
+    0    a     3   rock
+    1    c     2   jazz
+    """
+    if len(items) != len(cover.spike):
+        raise ValueError(f"items has {len(items)} rows, the cover {len(cover.spike)}")
+    columns = [by] if isinstance(by, str) else list(by)
+    for column in columns:
+        if column not in items:
+            raise ValueError(f"items has no column {column!r}; its columns are: {', '.join(items.columns)}")
+    cells = zip(*(items[c] for c in columns))
+    values = [{v for cell in row for v in (cell if isinstance(cell, tuple) else (cell,))} for row in cells]
+    everywhere = Counter(v for row in values for v in row)
+    size = np.bincount(cover.spike[cover.spike >= 0], minlength=len(cover.peaks))
+    rows = []
+    for k in np.argsort(-size, kind="stable")[:n_spikes]:
+        here = Counter(v for i in np.flatnonzero(cover.spike == k) for v in values[i])
+        tail = {v: hypergeom.logsf(c - 1, len(items), everywhere[v], size[k]) for v, c in here.items()}
+        best = min(tail, key=lambda v: (round(tail[v], 6), str(v)), default=None)
+        share = here[best] / size[k]
+        peak = items.iloc[cover.peaks[k]]
+        name = " - ".join(str(peak[c]) for c in ("title", "artist") if c in items) or str(cover.peaks[k])
+        rows.append((name, int(size[k]), best, share, share * len(items) / max(everywhere[best], 1)))
+    return pd.DataFrame(rows, columns=["peak", "size", "shared", "share", "lift"])
 
 
 class _Block:

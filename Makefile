@@ -1,0 +1,41 @@
+# Everything runs in .venv, made here; `make` alone tells what there is.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book html notebooks results test lint clean
+
+help: ## show this help
+	@echo "make TARGET, where TARGET is one of:"
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  \1\t\2/' | expand -t 14
+
+book: $(READY) ## execute every notebook now, build the HTML (a warning is an error)
+	$(RUN) tools/book.py book
+
+html: $(READY) ## build the HTML from the stored outputs (seconds)
+	$(RUN) tools/book.py html
+
+notebooks: $(READY) ## re-execute the notebooks in place, default parameters; N="03 04" picks
+	$(RUN) tools/book.py notebooks $(N)
+
+results: $(READY) ## rerun the chapters on the real data present ($$SPIKYLIB_DATA) into book/results
+	$(RUN) tools/book.py results $(N)
+
+test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
+	$(RUN) -m pytest -n 2 $(ARGS)
+
+lint: $(READY) ## ruff, notebooks included
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean: ## remove the build and .venv
+	rm -rf _build book/static $(VENV) *.egg-info
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) found. Try: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	@touch $@

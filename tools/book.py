@@ -1,0 +1,145 @@
+"""Execute the notebooks and build the book; the Makefile calls this.
+
+python tools/book.py notebooks [NAME ...]   re-execute in place, strip what changes from run to run
+python tools/book.py html                   build from the stored outputs
+python tools/book.py book                   execute a copy of everything, then build that
+python tools/book.py results [NAME ...]     rerun on the real data present, into book/results
+"""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "_build"
+SOURCES = ("book", "notebooks", "_config.yml", "_toc.yml", "CHANGELOG.md")
+
+
+def notebooks(names=(), folder=ROOT / "notebooks"):
+    """Execute the notebooks of a folder in place, two at a time, and strip them."""
+    files = sorted(f for f in folder.glob("*.ipynb") if not names or any(f.stem.startswith(n) for n in names))
+    if not files:
+        sys.exit(f"no notebook in {folder} starts with {', '.join(names)}")
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for file, seconds in pool.map(_execute, files):
+            print(f"  {file.stem}  {seconds:.0f} s", flush=True)
+
+
+def html(source=ROOT):
+    """Build the HTML from stored outputs; a warning is an error."""
+    _copy_assets(source / "book" / "static")
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter_book.cli.main",
+        "build",
+        str(source),
+        "--path-output",
+        str(ROOT),
+    ]
+    built = subprocess.run([*command, "--all", "-W", "-n", "--keep-going", "-q"])
+    if built.returncode:
+        sys.exit(built.returncode)
+    print(f"The book is built. Open {(BUILD / 'html' / 'index.html').as_uri()}")
+
+
+def book():
+    """Execute a copy of the notebooks there and then, and build the book from it."""
+    copy = BUILD / "executed"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns(".*", "__pycache__", "static"))
+        else:
+            shutil.copy(source, copy / name)
+    print("Executing the notebooks")
+    notebooks(folder=copy / "notebooks")
+    html(copy)
+
+
+def results(names=()):
+    """Rerun what book/results/runs.toml lists, where the data are present."""
+    import papermill
+
+    from spikylib import datasets
+
+    for run in tomllib.loads((ROOT / "book/results/runs.toml").read_text())["run"]:
+        notebook, parameters = run["notebook"], run["parameters"]
+        title = f"{notebook}--{parameters['dataset']}"
+        if names and not any(title.startswith(n) for n in names):
+            continue
+        if not datasets.files(parameters["dataset"]):
+            print(f"  {title}  left as it is: the data are not here")
+            continue
+        start = time.perf_counter()
+        out = BUILD / "results" / f"{title}.ipynb"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        file = ROOT / "book" / "results" / f"{title}.json"
+        papermill.execute_notebook(
+            ROOT / "notebooks" / f"{notebook}.ipynb",
+            out,
+            parameters | {"results_file": str(file)},
+            cwd=ROOT / "notebooks",
+            progress_bar=False,
+        )
+        print(f"  {title}  {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _execute(file):
+    from nbclient import NotebookClient
+
+    start = time.perf_counter()
+    notebook = nbformat.read(file, as_version=4)
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(file.parent)}})
+    client.execute()
+    _strip(notebook)
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    nbformat.write(notebook, partial)
+    partial.replace(file)
+    return file, time.perf_counter() - start
+
+
+def _strip(notebook):
+    """Remove times, machine-bound metadata and the commit, which differ at every run."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        for key in ("execution", "papermill", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = re.sub(r"^commit \S+$", "commit (told at a rerun)", output.text, flags=re.M)
+
+
+def _copy_assets(static):
+    """Put MathJax and Plotly where the pages look for them, from the installed packages."""
+    import plotly.offline
+
+    static.mkdir(parents=True, exist_ok=True)
+    (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
+    for file in importlib.metadata.files("sphinx-mathjax-offline"):
+        inside = str(file).partition("static/mathjax/")[2]
+        if inside == "tex-mml-chtml.js" or inside.startswith("output/chtml/fonts/woff-v2/"):
+            target = static / "mathjax" / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.locate(), target)
+
+
+if __name__ == "__main__":
+    commands = {"notebooks": notebooks, "html": html, "book": book, "results": results}
+    if len(sys.argv) < 2 or sys.argv[1] not in commands:
+        sys.exit(__doc__)
+    commands[sys.argv[1]](*([sys.argv[2:]] if sys.argv[2:] else []))
