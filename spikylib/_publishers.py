@@ -14,8 +14,8 @@ class Source:
     checksum : str or None
         "md5:..." or "sha256:..." of the download, where the publisher or a copy tells.
     members : dict of str to str
-        File in the archive -> file under the data home. Empty where the download is itself
-        the data file.
+        End of a path in the archive -> file under the data home. Empty where the download is
+        itself the data file.
     checks : dict of str to str
         Checksums of files under the data home.
     largest : int
@@ -63,7 +63,7 @@ _YES_SETS = ("yes_small", "yes_big", "yes_complete")
 _YES_FILES = ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt")
 _YES = Source(
     "https://www.cs.cornell.edu/~shuochen/lme/dataset.tar.gz",
-    members={f"dataset/{s}/{f}": f"cornell-yes/{s}/{f}" for s in _YES_SETS for f in _YES_FILES},
+    members={f"{s}/{f}": f"cornell-yes/{s}/{f}" for s in _YES_SETS for f in _YES_FILES},
     checks={
         "cornell-yes/yes_small/train.txt": "sha256:55c0e28d201b523f50ea9db31d17cf4ffd90cf720559f0da057fcb143dfee025",
         "cornell-yes/yes_big/train.txt": "sha256:259805e3a409dc889c74159bc4e2d4b24d10d683f030bbf62191f7c844d72628",
@@ -92,7 +92,7 @@ DATASETS = {
     "aotm-2011": Dataset(
         "tracks x playlists",
         "Brian McFee",
-        "research; cite McFee and Lanckriet (2012)",
+        "none stated; cite McFee and Lanckriet (2012)",
         "https://bmcfee.github.io/data/aotm2011.html",
         ("aotm-2011/aotm2011_playlists.json*",),
         27241,
@@ -122,11 +122,7 @@ DATASETS = {
         Source(
             "https://zenodo.org/records/6090214/files/lastfm-dataset-360K.tar.gz",
             "md5:635e6ed3fc873aa4ba33aba0ebce02b1",
-            {
-                "lastfm-dataset-360K/usersha1-artmbid-artname-plays.tsv": (
-                    "lastfm-360k/usersha1-artmbid-artname-plays.tsv"
-                )
-            },
+            {"usersha1-artmbid-artname-plays.tsv": "lastfm-360k/usersha1-artmbid-artname-plays.tsv"},
             {"lastfm-360k/usersha1-artmbid-artname-plays.tsv": "md5:be672526eb7c69495c27ad27803148f1"},
             4 * 2**30,
         ),
@@ -134,7 +130,7 @@ DATASETS = {
     "movielens-25m": Dataset(
         "movies x users",
         "GroupLens, University of Minnesota",
-        "research; cite Harper and Konstan (2015); no redistribution without permission, no commercial use",
+        "research; cite Harper and Konstan (2015); no commercial use without permission",
         "https://grouplens.org/datasets/movielens/25m/",
         ("movielens-25m/ratings.csv", "movielens-25m/movies.csv"),
         42490,
@@ -143,8 +139,8 @@ DATASETS = {
             "https://files.grouplens.org/datasets/movielens/ml-25m.zip",
             "md5:6b51fb2759a8657d3bfcbfc42b592ada",
             {
-                "ml-25m/ratings.csv": "movielens-25m/ratings.csv",
-                "ml-25m/movies.csv": "movielens-25m/movies.csv",
+                "ratings.csv": "movielens-25m/ratings.csv",
+                "movies.csv": "movielens-25m/movies.csv",
             },
             largest=4 * 2**30,
         ),
@@ -160,8 +156,8 @@ DATASETS = {
         Source(
             "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip",
             members={
-                "ml-latest-small/ratings.csv": "movielens-small/ratings.csv",
-                "ml-latest-small/movies.csv": "movielens-small/movies.csv",
+                "ratings.csv": "movielens-small/ratings.csv",
+                "movies.csv": "movielens-small/movies.csv",
             },
             checks={
                 "movielens-small/ratings.csv": (

@@ -192,13 +192,14 @@ def lastfm_360k(name, home, *, min_context_size=1, min_item_count=1):
         names.extend(batch["name"].take(pa.array(first)).to_pylist())
         item.append(codes)
         context.append(user(batch["user"].to_numpy(zero_copy_only=False)))
-    bad += lines - sum(map(len, item))
-    if bad and not any(map(len, item)):
+    lines += bad
+    bad = lines - sum(map(len, item))
+    if bad == lines:
         raise ValueError(
             f"{path}: none of {lines} lines is user-sha1 TAB artist-mbid TAB artist-name TAB plays"
         )
     notes = [
-        _share(bad + sum(map(len, item)), DATASETS[name].size[2], "lines"),
+        _share(lines, DATASETS[name].size[2], "lines"),
         f"{bad} malformed lines left out" * (bad > 0),
     ]
     return build(
@@ -216,6 +217,9 @@ def lastfm_360k(name, home, *, min_context_size=1, min_item_count=1):
 def movielens(name, home, *, min_context_size=1, min_item_count=1, start=None, end=None):
     """Movies that a user rated, whatever the rating; dated by the rating."""
     path = _require(home / name / "ratings.csv", name)
+    with path.open("rb") as file:
+        if file.seek(0, 2) and (file.seek(-1, 2), file.read())[1] != b"\n":
+            raise ValueError(f"{path} is damaged or cut short: its last line has no end; get the file again")
     types = {"userId": pa.int32(), "movieId": pa.int32(), "timestamp": pa.int64()}
     parts = list(_batches(path, ["userId", "movieId", "rating", "timestamp"], types=types))
     user, movie, stamp = (np.concatenate([part[column].to_numpy() for part in parts]) for column in types)

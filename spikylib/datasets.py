@@ -551,7 +551,13 @@ def _read_table(path, columns):
                 )
         if suffix == ".parquet":
             return pd.read_parquet(path, columns=columns)
-        return pd.read_csv(path, usecols=columns, **text)
+        # whole lines, so that one with too many fields is seen, but only so many at a time
+        parts = []
+        for part in pd.read_csv(path, chunksize=1 << 18, **text):
+            if not isinstance(part.index, pd.RangeIndex):
+                raise ValueError("the lines have more fields than the header")
+            parts.append(part[columns])
+        return pd.concat(parts)
     except KeyError as error:
         raise ValueError(error.args[0]) from None
     except pd.errors.EmptyDataError:
