@@ -10,12 +10,15 @@ total: by score, and where two scores agree to :math:`2^{-40}` of the largest sc
 for the query, by row, the lower first. So rounding never decides, and items on one exact spike
 are ties for the cosine. A row of zero norm has cosine 0 with everything.
 
-Functions. :func:`top_k`.
+Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise between its two
+similarities; :func:`hide_one` and :func:`evaluate` tell what lists are worth; :func:`knee` chooses
+a truncation rank from Spk.
 """
 
 import math
 
 import numpy as np
+import scipy.sparse as sp
 
 _QUERY_BLOCK = 1024  # queries served by one pass over the candidates
 _CANDIDATE_BLOCK = 4096  # candidates scored by one matrix product
@@ -106,6 +109,212 @@ def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=F
         banned = table.positions(block) if exclude_self else None
         indices[a : a + step], scores[a : a + step] = _search(table, vectors, k, banned)
     return indices, scores
+
+
+def temper_norms(E, gamma):
+    """Rescale each row to its norm to the power gamma, so that the dot product interpolates.
+
+    For the dot product of a query with the result is its cosine times the item's norm^gamma: the
+    ranking of the cosine at 0, of the dot product at 1.
+
+    Parameters
+    ----------
+    E : array, shape (n, d), float
+        Embeddings. Rows of zero norm stay zero.
+    gamma : float
+        Exponent.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, d), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> temper_norms(np.array([[3., 4.], [0., 9.]]), 0.5).round(3)
+    array([[1.342, 1.789],
+           [0.   , 3.   ]])
+    """
+    E = _matrix("E", E).astype(np.float64)
+    norm = _norms("E", E)
+    factor = np.zeros_like(norm)
+    np.power(norm, gamma - 1.0, out=factor, where=norm > 0)
+    return E * factor[:, None]
+
+
+def hide_one(X, *, min_size=3, seed=0):
+    """Hide one item of each context, and pick another of its items to ask with.
+
+    Parameters
+    ----------
+    X : sparse array, shape (n_items, n_contexts)
+        Interactions, as in ``Interactions.matrix``.
+    min_size : int, default 3
+        Contexts of fewer items are left as they are, at least 2.
+    seed : int, default 0
+        Seed of the generator.
+
+    Returns
+    -------
+    train : scipy.sparse.csr_array, shape (n_items, n_contexts)
+        X without the hidden entries.
+    queries, hidden : numpy.ndarray, shape (n_tested,), int64
+        For each context tested, in order, the item to ask with and the item hidden.
+
+    Raises
+    ------
+    ValueError
+        If `min_size` is below 2, or no context is that large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> train, queries, hidden = hide_one(np.array([[1, 1], [1, 0], [1, 0]]))
+    >>> len(hidden), int(train.sum()), int(train[hidden[0], 0])
+    (1, 3, 0)
+    """
+    if min_size < 2:
+        raise ValueError(f"min_size must be at least 2, one item to hide and one to ask with, got {min_size}")
+    columns = sp.csc_array(X)
+    columns.eliminate_zeros()
+    size = np.diff(columns.indptr)
+    tested = np.flatnonzero(size >= min_size)
+    if len(tested) == 0:
+        raise ValueError(f"no context has {min_size} items or more; the largest has {size.max(initial=0)}")
+    rng = np.random.default_rng(seed)
+    first = rng.integers(size[tested])
+    second = (first + rng.integers(1, size[tested])) % size[tested]
+    at = columns.indptr[tested].astype(np.int64)
+    hidden, queries = columns.indices[at + first], columns.indices[at + second]
+    kept = np.ones(columns.nnz, dtype=bool)
+    kept[at + first] = False
+    rows, context = columns.indices[kept], np.repeat(np.arange(len(size)), size)[kept]
+    train = sp.csr_array((columns.data[kept], (rows, context)), shape=columns.shape)
+    return train, queries.astype(np.int64), hidden.astype(np.int64)
+
+
+def evaluate(lists, queries, hidden, *, popularity, cover):
+    """Measure one list of similar items per item: accuracy, discovery, and use of the spikes.
+
+    Parameters
+    ----------
+    lists : array of int, shape (n, k)
+        The k items recommended for each of the n items, best first, itself excluded.
+    queries, hidden : array of int, shape (n_tested,)
+        Tests: the list of ``queries[t]`` should hold ``hidden[t]``.
+    popularity : array, shape (n,)
+        Of each item, in any unit.
+    cover : SpikeCover of the same n items
+
+    Returns
+    -------
+    dict of str to float
+        ``recall``: share of the tests whose hidden item is in the list. ``ndcg``: mean over the
+        tests of 1 / log2(1 + its rank), 0 where it is absent. ``coverage``: share of the n items
+        that are in some list. ``gini``: inequality of how many lists each item is in, 0 (equal)
+        to 1. ``popularity``: mean over all places of all lists. ``opens_with_peak``: of the lists
+        of items on a spike, share whose first item is the spike's peak (the peak's own list left
+        out). ``crosses``: of the places, in lists of items on a spike, that are given to items on
+        spikes, share given to another spike. The last two are NaN where there is no such list.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or there is no test.
+
+    References
+    ----------
+    Section 3.3.2 of Afchar, Hennequin, Guigue (2023); Ge, Delgado-Battenfeld, Jannach (2010),
+    https://doi.org/10.1145/1864708.1864761 (coverage).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikylib.spikes import cover
+    >>> E = np.array([[3., 0.], [2., 0.], [0., 2.], [0., 1.]])
+    >>> lists, _ = top_k(E, np.arange(4), 1, similarity="dot", exclude_self=True)
+    >>> found = evaluate(lists, [1, 3], [0, 0], popularity=[9, 4, 4, 1], cover=cover(E, rho=1))
+    >>> found["recall"], found["opens_with_peak"], found["crosses"], found["popularity"]
+    (0.5, 1.0, 0.0, 4.5)
+    """
+    lists, queries, hidden = np.asarray(lists), np.asarray(queries), np.asarray(hidden)
+    n = len(cover.spike)
+    if lists.ndim != 2 or len(lists) != n or np.shape(popularity) != (n,):
+        raise ValueError(
+            f"the cover has {n} items: lists must have as many rows, got shape {lists.shape}, "
+            f"and popularity as many values, got shape {np.shape(popularity)}"
+        )
+    if queries.shape != hidden.shape or queries.ndim != 1 or len(queries) == 0:
+        raise ValueError(
+            f"queries and hidden must be equally long lists of tests, got {queries.shape} and {hidden.shape}"
+        )
+    rank = np.arange(1, lists.shape[1] + 1)
+    hit = lists[queries] == hidden[:, None]
+    exposure = np.sort(np.bincount(lists.ravel(), minlength=n))
+    on, peak = cover.spike >= 0, np.zeros(n, dtype=bool)
+    peak[cover.peaks] = True
+    asked = np.flatnonzero(on & ~peak)
+    listed, own = cover.spike[lists[on]], cover.spike[on][:, None]
+    return {
+        "recall": float(hit.any(axis=1).mean()),
+        "ndcg": float((hit / np.log2(1 + rank)).sum(axis=1).mean()),
+        "coverage": float((exposure > 0).mean()),
+        "gini": float((2 * np.arange(1, n + 1) - n - 1) @ exposure / (n * exposure.sum())),
+        "popularity": float(np.asarray(popularity)[lists].mean()),
+        "opens_with_peak": _share(lists[asked, 0] == cover.peaks[cover.spike[asked]]),
+        "crosses": _share((listed != own)[listed >= 0]),
+    }
+
+
+def knee(f, peaks):
+    """Return the truncation rank at the foot of the steepest rise of Spk.
+
+    The rule: of neighbouring ranks, take the pair with the steepest slope of log Spk against log
+    f; the knee is the lower rank of the pair (of the first, where slopes tie). It has no
+    threshold, and the factor 1 / n of Spk plays no part. It finds a foot on every curve: look at
+    the slope that it returns too. Below 1 (Spk grows slower than f) there is no rise to speak of.
+
+    Parameters
+    ----------
+    f : array of int, shape (r,)
+        Truncation ranks, increasing, at least two; best in geometric steps.
+    peaks : array, shape (r,)
+        Peaks needed at each rank (or Spk), above 0.
+
+    Returns
+    -------
+    f : int
+        The knee.
+    slope : float
+        The slope of the rise that starts there.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, ranks do not increase, or a value is not above 0.
+
+    References
+    ----------
+    A rule of our own, for section 3.3.3 of Afchar, Hennequin, Guigue (2023).
+
+    Examples
+    --------
+    >>> at, slope = knee([16, 32, 64, 128], [12, 14, 16, 240])
+    >>> at, round(slope, 2)
+    (64, 3.91)
+    """
+    f, peaks = np.asarray(f), np.asarray(peaks, dtype=np.float64)
+    if f.ndim != 1 or f.shape != peaks.shape or len(f) < 2:
+        raise ValueError(
+            f"f and peaks must be lists of equal length, 2 or more, got {f.shape}, {peaks.shape}"
+        )
+    if f[0] <= 0 or (np.diff(f) <= 0).any():
+        raise ValueError(f"f must be positive and increase, got {f.tolist()}")
+    if not (np.isfinite(peaks) & (peaks > 0)).all():
+        raise ValueError(f"peaks must be above 0 and finite, got {peaks.tolist()}")
+    slope = np.diff(np.log(peaks)) / np.diff(np.log(f))
+    at = int(np.argmax(np.round(slope, 12)))
+    return int(f[at]), float(slope[at])
 
 
 class _Candidates:
@@ -225,6 +434,10 @@ class _Held:
             kept.append(part)
         kept = np.concatenate(kept)
         self.query, self.at, self.upper = self.query[kept], self.at[kept], self.upper[kept]
+
+
+def _share(mask):
+    return float(mask.mean()) if mask.size else math.nan
 
 
 def _matrix(name, array):

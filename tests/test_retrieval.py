@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikylib import retrieval
+from spikylib import retrieval, spikes
 from spikylib.retrieval import top_k
 
 
@@ -178,3 +179,123 @@ def test_bad_input(arguments, message):
     plain = dict(E=np.arange(1.0, 7.0).reshape(3, 2), queries=[0], k=1)
     with pytest.raises(ValueError, match=message):
         top_k(**{**plain, **arguments})
+
+
+def test_tempered_norms_go_from_the_cosine_to_the_dot_product():
+    rng = np.random.default_rng(6)
+    E = rng.standard_normal((40, 5)) * rng.pareto(2, (40, 1))
+    for gamma, similarity in ((0, "cosine"), (1, "dot")):
+        tempered = top_k(retrieval.temper_norms(E, gamma), [4, 8], 9, similarity="dot")[0]
+        np.testing.assert_array_equal(tempered, top_k(E, [4, 8], 9, similarity=similarity)[0])
+    np.testing.assert_allclose(
+        np.linalg.norm(retrieval.temper_norms(E, 0.3), axis=1), np.linalg.norm(E, axis=1) ** 0.3
+    )
+    assert (retrieval.temper_norms(np.zeros((2, 2)), 0.5) == 0).all()
+
+
+def test_hiding_takes_one_item_of_each_context_that_is_large_enough():
+    X = (np.random.default_rng(7).random((30, 50)) < 0.15).astype(np.int32)
+    X[:, 0] = 0
+    X[:2, 1] = 1
+    X[2:, 1] = 0
+    train, queries, hidden = retrieval.hide_one(sp.csr_array(X), seed=1)
+    tested = np.flatnonzero(X.sum(axis=0) >= 3)
+    assert len(queries) == len(hidden) == len(tested)
+    assert (queries != hidden).all()
+    expected = X.copy()
+    expected[hidden, tested] = 0
+    np.testing.assert_array_equal(train.toarray(), expected)
+    assert train.nnz == expected.sum()
+    assert (X[hidden, tested] == 1).all() and (expected[queries, tested] == 1).all()
+    np.testing.assert_array_equal(hidden, retrieval.hide_one(X, seed=1)[2])
+    assert (hidden != retrieval.hide_one(X, seed=2)[2]).any()
+
+
+def test_hiding_is_uniform_over_the_items_of_a_context():
+    X = np.ones((3, 6000), dtype=np.int32)
+    _, queries, hidden = retrieval.hide_one(X)
+    pairs = np.bincount(3 * hidden + queries, minlength=9)
+    assert pairs[[0, 4, 8]].sum() == 0
+    np.testing.assert_allclose(pairs[[1, 2, 3, 5, 6, 7]] / 6000, 1 / 6, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "options, message", [(dict(min_size=1), "got 1"), (dict(min_size=4), "largest has 3")]
+)
+def test_hiding_what_is_not_there(options, message):
+    with pytest.raises(ValueError, match=message):
+        retrieval.hide_one(np.ones((3, 2)), **options)
+
+
+COVER = spikes.SpikeCover(
+    peaks=np.array([0, 3]), spike=np.array([0, 0, 0, 1, 1, -1]), captured=np.array([3, 5])
+)
+
+
+def test_evaluation_counted_by_hand():
+    lists = np.array([[1, 2], [0, 3], [1, 5], [4, 5], [0, 3], [3, 0]])
+    found = retrieval.evaluate(lists, [0, 0, 5, 3], [2, 4, 3, 4], popularity=[6, 5, 4, 3, 2, 1], cover=COVER)
+    assert found["recall"] == 3 / 4
+    assert found["ndcg"] == pytest.approx((1 / np.log2(3) + 0 + 1 + 1) / 4)
+    assert found["coverage"] == 1
+    counts = [3, 2, 1, 3, 1, 2]
+    differences = sum(abs(a - b) for a in counts for b in counts)
+    assert found["gini"] == pytest.approx(differences / (2 * 6**2 * np.mean(counts)))
+    assert found["popularity"] == pytest.approx((5 + 4 + 6 + 3 + 5 + 1 + 2 + 1 + 6 + 3 + 3 + 6) / 12)
+    # items 1, 2 and 4 are on a spike and no peaks; only item 1's list opens with its peak
+    assert found["opens_with_peak"] == pytest.approx(1 / 3)
+    # eight places of items on spikes in lists of items on spikes: 3 for item 1, 0 for item 4
+    assert found["crosses"] == pytest.approx(2 / 8)
+
+
+def test_evaluation_of_perfect_and_concentrated_lists():
+    ring = np.array([[1], [2], [0], [4], [3], [5]])
+    found = retrieval.evaluate(ring, np.arange(6), ring[:, 0], popularity=np.ones(6), cover=COVER)
+    assert found["recall"] == found["ndcg"] == found["coverage"] == found["popularity"] == 1
+    assert found["gini"] == pytest.approx(0) and found["crosses"] == 0
+    same = retrieval.evaluate(np.full((6, 1), 5), [0], [1], popularity=np.arange(6), cover=COVER)
+    assert same["recall"] == same["ndcg"] == 0
+    assert same["coverage"] == 1 / 6 and same["gini"] == pytest.approx(5 / 6)
+    assert np.isnan(same["crosses"]) and same["opens_with_peak"] == 0
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(lists=[[1]]), "has 6 items"),
+        (dict(popularity=[1, 2]), "has 6 items"),
+        (dict(queries=[1, 2]), "equally long"),
+        (dict(queries=[], hidden=[]), "equally long"),
+    ],
+)
+def test_bad_evaluations(change, message):
+    plain = dict(lists=[[1]] * 6, queries=[0], hidden=[1], popularity=[1] * 6)
+    arguments = {**plain, **change}
+    with pytest.raises(ValueError, match=message):
+        retrieval.evaluate(**arguments, cover=COVER)
+
+
+def test_knee():
+    f = [4, 8, 16, 32, 64]
+    assert retrieval.knee(f, [3, 5, 6, 30, 90])[0] == 16
+    assert retrieval.knee(f, np.array([3, 5, 6, 30, 90]) / 1234)[0] == 16
+    at, slope = retrieval.knee(f, [7, 7, 7, 7, 7])
+    assert at == 4 and slope == 0
+    at, slope = retrieval.knee(f, [1, 2, 4, 8, 16])
+    assert at == 4 and slope == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "f, peaks, message",
+    [
+        ([4], [1], "2 or more"),
+        ([4, 8], [1, 2, 3], "equal length"),
+        ([8, 4], [1, 2], "increase"),
+        ([0, 4], [1, 2], "positive"),
+        ([4, 8], [0, 2], "above 0"),
+        ([4, 8], [1, np.nan], "finite"),
+    ],
+)
+def test_bad_knees(f, peaks, message):
+    with pytest.raises(ValueError, match=message):
+        retrieval.knee(f, peaks)
