@@ -1,0 +1,119 @@
+"""The `spiky` command; a sub-command imports what it needs, so that help and completion are quick."""
+
+import click
+
+from spikylib import __version__
+from spikylib._publishers import DATASETS
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="spiky")
+def main():
+    """Data and chapters of the book on spiky SVDs.
+
+    \b
+    Example:
+      spiky data list
+    """
+
+
+@main.group()
+def data():
+    """Find, fetch and list datasets.
+
+    \b
+    Example:
+      spiky data fetch movielens-small
+    """
+
+
+_data_home = click.option(
+    "--data-home",
+    type=click.Path(file_okay=False),
+    help="Folder of the datasets. Default: $SPIKYLIB_DATA, else the user's cache folder.",
+)
+
+
+@data.command("list")
+@_data_home
+def list_(data_home):
+    """Say which datasets are there, where, how large, and on which terms.
+
+    \b
+    Example:
+      spiky data list --data-home ~/data
+    """
+    from spikylib import datasets
+
+    click.echo(f"data home: {datasets.home(data_home)}\n")
+    rows = [("name", "there", "size", "folder", "terms")]
+    for name, known in DATASETS.items():
+        files = datasets.files(name, data_home)
+        size = _size(sum(file.stat().st_size for file in files)) if files else "-"
+        folder = known.files[0].rpartition("/")[0] if known.files else "-"
+        there = "yes" if files else "no" if known.files else "generated"
+        rows.append((name, there, size, folder, known.terms))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+@data.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=click.Choice(list(DATASETS)))
+@_data_home
+@click.option(
+    "--from",
+    "address",
+    metavar="ADDRESS_OR_FILE",
+    help="Another https address of the same file, or the file itself, downloaded by hand.",
+)
+@click.option("--force", is_flag=True, help="Fetch again, and replace, what is there.")
+def fetch(names, data_home, address, force):
+    """Download datasets from their publishers.
+
+    Shows the terms first. Files are checked before they take their place; after a failure run the
+    same command again.
+
+    \b
+    Examples:
+      spiky data fetch triplej movielens-small
+      spiky data fetch lastfm-360k --from ~/Downloads/lastfm-dataset-360K.tar.gz
+    """
+    from spikylib import download
+
+    if address and len(names) > 1:
+        raise click.UsageError("--from goes with one NAME")
+    failed = []
+    for name in names:
+        try:
+            files = download.fetch(name, data_home=data_home, address=address, force=force)
+        except (ValueError, OSError) as error:
+            failed.append(name)
+            click.echo(f"Error: {error}", err=True)
+        else:
+            click.echo("\n".join([f"{name} is there:", *(f"  {file}" for file in files)]) if files else
+                       f"{name} is generated: there is nothing to fetch")  # fmt: skip
+    if failed:
+        raise SystemExit(1)
+
+
+@data.command()
+@_data_home
+def path(data_home):
+    """Print the data home.
+
+    \b
+    Example:
+      ls "$(spiky data path)"
+    """
+    from spikylib import datasets
+
+    click.echo(datasets.home(data_home))
+
+
+def _size(n_bytes):
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
