@@ -33,7 +33,7 @@ from spikylib.spikes import cover
 from spikylib.svd import truncated_svd
 
 _ZERO = 1e-9  # a norm at most this share of the largest counts as zero
-_ROW_BLOCK = 65536  # rows whose norms are computed at a time
+_ROW_BLOCK = 4096  # rows whose norms are computed at a time
 
 
 def norm_partitions(E, n_partitions=5):
@@ -63,11 +63,7 @@ def norm_partitions(E, n_partitions=5):
     >>> norm_partitions(np.array([[3.0], [1.0], [-2.0], [0.5], [4.0]]), 2)
     [array([1, 2, 3]), array([0, 4])]
     """
-    norm = _norms("E", E)
-    if not 1 <= n_partitions <= len(norm):
-        raise ValueError(f"n_partitions must be between 1 and the {len(norm)} rows of E, got {n_partitions}")
-    order = np.argsort(norm, kind="stable")
-    return [np.sort(part) for part in np.array_split(order, n_partitions)]
+    return _partition(_norms("E", E), n_partitions)
 
 
 def curves(
@@ -112,7 +108,7 @@ def curves(
         The intervals take queries to be independent: where every item of a part is a query,
         they are too narrow (measured on random embeddings: 87 % instead of 95 %).
 
-        Beside the snapshots, holds the common rows of one of them at a time, in its own dtype,
+        Beside the snapshots, holds the common rows of one of them at a time, in its own dtype (if ids differ),
         and what :func:`spikylib.retrieval.top_k` needs.
 
     Raises
@@ -143,18 +139,18 @@ def curves(
     snapshots = _checked(snapshots)
     reference = _reference(snapshots, reference)
     ks, similarities = _options(k, similarity, candidates, n_queries)
-    common = _common_ids(snapshots, reference)
+    common = _common(snapshots, reference)
     E = _rows(snapshots[reference], common)
+    norm = _norms("E", E)
     if not 1 <= n_partitions <= len(common):
         raise ValueError(
             f"n_partitions must be between 1 and the {len(common)} ids common to all snapshots, got {n_partitions}"
         )
-    parts = norm_partitions(E, n_partitions)
+    parts = _partition(norm, n_partitions)
     pools = parts if candidates == "part" else [np.arange(len(common))] * n_partitions
     _check_k(max(ks), min(map(len, pools)) - 1, common, snapshots, reference)
     rng = np.random.default_rng(seed)
     queries = [np.sort(rng.choice(part, min(n_queries, len(part)), replace=False)) for part in parts]
-    norm = _norms("E", E)
     before = _all_lists(E, queries, pools, max(ks), similarities)
     del E
     rows = []
@@ -181,6 +177,36 @@ def curves(
     table["similarity"] = pd.Categorical(table["similarity"], similarities)
     table = table.sort_values(["date", "similarity", "k", "part"], ignore_index=True)
     return table.astype({"similarity": str})
+
+
+def common_ids(snapshots):
+    """List the items that :func:`curves` compares: those that every snapshot holds.
+
+    Parameters
+    ----------
+    snapshots : mapping or sequence of pairs
+        As for :func:`curves`.
+
+    Returns
+    -------
+    pandas.Index
+        Ids with a row other than zero in every snapshot, in the order of the earliest.
+
+    Raises
+    ------
+    ValueError
+        As :func:`curves`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikylib.datasets import Embeddings
+    >>> E = np.array([[1., 0.], [0., 1.], [0., 0.]])
+    >>> list(common_ids({"2021": Embeddings(["a", "b", "c"], E), "2022": Embeddings(["c", "b", "a"], E)}))
+    ['b']
+    """
+    snapshots = _checked(snapshots)
+    return _common(snapshots, next(iter(snapshots)))
 
 
 def windows(data, n_windows=12, *, kind="sliding", width=0.5):
@@ -486,7 +512,7 @@ def item_stability(
     snapshots = _checked(snapshots)
     reference = _reference(snapshots, reference)
     (k,), similarities = _options(k, similarity, "all", 2)
-    common = _common_ids(snapshots, reference)
+    common = _common(snapshots, reference)
     _check_k(k, len(common) - 1, common, snapshots, reference)
     everything = np.arange(len(common))
     E = _rows(snapshots[reference], common)
@@ -628,6 +654,13 @@ def follow(snapshots, item, *, k=10, similarity="dot"):
     return pd.concat(lists, ignore_index=True)
 
 
+def _partition(norm, n_partitions):
+    if not 1 <= n_partitions <= len(norm):
+        raise ValueError(f"n_partitions must be between 1 and the {len(norm)} rows of E, got {n_partitions}")
+    order = np.argsort(norm, kind="stable")
+    return [np.sort(part) for part in np.array_split(order, n_partitions)]
+
+
 def _name(date):
     return f"{date:%Y-%m-%d}" if date == date.normalize() else str(date)
 
@@ -698,8 +731,7 @@ def _options(k, similarity, candidates, n_queries):
     return ks, kinds
 
 
-def _common_ids(snapshots, reference):
-    """Ids with a row other than zero in every snapshot, in the order of the reference."""
+def _common(snapshots, reference):
     common = None
     for date in [reference, *(date for date in snapshots if date != reference)]:
         snapshot = snapshots[date]
@@ -730,7 +762,8 @@ def _check_k(k, available, common, snapshots, reference):
 
 
 def _rows(snapshot, common):
-    return np.asarray(snapshot.vectors)[pd.Index(snapshot.ids).get_indexer(common)]
+    ids = pd.Index(snapshot.ids)
+    return snapshot.vectors if ids.equals(common) else snapshot.vectors[ids.get_indexer(common)]
 
 
 def _only(snapshot, ids):
