@@ -62,23 +62,6 @@ class Embeddings:
     name: str = ""
 
 
-class Numbering:
-    """Number values by first appearance over several calls; ``ids`` lists them by number."""
-
-    def __init__(self):
-        self._number = {}
-
-    def __call__(self, values):
-        """int32 numbers of an array of values."""
-        codes, unique = pd.factorize(values)
-        number = self._number
-        return np.array([number.setdefault(value, len(number)) for value in unique], np.int32)[codes]
-
-    @property
-    def ids(self):
-        return list(self._number)
-
-
 def build(
     item,
     context,

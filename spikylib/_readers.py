@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from spikylib._interactions import Embeddings, Numbering, build
+from spikylib._interactions import Embeddings, build
 from spikylib._publishers import DATASETS
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
@@ -63,39 +63,33 @@ def aotm_2011(name, home, *, min_context_size=1, min_item_count=1, start=None, e
     if not path.is_file() and path.with_suffix("").is_file():
         path = path.with_suffix("")
     mixes = _read_json(_require(path, name))
-    track, titles, mix = Numbering(), {}, []
-    item, context = [], []
-    for number, entry in enumerate(mixes):
+    number, titles, mix = {}, {}, []
+    item, size = [], []
+    for place, entry in enumerate(mixes):
         try:
-            ids = [track_id for part in entry["filtered_lists"] for track_id in part]
-            for label, track_id, *_ in entry["playlist"]:
-                if isinstance(track_id, str) and len(label) == 2:
-                    titles.setdefault(track_id, label)
-            mix.append(
-                (
-                    entry["mix_id"],
-                    entry["category"],
-                    (entry.get("user") or {}).get("name"),
-                    entry["timestamp"],
-                )
-            )
+            before = len(item)
+            for part in entry["filtered_lists"]:
+                item.extend(number.setdefault(track, len(number)) for track in part)
+            size.append(len(item) - before)
+            for label, track, *_ in entry["playlist"]:
+                if track is not None and len(label) == 2:
+                    titles.setdefault(track, label)
+            user = (entry.get("user") or {}).get("name")
+            mix.append((entry["mix_id"], entry.get("category"), user, entry.get("timestamp")))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{path}, playlist {number}: not an object of the published format ({error!r})"
+                f"{path}, playlist {place}: not an object of the published format ({error!r})"
             ) from None
-        if ids:
-            item.append(track(np.array(ids, dtype=object)))
-            context.append(np.full(len(ids), number, np.int32))
     if not item:
         raise ValueError(f"{path} holds no playlist with a matched track")
-    items = pd.DataFrame({"id": track.ids})
-    for column, place in (("title", 1), ("artist", 0)):
-        items[column] = [titles[i][place] if i in titles else "" for i in track.ids]
+    items = pd.DataFrame({"id": list(number)})
+    for column, k in (("title", 1), ("artist", 0)):
+        items[column] = [titles[track][k] if track in titles else "" for track in number]
     contexts = pd.DataFrame(mix, columns=["id", "category", "user", "time"])
     contexts["time"] = pd.to_datetime(contexts["time"], errors="coerce", format="ISO8601")
     return build(
-        np.concatenate(item),
-        np.concatenate(context),
+        np.array(item),
+        np.repeat(np.arange(len(size)), size),
         name=name,
         notes=_share(len(mixes), DATASETS[name].size[1], "playlists"),
         items=items,
@@ -164,7 +158,7 @@ def lastfm_360k(name, home, *, min_context_size=1, min_item_count=1):
     digits, an id or a name, and a whole number of plays.
     """
     path = _require(home / "lastfm-360k" / "usersha1-artmbid-artname-plays.tsv", name)
-    user, artist, names = Numbering(), Numbering(), []
+    users, artists, names = {}, {}, []
     item, context, lines, bad = [], [], 0, 0
 
     def skip(row):
@@ -186,12 +180,12 @@ def lastfm_360k(name, home, *, min_context_size=1, min_item_count=1):
         )
         batch = batch.filter(good)
         key = pc.if_else(pc.equal(batch["mbid"], b""), batch["name"], batch["mbid"])
-        codes = artist(key.to_numpy(zero_copy_only=False))
+        codes = _numbered(key, artists)
         new = np.flatnonzero(codes >= len(names))
         first = new[np.unique(codes[new], return_index=True)[1]]
         names.extend(batch["name"].take(pa.array(first)).to_pylist())
         item.append(codes)
-        context.append(user(batch["user"].to_numpy(zero_copy_only=False)))
+        context.append(_numbered(batch["user"], users))
     lines += bad
     bad = lines - sum(map(len, item))
     if bad == lines:
@@ -207,8 +201,8 @@ def lastfm_360k(name, home, *, min_context_size=1, min_item_count=1):
         np.concatenate(context),
         name=name,
         notes="; ".join(filter(None, notes)),
-        items=pd.DataFrame({"id": _text(artist.ids), "artist": _text(names)}),
-        contexts=pd.DataFrame({"id": _text(user.ids)}),
+        items=pd.DataFrame({"id": _text(artists), "artist": _text(names)}),
+        contexts=pd.DataFrame({"id": _text(users)}),
         min_context_size=min_context_size,
         min_item_count=min_item_count,
     )
@@ -420,6 +414,13 @@ def _batches(path, columns, *, separator=",", types=None, skip=None):
         raise ValueError(f"{path}: the columns {', '.join(columns)} were expected ({error})") from None
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path} is empty, damaged or cut short: {error}") from None
+
+
+def _numbered(values, numbers):
+    """int32 numbers of an arrow array by first appearance; `numbers` holds those already given."""
+    encoded = values.dictionary_encode()
+    new = [numbers.setdefault(value, len(numbers)) for value in encoded.dictionary.to_pylist()]
+    return np.array(new, np.int32)[encoded.indices.to_numpy()]
 
 
 def _table(file, columns, *, what=None, **options):
