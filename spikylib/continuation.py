@@ -16,8 +16,8 @@ hidden (playlist, track) pairs to which a model says yes, where each model may s
 number of tracks per playlist, its ``n_yes`` best. R-precision and NDCG stand beside it.
 
 Functions. :func:`split`, :func:`position_weights` prepare; :func:`fit` trains;
-:func:`popularity`, :func:`same_label`, :func:`item_knn`, :func:`nearest_to_mean` and
-:func:`fuse` make other scorers; :func:`evaluate` and :func:`answers` measure;
+:func:`popularity`, :func:`same_label`, :func:`item_knn`, :func:`nearest_to_mean`,
+:func:`nearest_to_any` and :func:`fuse` make other scorers; :func:`evaluate` and :func:`answers` measure;
 :func:`parameter_count` counts.
 
 References. Baer, Jackson, Koh, Montecillo (2022), "Spotify: How We Kept the Party Rolling", slides;
@@ -421,10 +421,7 @@ def nearest_to_mean(train, E, *, rows=None, similarity="cosine"):
     >>> score([0]).round(2)
     array([[0.71, 0.95, 0.71]])
     """
-    train, E = _checked(train), np.asarray(E, dtype=np.float64)
-    rows = np.arange(train.shape[0]) if rows is None else np.asarray(rows)
-    if E.ndim != 2 or len(E) != len(rows):
-        raise ValueError(f"E must have one row for each of {len(rows)} tracks, got shape {E.shape}")
+    train, E, rows = _checked_rows(_checked(train), E, rows)
     if similarity not in ("cosine", "dot"):
         raise ValueError(f'similarity must be "cosine" or "dot", got {similarity!r}')
     visible = sp.csr_array(_pattern(train)[rows].T)
@@ -435,6 +432,46 @@ def nearest_to_mean(train, E, *, rows=None, similarity="cosine"):
         scores = np.full((len(playlists), train.shape[0]), -np.inf)
         scores[:, rows] = (_unit(mean) if similarity == "cosine" else mean) @ candidates.T
         scores[np.diff(visible.indptr)[playlists] == 0] = -np.inf
+        return scores
+
+    return score
+
+
+def nearest_to_any(train, E, *, rows=None):
+    """Score tracks by their cosine with the most similar of a playlist's tracks: no mean at all.
+
+    Parameters
+    ----------
+    train, E, rows
+        As for :func:`nearest_to_mean`.
+
+    Returns
+    -------
+    scorer
+        -inf for tracks without an embedding, and for playlists that have none.
+
+    Raises
+    ------
+    ValueError
+        If E and `rows` differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse as sp
+    >>> score = nearest_to_any(sp.csr_array([[1], [1], [0]]), np.array([[1., 0.], [1., 2.], [0., 3.]]))
+    >>> score([0]).round(2)
+    array([[1.  , 1.  , 0.89]])
+    """
+    train, E, rows = _checked_rows(_checked(train), E, rows)
+    visible = sp.csr_array(_pattern(train)[rows].T)
+    unit = _unit(E)
+
+    def score(playlists):
+        scores = np.full((len(playlists), train.shape[0]), -np.inf)
+        for i, playlist in enumerate(playlists):
+            own = visible.indices[visible.indptr[playlist] : visible.indptr[playlist + 1]]
+            if len(own):
+                scores[i, rows] = (unit @ unit[own].T).max(axis=1)
         return scores
 
     return score
@@ -649,6 +686,14 @@ def _checked(X, *, may_be_empty=False):
         if size.min() == 0:
             raise ValueError(f"playlist {int(size.argmin())} is empty; leave such playlists out")
     return X
+
+
+def _checked_rows(train, E, rows):
+    E = np.asarray(E, dtype=np.float64)
+    rows = np.arange(train.shape[0]) if rows is None else np.asarray(rows)
+    if E.ndim != 2 or len(E) != len(rows):
+        raise ValueError(f"E must have one row for each of {len(rows)} tracks, got shape {E.shape}")
+    return train, E, rows
 
 
 def _keep(X, part):

@@ -95,6 +95,7 @@ def test_nothing_hidden_reaches_a_model():
         c.item_knn,
         lambda part: c.same_label(part, labels),
         lambda part: c.nearest_to_mean(part, E),
+        lambda part: c.nearest_to_any(part, E),
         lambda part: c.fit(part, iterations=5),
     ):
         assert np.array_equal(make(train)(everyone), make(again)(everyone))
@@ -237,6 +238,17 @@ def test_nearest_to_mean_against_plain_sums(similarity):
     assert np.isinf(found[:, [3, 5]]).all() and np.isinf(found[2]).all()
 
 
+def test_nearest_to_any_against_plain_maxima():
+    rng = np.random.default_rng(0)
+    train = playlists([[0, 2, 5], [1, 3], [5]], 6)
+    rows, E = np.array([0, 1, 2, 4]), rng.standard_normal((4, 3))
+    found = c.nearest_to_any(train, E, rows=rows)(np.arange(3))
+    cosine = E @ E.T / np.outer(np.linalg.norm(E, axis=1), np.linalg.norm(E, axis=1))
+    assert found[0, rows] == pytest.approx(np.maximum(cosine[0], cosine[2]))  # track 5 has no embedding
+    assert found[1, rows] == pytest.approx(cosine[1])
+    assert np.isinf(found[:, [3, 5]]).all() and np.isinf(found[2]).all()
+
+
 def test_fusion_by_hand():
     a = table([[5, 4, 3, 2, -np.inf]])
     b = table([[1, 2, 3, 4, -np.inf]])
@@ -331,6 +343,7 @@ def test_playlists_that_cannot_be_split():
         (lambda X: c.same_label(X, ["a"]), "one entry for each of 40 tracks"),
         (lambda X: c.item_knn(X, n_neighbours=0), "n_neighbours"),
         (lambda X: c.nearest_to_mean(X, np.ones((3, 2))), "one row for each of 40"),
+        (lambda X: c.nearest_to_any(X, np.ones(40)), "one row for each of 40"),
         (lambda X: c.nearest_to_mean(X, np.ones((40, 2)), similarity="l2"), "similarity"),
         (lambda X: c.fuse(), "need a scorer"),
         (lambda X: c.position_weights(X, np.arange(3)), "one entry for each"),
