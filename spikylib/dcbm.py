@@ -16,14 +16,17 @@ averaged includes the diagonal (an item may be linked to itself), as in the pape
 Functions. :func:`from_spikes` is the theorem, :func:`signed_affinity` its beta,
 :func:`planted_spikes` a matrix that has spikes, :func:`recover` the way back from eigenvectors
 to communities; :func:`degree_from_norm` and :func:`degree_lowrank` read degrees off a
-factorisation.
+factorisation; :func:`explained` and :func:`agreement` say how well the model fits, and whether
+communities mean anything.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from sklearn.cluster import KMeans
+from sklearn.metrics import normalized_mutual_info_score
 from sklearn.preprocessing import normalize
 
 _BLOCK_ENTRIES = 2**22  # probabilities drawn at a time
@@ -394,6 +397,121 @@ def recover(U, n_communities, *, method="spherical", seed=0):
     else:
         raise ValueError(f'method must be "rows", "spherical" or "score", got {method!r}')
     return KMeans(n_communities, n_init=10, random_state=seed).fit_predict(points)
+
+
+def explained(svd, spike, *, max_rows=1000, seed=0):
+    """Return how much of the squared norm of abs(M-hat) on spikes a model of it explains.
+
+    Parameters
+    ----------
+    svd : TruncatedSVD of n rows
+    spike : array of int, shape (n,)
+        Spike of each row, -1 for none.
+    max_rows : int, default 1000
+        Rows on spikes that are used; more are sampled down to these.
+    seed : int, default 0
+        Seed of the sample and of the shuffle.
+
+    Returns
+    -------
+    dict of str to float
+        One minus the squared error's share, for: ``dcbm``, the model of :func:`from_spikes`;
+        ``rank``, the best matrix of the same rank as that model (the number of communities, or
+        less), which bounds it from above and has no communities; ``sbm``, the mean of each block,
+        so communities without degrees; ``shuffled``, the DCBM with communities shuffled among the
+        same rows, so degrees without communities. Allocates about 10 max_rows^2 float64.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`from_spikes`.
+
+    Examples
+    --------
+    >>> from spikylib.svd import truncated_svd
+    >>> M, spike = planted_spikes(sizes=(30, 20), n_off=10)
+    >>> found = explained(truncated_svd(M, f=2), spike)
+    >>> round(found["dcbm"], 6), round(found["rank"], 6), found["sbm"] < 1, found["shuffled"] < 1
+    (1.0, 1.0, True, True)
+    """
+    spike = _checked_spikes(svd, spike)
+    rng = np.random.default_rng(seed)
+    rows = np.flatnonzero(spike >= 0)
+    if len(rows) > max_rows:
+        rows = np.sort(rng.choice(rows, max_rows, replace=False))
+    target = np.abs(svd.reconstruct(rows, rows))
+    shuffled = rng.permutation(spike[rows])
+    fitted = {}
+    for name, labels in (("dcbm", spike[rows]), ("shuffled", shuffled)):
+        sampled = np.full(len(spike), -1)
+        sampled[rows] = labels
+        model = from_spikes(svd, sampled)
+        fitted[name] = model.scale * model.mean()
+        if name == "dcbm":
+            member = normalize(np.eye(len(model.affinity))[model.community], norm="l1", axis=0)
+            rank = np.linalg.matrix_rank(model.affinity)
+    within = np.unique(spike[rows], return_inverse=True)[1]
+    fitted["sbm"] = (member.T @ target @ member)[np.ix_(within, within)]
+    total = np.sum(target**2)
+    found = {name: float(1 - np.sum((target - fit) ** 2) / total) for name, fit in fitted.items()}
+    energy = np.sort(np.linalg.eigvalsh(target) ** 2)[::-1]
+    return {**found, "rank": float(energy[:rank].sum() / energy.sum())}
+
+
+def agreement(spike, labels, *, n_permutations=99, seed=0):
+    """Compare communities with outside labels by normalised mutual information.
+
+    Parameters
+    ----------
+    spike : array of int, shape (n,)
+        Community or spike of each row, -1 for none.
+    labels : sequence of length n
+        Outside labels; None, NaN and "" are missing.
+    n_permutations : int, default 99
+        Shuffles of the labels that make the null. Many small communities agree with anything
+        to some degree: only the excess over the null is information.
+    seed : int, default 0
+        Seed of the shuffles.
+
+    Returns
+    -------
+    dict of str to float or int
+        ``nmi`` over the ``n_rows`` rows that have both; ``null``, its mean over the shuffles;
+        ``p_value``, (1 + shuffles that reach nmi) / (1 + n_permutations).
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or no row has both.
+
+    References
+    ----------
+    Vinh, Epps, Bailey (2010), "Information theoretic measures for clusterings comparison", JMLR 11.
+
+    Examples
+    --------
+    >>> found = agreement([0, 0, 0, 1, 1, 1, -1], ["a", "a", "a", "b", "b", "b", "b"])
+    >>> round(found["nmi"], 6), found["n_rows"]
+    (1.0, 6)
+    """
+    spike = np.asarray(spike)
+    labels = pd.Series(labels, dtype=object).replace("", None)
+    if spike.shape != (len(labels),):
+        raise ValueError(f"there are {len(labels)} labels for spikes of shape {spike.shape}")
+    both = (spike >= 0) & labels.notna().to_numpy()
+    if not both.any():
+        raise ValueError("no row is on a spike and has a label")
+    spike, codes = spike[both], pd.factorize(labels[both])[0]
+    rng = np.random.default_rng(seed)
+    score = normalized_mutual_info_score(spike, codes)
+    null = [normalized_mutual_info_score(spike, rng.permutation(codes)) for _ in range(n_permutations)]
+    reached = np.sum(np.array(null) >= score - 1e-12)
+    return {
+        "n_rows": int(both.sum()),
+        "nmi": float(score),
+        "null": float(np.mean(null)),
+        "p_value": float((1 + reached) / (1 + n_permutations)),
+    }
 
 
 def _checked_model(community, affinity, degree):

@@ -256,3 +256,54 @@ def test_recovery_survives_zeros_and_rejects_bad_input():
         dcbm.recover(U[:, :1], 2, method="score")
     with pytest.raises(ValueError, match="'louvain'"):
         dcbm.recover(U, 2, method="louvain")
+
+
+def test_explained_counted_by_hand():
+    M, spike = dcbm.planted_spikes(sizes=(12, 9, 7), n_off=5, noise=0.5, seed=3)
+    svd = truncated_svd(M, f=6)
+    found = dcbm.explained(svd, spike)
+    on = np.flatnonzero(spike >= 0)
+    target = np.abs(svd.reconstruct(on, on))
+    model = dcbm.from_spikes(svd, spike)
+    error = sum((target[i, j] - model.scale * model.mean()[i, j]) ** 2 for i in range(28) for j in range(28))
+    assert found["dcbm"] == pytest.approx(1 - error / (target**2).sum(), abs=1e-12)
+    u, s, vt = np.linalg.svd(target)
+    best = (u[:, :3] * s[:3]) @ vt[:3]
+    assert found["rank"] == pytest.approx(1 - ((target - best) ** 2).sum() / (target**2).sum(), abs=1e-12)
+    block = np.empty_like(target)
+    for k in range(3):
+        for m in range(3):
+            where = np.ix_(spike[on] == k, spike[on] == m)
+            block[where] = target[where].mean()
+    assert found["sbm"] == pytest.approx(1 - ((target - block) ** 2).sum() / (target**2).sum(), abs=1e-12)
+    assert found["shuffled"] < found["sbm"] < found["dcbm"] < found["rank"] < 1
+
+
+def test_explained_on_a_sample_is_seeded_and_exact_spikes_stay_exact():
+    M, spike = dcbm.planted_spikes(sizes=(40, 30), n_off=5)
+    svd = truncated_svd(M, f=2)
+    found = dcbm.explained(svd, spike, max_rows=20, seed=1)
+    assert found["dcbm"] == pytest.approx(1) and found["rank"] == pytest.approx(1)
+    assert found == dcbm.explained(svd, spike, max_rows=20, seed=1)
+    assert found["sbm"] != dcbm.explained(svd, spike, max_rows=20, seed=2)["sbm"]
+
+
+def test_agreement_is_perfect_or_no_better_than_its_null():
+    rng = np.random.default_rng(0)
+    spike = rng.integers(-1, 4, 400)
+    perfect = dcbm.agreement(spike, [f"genre {k}" for k in spike])
+    assert perfect["nmi"] == pytest.approx(1) and perfect["p_value"] == 0.01
+    assert perfect["n_rows"] == (spike >= 0).sum()
+    unrelated = dcbm.agreement(spike, rng.integers(0, 5, 400))
+    assert unrelated["nmi"] == pytest.approx(unrelated["null"], abs=0.02)
+    assert unrelated["p_value"] > 0.05
+
+
+def test_agreement_leaves_out_what_is_missing():
+    found = dcbm.agreement([0, 0, 1, 1, 0, -1], ["a", "a", "b", "b", None, "a"], n_permutations=9)
+    assert found["n_rows"] == 4 and found["nmi"] == pytest.approx(1)
+    assert dcbm.agreement([0, 0, 1], ["a", float("nan"), ""], n_permutations=9)["n_rows"] == 1
+    with pytest.raises(ValueError, match="2 labels"):
+        dcbm.agreement([0, 0, 1], ["a", "b"])
+    with pytest.raises(ValueError, match="no row"):
+        dcbm.agreement([-1, 0], ["a", None])
