@@ -27,6 +27,7 @@ __all__ = [
     "Embeddings",
     "Interactions",
     "catalogue",
+    "describe",
     "files",
     "home",
     "load",
@@ -204,6 +205,39 @@ def catalogue():
     counts = ["published_items", "items", "contexts", "interactions"]
     table[counts] = table[counts].astype("Int64")
     return table
+
+
+def describe(data):
+    """Count a dataset in one row of numbers.
+
+    Parameters
+    ----------
+    data : Interactions
+
+    Returns
+    -------
+    dict
+        ``items``, ``contexts``, ``interactions``; ``density``, the share of the matrix that is 1;
+        ``gini`` of popularity, the contexts an item is in: 0 where all items are equally popular,
+        near 1 where few have nearly everything; ``median_context``, the median number of
+        items in a context.
+
+    Examples
+    --------
+    >>> describe(synthetic(n_items=500, n_contexts=800, n_communities=8))["contexts"]
+    800
+    """
+    popularity = np.sort(data.matrix.sum(axis=1).astype(np.int64))
+    n, total = data.n_items, data.matrix.nnz
+    rank = np.arange(1, n + 1)
+    return {
+        "items": n,
+        "contexts": data.n_contexts,
+        "interactions": total,
+        "density": total / n / data.n_contexts,
+        "gini": float(np.sum((2 * rank - n - 1) * popularity) / (n * total)),
+        "median_context": float(np.median(data.matrix.sum(axis=0))),
+    }
 
 
 def synthetic(
