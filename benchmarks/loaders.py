@@ -34,26 +34,60 @@ from spikylib import datasets
     "--folder", type=click.Path(exists=True, file_okay=False), help="Where the files fit for a while."
 )
 @click.option("--seed", default=0, show_default=True)
-@click.option("--one", hidden=True, help="Load one dataset from this data home and report.")
-def main(names, share, folder, seed, one):
+@click.option(
+    "--table", type=click.Path(dir_okay=False), help="Markdown table in which to replace or add the rows."
+)
+@click.option("--write", "home_to_write", hidden=True, help="Write one dataset to this data home and report.")
+@click.option("--load", "home_to_load", hidden=True, help="Load one dataset from this data home and report.")
+def main(names, share, folder, seed, table, home_to_write, home_to_load):
     """Write, load and compare the datasets NAMES (all but spotify-mpd)."""
-    if one:
-        click.echo(json.dumps(_load(names[0], one)))
+    if home_to_write:
+        counts = WRITERS[names[0]](Path(home_to_write), share, np.random.default_rng(seed))
+        click.echo(json.dumps([int(count) for count in counts]))
         return
-    click.echo(
-        "dataset                 file  items x contexts, interactions             load     peak memory"
-    )
+    if home_to_load:
+        click.echo(json.dumps(_load(names[0], home_to_load)))
+        return
     for name in names or [name for name in WRITERS if name != "spotify-mpd"]:
         with tempfile.TemporaryDirectory(dir=folder, prefix="loaders-") as home:
-            expected = WRITERS[name](Path(home), share, np.random.default_rng(seed))
+            # processes of their own: the highest resident size is that of the load, and of nothing else
+            written = _run(name, "--write", home, "--share", str(share), "--seed", str(seed))
+            found = _run(name, "--load", home)
             size = sum(file.stat().st_size for file in datasets.files(name, home))
-            command = [sys.executable, __file__, name, "--one", home]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        if found["counts"] != list(expected):
-            raise SystemExit(f"{name}: {found['counts']} loaded, {list(expected)} written")
-        click.echo(
-            f"{name:<20} {size / 1e6:8.1f} MB  {_sizes(expected):<36} {found['seconds']:7.1f} s {found['cpu']:7.1f} s {found['peak']:8.2f} GiB"
-        )
+        if found["counts"] != written:
+            raise SystemExit(f"{name}: {found['counts']} loaded, {written} written")
+        row = _row(name, share, size, found)
+        click.echo(row)
+        if table:
+            _store(Path(table), name, row)
+
+
+def _run(*words):
+    return json.loads(
+        subprocess.run(
+            [sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+    )
+
+
+def _row(name, share, size, found):
+    part = "" if share == 1 else f" ({share:.0%} of it)"
+    items, contexts, *pairs = (f"{count:,}" for count in found["counts"])
+    cells = [name + part, f"{size / 1e6:,.0f}", f"{items} x {contexts}", *(pairs or ["vectors"])]
+    cells += [f"{found['seconds']:.1f}", f"{found['cpu']:.1f}", f"{found['peak']:.2f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def _store(path, name, row):
+    """Put the row in its place in the table of the file, which is made if it is not there."""
+    rows = {} if not path.exists() else {_name(line): line for line in path.read_text().splitlines()[2:]}
+    rows[name] = row
+    order = [key for key in WRITERS if key in rows]
+    path.write_text("\n".join([HEAD, "|---|---|---|---|---|---|---|", *(rows[key] for key in order)]) + "\n")
+
+
+def _name(line):
+    return line.split("|")[1].split()[0]
 
 
 def _load(name, home):
@@ -65,9 +99,7 @@ def _load(name, home):
     return {"seconds": seconds, "cpu": cpu, "peak": peak, "counts": list(counts)}
 
 
-def _sizes(counts):
-    first, second, *rest = (f"{count:,}" for count in counts)
-    return f"{first} x {second}" + "".join(f", {count}" for count in rest)
+HEAD = "| dataset | file (MB) | items x contexts | distinct pairs | load (s) | CPU time (s) | peak memory (GiB) |"
 
 
 # --- writers: each returns items, contexts and distinct pairs --------------------------------
