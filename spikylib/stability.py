@@ -13,9 +13,11 @@ the *overlap* is \\|A n B\\| / k, the *Jaccard index* \\|A n B\\| / \\|A u B\\|:
 Jaccard index of o / (2 - o). Two lists of k drawn at random from c candidates overlap by k / c.
 
 Functions. :func:`windows` cuts dated interactions, :func:`embed` turns each window into a snapshot,
-:func:`curves` compares them, :func:`noise_floor` and :func:`shuffle_dates` say what
-chance alone would give, and :func:`explained_loss` sets the two against each other. :func:`item_stability` and :func:`rank_correlations`
-look for what an item's stability goes with, :func:`follow` lists one item's neighbours date by date.
+:func:`curves` compares them (:func:`common_ids` lists the items), :func:`by_part` tabulates the last
+date. :func:`noise_floor` and :func:`shuffle_dates` say what chance alone would take away,
+:func:`explained_loss` how much of the loss that is. :func:`item_stability` and
+:func:`rank_correlations` look for what an item's stability goes with, and :func:`follow` lists one
+item's neighbours date by date.
 """
 
 from collections.abc import Mapping
@@ -290,8 +292,9 @@ def embed(cut, *, f=128, min_count=2, top_k=2000):
 
     Notes
     -----
-    Each window's SVD starts afresh. Starting from the subspace of the one before was measured and
-    is slower at this bound: see ``benchmarks/stability.py``.
+    Each window's SVD starts afresh. Starting from the one before is no faster at this bound, as
+    ``benchmarks/stability.py`` measures: Lanczos from the sum of the previous vectors takes as long,
+    and block methods that start from their subspace take more than three times as long.
 
     Examples
     --------
@@ -432,6 +435,44 @@ def noise_floor(data, *, ids=None, f=128, min_count=2, top_k=2000, seed=0, **opt
     if ids is not None:
         pair = {date: _only(snapshot, ids) for date, snapshot in pair.items()}
     return curves(pair, seed=seed, **options).drop(columns="date")
+
+
+def by_part(table, measure="overlap"):
+    """Tabulate one measure at the last date: a row per similarity, a column per part.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`curves` or :func:`noise_floor`, with one k.
+    measure : str, default "overlap"
+        A column of `table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``lowest``, ``2``, ``3``, ..., ``highest`` (norm), and ``mean``, that of the parts.
+
+    Raises
+    ------
+    ValueError
+        If `table` holds more than one k.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(1, 0, 0.5), (1, 1, 0.7), (2, 0, 0.2), (2, 1, 0.6)]
+    >>> table = pd.DataFrame(rows, columns=["date", "part", "overlap"]).assign(similarity="dot", k=5)
+    >>> by_part(table)
+                lowest  highest  mean
+    similarity
+    dot            0.2      0.6   0.4
+    """
+    if table["k"].nunique() != 1:
+        raise ValueError(f"the table holds k = {sorted(table['k'].unique().tolist())}; pick one")
+    last = table[table["date"] == table["date"].max()] if "date" in table else table
+    wide = last.pivot(index="similarity", columns="part", values=measure)
+    wide.columns = ["lowest", *(str(part + 1) for part in wide.columns[1:-1]), "highest"][: wide.shape[1]]
+    return wide.assign(mean=wide.mean(axis=1))
 
 
 def explained_loss(table, floor):

@@ -408,6 +408,18 @@ def test_floor_uses_the_given_ids_only():
     assert (floor["n_candidates"] < 150).all() and "date" not in floor
 
 
+def test_by_part_tabulates_the_last_date_of_one_k():
+    snapshots = year(gaussian(18), gaussian(18) + gaussian(19), gaussian(20))
+    table = stability.curves(snapshots, k=5, n_partitions=3)
+    wide = stability.by_part(table, "jaccard")
+    assert wide.columns.to_list() == ["lowest", "2", "highest", "mean"]
+    rows = table[(table["date"] == "2022-06-25") & (table["similarity"] == "dot")]
+    assert wide.loc["dot"].to_list()[:3] == rows["jaccard"].to_list()
+    assert wide.loc["dot", "mean"] == pytest.approx(rows["jaccard"].mean())
+    with pytest.raises(ValueError, match=r"k = \[5, 9\]; pick one"):
+        stability.by_part(stability.curves(snapshots, k=[5, 9]))
+
+
 def test_explained_loss_takes_the_last_date_and_leaves_no_loss_missing():
     rows = [("2022", 0, 0.9), ("2023", 0, 0.5), ("2022", 1, 1.0), ("2023", 1, 1.0)]
     table = pd.DataFrame(rows, columns=["date", "part", "overlap"]).assign(similarity="dot", k=5)
