@@ -15,7 +15,8 @@ constant "no" already has at least 50 %, for their 35 % would be worse. Here it 
 hidden (playlist, track) pairs to which a model says yes, where each model may say yes to the same
 number of tracks per playlist, its ``n_yes`` best. R-precision and NDCG stand beside it.
 
-Functions. :func:`split`, :func:`position_weights` prepare; :func:`fit` trains;
+Functions. :func:`split`, :func:`position_weights` prepare; :func:`fit` trains, and :func:`als` embeds by the usual
+factorisation;
 :func:`popularity`, :func:`same_label`, :func:`item_knn`, :func:`nearest_to_mean`,
 :func:`nearest_to_any` and :func:`fuse` make other scorers; :func:`evaluate` and :func:`answers` measure;
 :func:`parameter_count` counts.
@@ -25,6 +26,8 @@ Johnson (2014), "Logistic Matrix Factorization for Implicit Feedback Data", NIPS
 distributed machine learning and matrix computations.
 """
 
+import importlib
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -217,14 +220,12 @@ def fit(train, *, dim=3, regularization=0.6, iterations=30, learning_rate=1.0, s
     >>> bool(own > other)
     True
     """
-    from implicit.lmf import LogisticMatrixFactorization
-
     train = _checked(train)
     if dim < 1 or iterations < 1:
         raise ValueError(f"dim and iterations must be at least 1, got {dim} and {iterations}")
     if not train.data.min() > 0:
         raise ValueError(f"weights must be above 0, got {train.data.min()}")
-    model = LogisticMatrixFactorization(
+    model = _implicit("lmf", "LogisticMatrixFactorization")(
         factors=dim,
         regularization=regularization,
         iterations=iterations,
@@ -240,6 +241,56 @@ def fit(train, *, dim=3, regularization=0.6, iterations=30, learning_rate=1.0, s
         track_bias=model.item_factors[:, dim],
         playlist_bias=model.user_factors[:, dim + 1],
     )
+
+
+def als(train, dim=128, *, regularization=0.01, iterations=15, seed=0):
+    """Embed tracks by alternating least squares on implicit feedback, `implicit`'s.
+
+    Parameters
+    ----------
+    train : sparse matrix, shape (n_tracks, n_playlists)
+        Its values are confidences, above 0.
+    dim : int, default 128
+        Coordinates, at least 1.
+    regularization : float, default 0.01
+    iterations : int, default 15
+    seed : int, default 0
+        Seed of the start; one thread, so that a rerun gives the same factors.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_tracks, dim), float64
+
+    Raises
+    ------
+    ValueError
+        If `dim` or `iterations` is below 1.
+
+    References
+    ----------
+    Hu, Koren, Volinsky (2008), https://doi.org/10.1109/ICDM.2008.22.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> als(sp.block_diag([[[1] * 6] * 6] * 2, format="csr"), 4).shape
+    (12, 4)
+    """
+    from threadpoolctl import threadpool_limits
+
+    train = _checked(train, may_be_empty=True)
+    if dim < 1 or iterations < 1:
+        raise ValueError(f"dim and iterations must be at least 1, got {dim} and {iterations}")
+    with threadpool_limits(1, "blas"):
+        model = _implicit("als", "AlternatingLeastSquares")(
+            factors=dim,
+            regularization=regularization,
+            iterations=iterations,
+            num_threads=1,
+            random_state=seed,
+        )
+        model.fit(sp.csr_matrix(train.T, dtype=np.float32), show_progress=False)
+    return model.item_factors.astype(np.float64)
 
 
 def parameter_count(n_playlists, n_tracks, *, dim=3):
@@ -660,6 +711,13 @@ def answers(model, hidden, known, *, seed=0):
         "yes_to_others": float(wrong),
         "balanced": float((yes + 1 - wrong) / 2),
     }
+
+
+def _implicit(module, name):
+    """A model of `implicit`, imported late and without the warnings of its progress bars."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(importlib.import_module(f"implicit.{module}"), name)
 
 
 def _ranked(scores, depth):

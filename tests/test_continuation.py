@@ -187,6 +187,18 @@ def test_bias_takes_up_popularity():
     assert np.corrcoef(np.log(counts), model.track_bias)[0, 1] > 0.8
 
 
+def test_als_approximates_the_preferences():
+    """With the playlists' factors solved for, the product is near 1 on pairs and near 0 off them."""
+    X = two_kinds(n_playlists=120)
+    tracks = c.als(X, 8, seed=1)
+    assert tracks.shape == (40, 8) and np.array_equal(tracks, c.als(X, 8, seed=1))
+    dense = X.toarray().astype(float)
+    preferred = tracks @ np.linalg.lstsq(tracks, dense, rcond=None)[0]
+    assert preferred[dense == 1].mean() > preferred[dense == 0].mean() + 0.3
+    with pytest.raises(ValueError, match="at least 1"):
+        c.als(X, 0)
+
+
 def test_parameters_of_the_slides():
     counts = c.parameter_count(5000, 645_802)
     assert counts.tolist() == [15_000, 5_000, 1_937_406, 645_802, 2_603_208]
