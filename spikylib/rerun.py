@@ -36,9 +36,7 @@ class Record:
     --------
     >>> record = Record("03_spk_metric", dataset="synthetic", f=16)
     >>> record("peaks", 15)
-    15
     >>> record("spk", 0.00251424, digits=4)
-    0.0025
     >>> record.results
     {'peaks': 15, 'spk': 0.0025}
     """
@@ -50,7 +48,7 @@ class Record:
         self.arrays = {}
 
     def __call__(self, name, value, *, digits=None):
-        """Round, glue and keep one named number or text; return what was kept.
+        """Round, glue and keep one named number or text.
 
         Parameters
         ----------
@@ -59,10 +57,6 @@ class Record:
         value : int, float, bool or str
         digits : int, optional
             Decimals to keep of a float: those that do not change from one machine to another.
-
-        Returns
-        -------
-        int, float, bool or str
 
         Raises
         ------
@@ -73,7 +67,6 @@ class Record:
             raise ValueError(f"the result {name!r} is recorded already, as {self.results[name]!r}")
         self.results[name] = value = _plain(name, value, digits)
         glue(name, value)
-        return value
 
     def table(self, frame, *, prefix="", digits=4):
         """Record every number of a data frame as ``prefix + row label + "_" + column``.
@@ -135,25 +128,20 @@ class Record:
 def glue(name, value):
     """Attach a value to the notebook under a name, for prose on any page of the book.
 
-    The plain value, not its display, is stored, in the format of `myst_nb.glue`; outside a
-    notebook nothing happens.
+    Outside a notebook nothing happens.
 
     Parameters
     ----------
     name : str
-    value : int, float, bool or str
+        For ``{glue:text}`name` ``, or ``{glue:}`` where the value is a table or HTML.
+    value : int, float, bool, str, pandas.DataFrame or IPython.display.HTML
     """
     from IPython import get_ipython
-    from IPython.display import display
 
-    if get_ipython() is None:
-        return
-    prefix = "application/papermill.record/"
-    display(
-        {f"{prefix}text/plain": repr(value)},
-        metadata={"scrapbook": {"name": name, "mime_prefix": prefix}},
-        raw=True,
-    )
+    if get_ipython() is not None:
+        import myst_nb
+
+        myst_nb.glue(name, value, display=False)
 
 
 def read_results(chapter, folder=None):

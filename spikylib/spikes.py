@@ -284,8 +284,9 @@ def _norms(E):
     blocks = [slice(a, a + _ROW_BLOCK) for a in range(0, len(E), _ROW_BLOCK)]
     largest = 0.0
     for block in blocks:
-        largest = max(largest, float(np.abs(E[block].astype(np.float64)).max()))
-        if not math.isfinite(largest):
+        here = float(np.abs(E[block].astype(np.float64)).max())
+        largest = max(largest, here)
+        if not math.isfinite(here):
             bad = np.argwhere(~np.isfinite(E[block]))[0]
             raise ValueError(
                 f"E holds {E[block][tuple(bad)]} at row {block.start + bad[0]}, column {bad[1]}; "

@@ -37,16 +37,20 @@ def notebooks(names=(), folder=ROOT / "notebooks"):
 def html(source=ROOT):
     """Build the HTML from stored outputs; a warning is an error."""
     _copy_assets(source / "book" / "static")
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [
-        sys.executable,
-        "-m",
-        "jupyter_book.cli.main",
+        jupyter_book,
         "build",
-        str(source),
+        source,
         "--path-output",
-        str(ROOT),
+        ROOT,
+        "--all",
+        "-W",
+        "-n",
+        "--keep-going",
+        "-q",
     ]
-    built = subprocess.run([*command, "--all", "-W", "-n", "--keep-going", "-q"])
+    built = subprocess.run(command)
     if built.returncode:
         sys.exit(built.returncode)
     print(f"The book is built. Open {(BUILD / 'html' / 'index.html').as_uri()}")

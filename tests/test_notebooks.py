@@ -1,0 +1,159 @@
+"""The stored notebooks keep the promises of book/contribute.md, and nbval compares all of them."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [c for c in notebook.cells if c.cell_type == "code"]
+
+
+def markdown(notebook):
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def test_there_are_notebooks_and_all_are_in_the_book():
+    toc = (ROOT / "_toc.yml").read_text()
+    assert NOTEBOOKS
+    assert [p.stem for p in NOTEBOOKS if f"notebooks/{p.stem}" not in toc] == []
+
+
+def test_every_cell_was_executed_in_order(notebook):
+    # nbval runs a cell without a count but compares nothing
+    assert [c.execution_count for c in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+
+
+def test_every_result_is_stored(notebook):
+    # a cell whose output was deleted would be compared with nothing
+    for cell in code_cells(notebook):
+        last = ast.parse(cell.source).body[-1:]
+        if last and isinstance(last[0], ast.Expr) and not cell.source.rstrip().endswith(";"):
+            told = ast.unparse(last[0]).startswith(("record", "rerun.glue", "rerun.footer"))
+            assert cell.outputs or told, f"no output stored for: {cell.source[-80:]}"
+
+
+def test_nothing_failed_and_nothing_went_to_stderr(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", output.get("text")
+
+
+def test_what_changes_from_run_to_run_is_stripped(notebook):
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.language_info == {"name": "python"}
+    for cell in code_cells(notebook):
+        assert not {"execution", "papermill", "ExecuteTime"} & set(cell.metadata)
+        for output in cell.outputs:
+            text = "".join(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
+            assert not re.search(r"commit [0-9a-f]{7}", text)
+            assert not re.search(r"0x[0-9a-f]{6,}", text), "an address in memory is printed"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_parameters_are_typed_commented_and_read_by_papermill(path, notebook_of):
+    notebook = notebook_of(path)
+    (cell,) = [c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", [])]
+    declared = {n.target.id: n for n in ast.parse(cell.source).body if isinstance(n, ast.AnnAssign)}
+    assert len(declared) == len([line for line in cell.source.splitlines() if line.strip()])
+    assert list(declared)[-1] == "results_file"
+    inspected = papermill.inspect_notebook(str(path))
+    assert list(inspected) == list(declared), "papermill drops a parameter that it cannot parse"
+    for name, parameter in inspected.items():
+        assert parameter["inferred_type_name"] in ("int", "float", "str", "bool"), name
+        assert parameter["help"], f"{name} has no comment"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_record_knows_every_parameter(path, notebook_of):
+    notebook = notebook_of(path)
+    calls = [
+        node
+        for cell in code_cells(notebook)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "rerun.Record"
+    ]
+    (call,) = calls
+    assert ast.literal_eval(call.args[0]) == path.stem
+    declared = set(papermill.inspect_notebook(str(path)))
+    assert {k.arg for k in call.keywords} == declared - {"data_home", "results_file"}
+
+
+def test_every_figure_has_alt_text_caption_and_name(notebook):
+    names = []
+    for cell in code_cells(notebook):
+        if any("image/png" in o.get("data", {}) for o in cell.outputs):
+            told = cell.metadata.get("mystnb", {})
+            assert len(told["image"]["alt"]) > 40, cell.source
+            assert len(told["figure"]["caption"]) > 20, cell.source
+            names.append(told["figure"]["name"])
+    assert len(names) == len(set(names))
+
+
+def test_exercises_have_solutions_that_run(notebook):
+    text = markdown(notebook)
+    labels = re.findall(r":label: (ex-\S+)", text)
+    assert len(labels) >= 2
+    assert re.findall(r"\{solution-start\} (\S+)", text) == labels
+    solved = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            has_code = True
+        for mark in re.findall(r"\{solution-(start|end)\}", cell.source if cell.cell_type == "markdown" else ""):
+            if mark == "end":
+                assert has_code, "a solution without code that CI runs"
+                solved += 1
+            has_code = False
+    assert solved == len(labels)
+
+
+def test_cells_are_small(notebook):
+    long = [
+        c.source for c in code_cells(notebook) if len([x for x in c.source.splitlines() if x.strip()]) > 18
+    ]
+    assert long == []
+
+
+def test_the_frame_is_there(notebook):
+    text = markdown(notebook)
+    for part in (
+        "In this chapter",
+        "## On real data",
+        "## Exercises",
+        "## In practice",
+        "## Further reading",
+    ):
+        assert part in text or (part == "## On real data" and "01_background" in str(notebook.cells)), part
+    assert "rerun.footer" in code_cells(notebook)[-1].source
+
+
+@pytest.fixture
+def notebook_of():
+    return lambda path: nbformat.read(path, as_version=4)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book" / "results").glob("*.json")), ids=lambda p: p.stem)
+def test_stored_reruns_are_whole_small_and_of_a_chapter(path):
+    run = json.loads(path.read_text())
+    assert path.stat().st_size < 200_000
+    assert run["chapter"] in {p.stem for p in NOTEBOOKS}
+    assert path.stem == f"{run['chapter']}--{run['parameters']['dataset']}"
+    assert run["results"]
+    assert run["provenance"]["commit"]
+    hashes = run["provenance"]["data_sha256"]
+    assert hashes
+    assert all(re.fullmatch("[0-9a-f]{64}", h) for h in hashes.values())

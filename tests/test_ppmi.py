@@ -1,0 +1,113 @@
+"""Co-occurrence and PPMI against definitions written out pair by pair."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from spikylib.ppmi import cooccurrence, ppmi_matrix
+
+binary = arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.integers(0, 1)).filter(
+    np.any
+)
+
+
+def literal_cooccurrence(X, min_count, top_k):
+    n = len(X)
+    count = {(i, j): sum(a and b for a, b in zip(X[i], X[j])) for i in range(n) for j in range(n) if i != j}
+    count = {pair: c for pair, c in count.items() if c >= min_count}
+    best = {
+        i: set(sorted((j for j in range(n) if (i, j) in count), key=lambda j: (-count[i, j], j))[:top_k])
+        for i in range(n)
+    }
+    C = np.zeros((n, n), dtype=int)
+    for (i, j), c in count.items():
+        if j in best[i] and i in best[j]:
+            C[i, j] = c
+    return C
+
+
+def literal_ppmi(X, min_count, top_k):
+    C, N = literal_cooccurrence(X, min_count, top_k), X.shape[1]
+    M = np.zeros(C.shape)
+    for i, j in zip(*np.nonzero(C)):
+        M[i, j] = max(0.0, math.log(N * C[i, j] / (X[i].sum() * X[j].sum())))
+    kept = [i for i in range(len(M)) if M[i].any()]
+    return M[np.ix_(kept, kept)], kept
+
+
+@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9))
+def test_cooccurrence_is_its_definition(X, min_count, top_k):
+    C = cooccurrence(X, min_count=min_count, top_k=top_k)
+    assert (C.toarray() == literal_cooccurrence(X, min_count, top_k)).all()
+
+
+@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9))
+def test_ppmi_is_its_definition(X, min_count, top_k):
+    expected, kept = literal_ppmi(X, min_count, top_k)
+    if not kept:
+        with pytest.raises(ValueError, match="no pair of items is left"):
+            ppmi_matrix(X, min_count=min_count, top_k=top_k)
+        return
+    M, found = ppmi_matrix(X, min_count=min_count, top_k=top_k)
+    assert found.tolist() == kept
+    np.testing.assert_allclose(M.toarray(), expected, rtol=1e-12)
+
+
+@settings(max_examples=25)
+@given(X=binary, seed=st.integers(0, 99))
+def test_contexts_have_no_order(X, seed):
+    shuffled = X[:, np.random.default_rng(seed).permutation(X.shape[1])]
+    assert (cooccurrence(X, min_count=1) != cooccurrence(shuffled, min_count=1)).nnz == 0
+
+
+def test_a_repeated_pair_counts_once():
+    twice = sp.csr_array(([1, 1, 1, 1, 1], [0, 0, 1, 0, 1], [0, 3, 5]), shape=(2, 2))
+    assert cooccurrence(twice).toarray().tolist() == [[0, 2], [2, 0]]
+    assert twice.nnz == 5, "the caller's matrix is left as it was"
+
+
+def test_ties_of_top_k_go_to_the_lower_item():
+    # items 1, 2 and 3 share two contexts with item 0 each; only the first may stay
+    X = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
+    assert cooccurrence(X, top_k=1).toarray()[0].tolist() == [0, 2, 0, 0]
+
+
+def test_independence_is_dropped():
+    # each pair shares exactly as many contexts as chance gives
+    X = np.array([[1, 1, 0, 0], [1, 0, 1, 0]])
+    with pytest.raises(ValueError, match="no pair"):
+        ppmi_matrix(X, min_count=1)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones(3), "two-dimensional .* got 1"),
+        (np.zeros((0, 4)), r"empty: its shape is \(0, 4\)"),
+        (np.zeros((2, 2)), "holds no interaction"),
+        (np.array([[1, -2], [0, 1]]), "negative value, -2"),
+        (np.array([[1.0, np.nan], [0, 1]]), "NaN"),
+    ],
+)
+def test_bad_interactions_are_named(X, message):
+    with pytest.raises(ValueError, match=message):
+        cooccurrence(X)
+
+
+@pytest.mark.parametrize("option", ["min_count", "top_k"])
+def test_bad_options_are_named(option):
+    with pytest.raises(ValueError, match=f"{option} must be at least 1, got 0"):
+        cooccurrence(np.ones((2, 2)), **{option: 0})
+
+
+def test_real_playlists(cornell):
+    data, M = cornell
+    assert data.matrix.shape == (3113, 10252)
+    assert data.matrix.nnz == 115697
+    assert (M.shape[0], M.nnz) == (2888, 318530)
+    assert M.sum() == pytest.approx(845781.58, abs=0.01)

@@ -1,0 +1,201 @@
+"""Spk against the one-peak-at-a-time definition, written out here."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from spikylib import spikes as module
+from spikylib.spikes import cover, describe, spk
+from spikylib.svd import truncated_svd
+
+
+def literal_cover(E, cos_theta=0.9, rho=0.5):
+    """Peaks, membership and running count, one peak and one row at a time."""
+    n = len(E)
+    norm = [math.sqrt(math.fsum(x * x for x in row)) for row in E.tolist()]
+    order = sorted((i for i in range(n) if norm[i] > 1e-9 * max(norm)), key=lambda i: (-norm[i], i))
+    peaks, captured, spike = [], [], [-1] * n
+    for peak in order:
+        if sum(s >= 0 for s in spike) >= rho * n:
+            break
+        if spike[peak] >= 0:
+            continue
+        for i in order:
+            dot = math.fsum(x * y for x, y in zip(E[i].tolist(), E[peak].tolist()))
+            if spike[i] < 0 and (i == peak or dot / (norm[i] * norm[peak]) > cos_theta):
+                spike[i] = len(peaks)
+        peaks.append(peak)
+        captured.append(sum(s >= 0 for s in spike))
+    return peaks, spike, captured
+
+
+def assert_same(E, **options):
+    found = cover(E, **options)
+    peaks, spike, captured = literal_cover(np.asarray(E, dtype=float), **options)
+    assert found.peaks.tolist() == peaks
+    assert found.spike.tolist() == spike
+    assert found.captured.tolist() == captured
+    assert found.spk == len(peaks) / len(E)
+
+
+# whole numbers, so that dot products are exact and ties and equal cosines are common
+whole = arrays(
+    np.int64, st.tuples(st.integers(1, 30), st.integers(1, 4)), elements=st.integers(-4, 4)
+).filter(np.any)
+
+
+@pytest.mark.filterwarnings("ignore:only .* have a norm above zero")
+@given(
+    E=whole,
+    cos_theta=st.sampled_from([-0.5, 0.0, 0.6, 0.8, 0.9, 0.99]),
+    rho=st.sampled_from([0.1, 0.5, 0.9, 1]),
+)
+def test_cover_is_its_definition_on_whole_numbers(E, cos_theta, rho):
+    assert_same(E, cos_theta=cos_theta, rho=rho)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), d=st.integers(2, 40), rho=st.sampled_from([0.3, 0.5, 1.0]))
+def test_cover_is_its_definition_on_noisy_spikes(seed, d, rho):
+    rng = np.random.default_rng(seed)
+    rays = rng.standard_normal((5, d))
+    E = rays[rng.integers(0, 5, 120)] * rng.pareto(1.5, 120)[:, None] + 0.2 * rng.standard_normal((120, d))
+    assert_same(E, rho=rho)
+
+
+def test_small_blocks_change_nothing(monkeypatch):
+    E = np.random.default_rng(0).standard_normal((200, 4))
+    before = cover(E, rho=0.9)
+    monkeypatch.setattr(module, "_PEAK_BLOCK", 3)
+    monkeypatch.setattr(module, "_ROW_BLOCK", 7)
+    after = cover(E, rho=0.9)
+    assert (before.spike == after.spike).all() and (before.peaks == after.peaks).all()
+    assert_same(E, rho=0.9)
+
+
+@pytest.mark.parametrize("ulps", [-2, -1, 0, 1, 2])
+def test_a_cosine_within_rounding_of_the_threshold_is_decided_in_double(ulps):
+    # single precision cannot tell these five from each other
+    c = 0.9
+    for _ in range(abs(ulps)):
+        c = np.nextafter(c, np.sign(ulps) * np.inf)
+    E = np.array([[2.0, 0.0], [c, math.sqrt(1 - c * c)]])
+    cosine = c / math.hypot(c, math.sqrt(1 - c * c))
+    assert len(cover(E, rho=1).peaks) == (1 if cosine > 0.9 else 2)
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 999), scale=st.sampled_from([1e-200, 1e-3, 7.0, 1e200]))
+def test_scale_rotation_and_reflection_change_nothing(seed, scale):
+    rng = np.random.default_rng(seed)
+    E = rng.standard_normal((60, 3)) * rng.pareto(2, 60)[:, None]
+    rotation, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+    expected = cover(E).spike
+    assert (cover(scale * E).spike == expected).all()
+    assert (cover(E @ rotation).spike == expected).all()
+    assert (cover(-E).spike == expected).all()
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 999))
+def test_rows_have_no_order_but_for_ties(seed):
+    rng = np.random.default_rng(seed)
+    E = rng.standard_normal((60, 3))
+    order = rng.permutation(60)
+    assert (order[cover(E[order]).peaks] == cover(E).peaks).all()
+
+
+@pytest.mark.filterwarnings("ignore:only .* have a norm above zero")
+@given(E=whole, rho=st.floats(0.01, 1))
+def test_bounds(E, rho):
+    value = spk(E, rho=rho)
+    assert 0 < value <= math.ceil(rho * len(E)) / len(E)
+
+
+def test_both_ends():
+    assert spk(np.outer(np.arange(1, 101), [1.0, 2.0, 3.0])) == 0.01
+    assert spk(np.eye(100)) == 0.5
+    assert spk(np.eye(101)) == 51 / 101
+
+
+def test_opposite_rows_are_two_spikes():
+    assert cover(np.array([[1.0, 0.0], [-1.0, 0.0]]), rho=1).spike.tolist() == [0, 1]
+
+
+def test_ties_of_norm_go_to_the_lower_row():
+    assert cover(np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, 0.0]]), rho=1).peaks.tolist() == [0, 1, 2]
+
+
+def test_f_takes_the_first_columns():
+    E = np.random.default_rng(1).standard_normal((50, 6))
+    assert (cover(E, f=2).spike == cover(E[:, :2]).spike).all()
+
+
+def test_zero_rows_count_in_n_but_are_never_captured():
+    E = np.array([[1.0, 0.0], [0.0, 0.0], [1e-12, 0.0], [0.0, 0.9]])
+    found = cover(E)
+    assert found.spike.tolist() == [0, -1, -1, 1]
+    assert found.spk == 0.5
+    with pytest.warns(RuntimeWarning, match="only 2 of 4 rows"):
+        assert cover(E, rho=1).captured.tolist() == [1, 2]
+
+
+def test_dtypes_and_memory_maps(tmp_path):
+    E = np.random.default_rng(2).standard_normal((3000, 5)).astype(np.float32)
+    np.save(tmp_path / "E.npy", E)
+    mapped = np.load(tmp_path / "E.npy", mmap_mode="r")
+    assert (cover(mapped).spike == cover(E.astype(np.float64)).spike).all()
+
+
+@pytest.mark.parametrize(
+    ("E", "options", "message"),
+    [
+        (np.ones(3), {}, r"shape \(n, d\), got shape \(3,\)"),
+        (np.ones((0, 3)), {}, r"\(0, 3\)"),
+        (np.array([["a"]]), {}, "real numbers"),
+        (np.ones((2, 2), dtype=complex), {}, "complex"),
+        (np.array([[1.0, 2.0], [3.0, np.nan]]), {}, "nan at row 1, column 1"),
+        (np.array([[1.0, -np.inf]]), {}, "-inf at row 0, column 1"),
+        (np.zeros((2, 2)), {}, "every row of E is zero"),
+        (np.ones((2, 2)), {"f": 0}, "f must be between 1 and the 2 columns of E, got 0"),
+        (np.ones((2, 2)), {"f": 3}, "got 3"),
+        (np.ones((2, 2)), {"cos_theta": 1.0}, r"cos_theta must be between -1 and 1, both excluded, got 1\.0"),
+        (np.ones((2, 2)), {"cos_theta": float("nan")}, "got nan"),
+        (np.ones((2, 2)), {"rho": 0}, "rho must be above 0 and at most 1, got 0"),
+        (np.ones((2, 2)), {"rho": 1.5}, r"got 1\.5"),
+    ],
+)
+def test_bad_input_is_named(E, options, message):
+    with pytest.raises(ValueError, match=message):
+        cover(E, **options)
+
+
+def test_describe_names_what_sets_a_spike_apart():
+    E = np.array([[3.0, 0], [2, 0], [1, 0], [0, 2.5], [0, 1]])
+    items = pd.DataFrame(
+        {
+            "title": list("abcde"),
+            "tags": [("pop", "live"), ("pop",), ("pop", "jazz"), ("jazz", "live"), ("jazz",)],
+        }
+    )
+    table = describe(cover(E, rho=1), items, by="tags")
+    assert table["peak"].tolist() == ["a", "d"]
+    assert table["size"].tolist() == [3, 2]
+    assert table["shared"].tolist() == ["pop", "jazz"]
+    assert table["share"].tolist() == [1.0, 1.0]
+    assert table["lift"].tolist() == pytest.approx([5 / 3, 5 / 3])
+    with pytest.raises(ValueError, match="no column 'mood'"):
+        describe(cover(E), items, by=["tags", "mood"])
+    with pytest.raises(ValueError, match="items has 2 rows, the cover 5"):
+        describe(cover(E), items[:2], by="tags")
+
+
+def test_real_playlists(cornell):
+    _, M = cornell
+    E = truncated_svd(M).embeddings()
+    assert [len(cover(E, f=f).peaks) for f in (128, 64, 32, 16)] == [513, 222, 34, 11]

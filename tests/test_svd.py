@@ -1,0 +1,122 @@
+"""Truncated SVD against LAPACK, and the promises on residuals, signs and errors."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikylib import svd as module
+from spikylib.svd import truncated_svd
+
+
+def symmetric(n, seed, density=0.1):
+    upper = sp.triu(sp.random_array((n, n), density=density, rng=seed), k=1)
+    return sp.csr_array(upper + upper.T)
+
+
+@given(n=st.integers(1, 12), seed=st.integers(0, 999), data=st.data())
+def test_dense_route_is_the_svd(n, seed, data):
+    A = np.random.default_rng(seed).standard_normal((n, n))
+    M = A + A.T
+    f = data.draw(st.integers(1, n))
+    result = truncated_svd(M, f)
+    u, s, vt = np.linalg.svd(M)
+    np.testing.assert_allclose(result.s, s[:f], atol=1e-10 * s[0])
+    np.testing.assert_allclose(
+        result.reconstruct(slice(None), slice(None)), (u[:, :f] * s[:f]) @ vt[:f], atol=1e-7 * s[0]
+    )
+
+
+def test_sparse_route_is_the_svd():
+    M = symmetric(1300, seed=3, density=0.02)
+    result = truncated_svd(M, f=40)
+    s = np.linalg.svd(M.toarray(), compute_uv=False)
+    np.testing.assert_allclose(result.s, s[:40], rtol=1e-10)
+    assert result.residuals.max() <= 1e-10 * s[0]
+    np.testing.assert_allclose(result.U.T @ result.U, np.eye(40), atol=1e-10)
+    np.testing.assert_allclose(result.V.T @ result.V, np.eye(40), atol=1e-10)
+    np.testing.assert_allclose(np.abs(np.sum(result.U * result.V, axis=0)), 1, atol=1e-8)
+
+
+def test_both_routes_agree(monkeypatch):
+    M = symmetric(300, seed=5)
+    dense = truncated_svd(M, f=10)
+    monkeypatch.setattr(module, "_DENSE_UP_TO", 10)
+    sparse = truncated_svd(M, f=10)
+    np.testing.assert_allclose(sparse.U, dense.U, atol=1e-7)
+    np.testing.assert_allclose(sparse.V, dense.V, atol=1e-7)
+
+
+def test_residuals_are_those_of_the_definition():
+    M = symmetric(80, seed=1)
+    for solver in ("exact", "randomized"):
+        r = truncated_svd(M, f=5, solver=solver)
+        by_column = [np.linalg.norm(M @ r.V[:, k] - r.s[k] * r.U[:, k]) for k in range(5)]
+        np.testing.assert_allclose(r.residuals, by_column, atol=1e-14 * r.s[0])
+
+
+def test_randomized_is_loose_where_exact_is_not():
+    M = symmetric(1500, seed=2, density=0.01)
+    exact, loose = truncated_svd(M, f=30), truncated_svd(M, f=30, solver="randomized")
+    assert exact.residuals.max() < 1e-10 * exact.s[0] < 1e-4 * exact.s[0] < loose.residuals.max()
+
+
+def test_reruns_and_signs():
+    M = symmetric(1200, seed=7, density=0.01)
+    a, b = truncated_svd(M, f=12, seed=0), truncated_svd(M, f=12, seed=1)
+    np.testing.assert_allclose(a.U, b.U, atol=1e-7)
+    largest = a.U[np.argmax(np.abs(a.U), axis=0), np.arange(12)]
+    assert (largest > 0).all()
+
+
+def test_equal_magnitudes_put_the_positive_eigenvalue_first():
+    M = sp.block_diag([[[0, 1], [1, 0]], [[0, 2], [2, 0]]])  # eigenvalues 2, -2, 1, -1
+    r = truncated_svd(M, f=4)
+    assert r.s.round(12).tolist() == [2, 2, 1, 1]
+    assert np.sign(np.sum(r.U * r.V, axis=0)).tolist() == [1, -1, 1, -1]
+
+
+def test_embeddings_and_blocks():
+    r = truncated_svd(symmetric(60, seed=4), f=6)
+    np.testing.assert_allclose(r.embeddings(), r.U @ np.diag(r.s))
+    np.testing.assert_allclose(r.embeddings(0), r.U)
+    np.testing.assert_allclose(r.embeddings(0.5) ** 2, r.U**2 @ np.diag(r.s))
+    whole = r.U @ np.diag(r.s) @ r.V.T
+    np.testing.assert_allclose(r.reconstruct([3, 1], [2, 2, 5]), whole[np.ix_([3, 1], [2, 2, 5])])
+
+
+def test_rank_deficient_and_full_rank():
+    ones = np.ones((6, 6))
+    r = truncated_svd(ones, f=6)
+    np.testing.assert_allclose(r.s, [6, 0, 0, 0, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(r.reconstruct(slice(None), slice(None)), ones, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("M", "options", "message"),
+    [
+        (np.ones((2, 3)), {}, r"square matrix, got shape \(2, 3\)"),
+        (np.array([[0.0, 1.0], [2.0, 0.0]]), {"f": 1}, "not symmetric"),
+        (np.array([[np.inf, 1.0], [1.0, 0.0]]), {"f": 1}, "NaN or infinity"),
+        (np.zeros((2, 2)), {"f": 1}, "zero everywhere"),
+        (np.eye(2), {"f": 0}, "f must be between 1 and the 2 rows of M, got 0"),
+        (np.eye(2), {"f": 3}, "got 3"),
+        (np.eye(2), {"f": 1, "solver": "magic"}, "'magic'"),
+    ],
+)
+def test_bad_input_is_named(M, options, message):
+    with pytest.raises(ValueError, match=message):
+        truncated_svd(M, **options)
+
+
+def test_an_unreachable_tolerance_is_said():
+    with pytest.raises(ArithmeticError, match=r"above tol=1\.0e-30"):
+        truncated_svd(symmetric(1200, seed=7, density=0.01), f=5, tol=1e-30)
+
+
+def test_real_playlists(cornell):
+    _, M = cornell
+    r = truncated_svd(M)
+    assert r.s[[0, 127]] == pytest.approx([638.6768, 40.0847], abs=5e-5)
+    assert r.residuals.max() <= 1e-10 * r.s[0]
