@@ -100,7 +100,7 @@ def load(
             fetch(name, data_home=data_home)
         return loader(name, home(data_home), **options)
     path = Path(name)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.is_file():
         near = difflib.get_close_matches(str(name), _LOADERS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(
@@ -111,7 +111,7 @@ def load(
         return read_interactions(
             path, item=item_column, context=context_column, time=time_column or None, **options
         )
-    if _suffix(path) in _TEXT_SUFFIXES:
+    if path.is_file() and _suffix(path) in _TEXT_SUFFIXES:
         raise ValueError(f"{path}: item_column and context_column are needed to read interactions")
     _check_options(path.name, read_embeddings, options)
     return read_embeddings(path, **options)
@@ -367,7 +367,7 @@ def read_interactions(
     array([[1, 0],
            [1, 1]], dtype=int32)
     """
-    path = _existing(path, "a .csv, .tsv or .parquet file")
+    path = _existing(path)
     labels = labels if isinstance(labels, dict) else {column: column for column in labels}
     wanted = list(dict.fromkeys(c for c in (item, context, time, *labels) if c is not None))
     table = _read_table(path, wanted)
@@ -430,7 +430,7 @@ def read_embeddings(path, *, id_column=None, vector_column=None):
     >>> read_embeddings(file).ids
     array([0, 1, 2])
     """
-    path = _existing(path, "a .npy, .npz or .parquet file")
+    path = _existing(path)
     if path.suffix == ".parquet":
         return _readers.read_vectors(path, id_column=id_column, vector_column=vector_column, name=path.name)
     if path.suffix not in (".npy", ".npz"):
@@ -553,10 +553,10 @@ _TEXT_SUFFIXES = (".csv", ".tsv")
 _PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
-def _existing(path, what):
+def _existing(path):
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; give the path of {what}")
+        raise FileNotFoundError(f"no file {path}; give the path of a .csv, .tsv, .parquet, .npy or .npz file")
     return path
 
 

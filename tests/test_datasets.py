@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikylib import datasets, ppmi, svd
+from spikylib._publishers import DATASETS
 from spikylib.datasets import load, read_embeddings, read_interactions, read_snapshots
 
 DATA = Path(__file__).parent / "data"
@@ -192,6 +193,8 @@ def test_options_that_leave_nothing_are_refused(options, message):
 def test_unknown_names_and_options_are_refused():
     with pytest.raises(ValueError, match="unknown dataset 'triple-j'; did you mean 'triplej'"):
         load("triple-j")
+    with pytest.raises(ValueError, match="unknown dataset ''; choose one of: synthetic, "):
+        load("")
     with pytest.raises(TypeError, match="lastfm-2k has no option 'start'; its options are: min_context_size"):
         load("lastfm-2k", data_home=DATA, start="2001-01-01")
     with pytest.raises(ValueError, match="features must be 'svd' or 'mf', got 'als'"):
@@ -385,6 +388,26 @@ def test_home_prefers_the_argument_then_the_environment(monkeypatch, tmp_path):
     assert "spikylib" in str(datasets.home())
 
 
+def test_describe_counts_and_measures_inequality():
+    def popularity(counts):
+        pairs = [(item, context) for item, n in enumerate(counts) for context in range(n)]
+        return datasets._build(*map(np.array, zip(*pairs)), name="x", notes="")
+
+    assert datasets.describe(popularity([2, 2, 2])) == {
+        "items": 3,
+        "contexts": 2,
+        "interactions": 6,
+        "density": 1.0,
+        "gini": 0.0,
+        "median_context": 3.0,
+    }
+    # by hand: mean absolute difference of (1, 1, 4) over all nine pairs is 12/9, twice the mean is 4
+    unequal = datasets.describe(popularity([1, 4, 1]))
+    assert unequal["gini"] == pytest.approx(1 / 3)
+    assert unequal["density"] == 0.5
+    assert unequal["median_context"] == 1.0
+
+
 # --- the user's own data ---------------------------------------------------------------------
 
 
@@ -449,8 +472,9 @@ def test_load_takes_paths_and_ignores_columns_for_names(tmp_path):
     assert data.name == "synthetic"
     np.save(tmp_path / "E.npy", np.eye(2))
     assert load(tmp_path / "E.npy", item_column="i", context_column="c").vectors.tolist() == [[1, 0], [0, 1]]
-    with pytest.raises(FileNotFoundError, match="no file"):
-        load(tmp_path / "absent.csv", item_column="i", context_column="c")
+    for options in ({}, {"item_column": "i", "context_column": "c"}):
+        with pytest.raises(FileNotFoundError, match=r"no file .*absent\.csv"):
+            load(tmp_path / "absent.csv", **options)
     (tmp_path / "a.csv").write_text("u,i\n1,2\n")
     with pytest.raises(ValueError, match="item_column and context_column are needed"):
         load(str(tmp_path / "a.csv"))
@@ -610,3 +634,18 @@ def test_real_files_give_the_known_sizes(name):
     assert s[[0, 127]] == pytest.approx([first, last], abs=5e-5)
     if data.times is not None:
         assert len(data.times) == data.matrix.nnz
+
+
+# --- the page for readers --------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[1] / "book" / "data.md"
+
+
+@pytest.mark.parametrize("name", [n for n in DATASETS if n != "synthetic"])
+def test_the_data_page_tells_what_the_catalogue_knows(name):
+    page, known = PAGE.read_text(encoding="utf-8"), DATASETS[name]
+    assert f"`{name}`" in page.partition("## What was tried on what")[2]
+    assert f"<{known.page}>" in page
+    assert known.source is None or f"<{known.source.address}>" in page
+    shown = known.files[0].replace("json*", "json.gz").replace("20140929.*", "20140929.zip")
+    assert f"`{shown}`" in page or shown.split("/")[1] in page.replace("`", "")

@@ -180,6 +180,15 @@ def test_fetch_unpacks_what_load_reads_and_shows_the_terms(publish, server, tmp_
     assert capsys.readouterr().err == ""
 
 
+def test_a_progress_bar_is_shown_when_asked(publish, tmp_path, capsys):
+    publish(LARGE)
+    download.fetch("lastfm-2k", data_home=tmp_path, progress=True)
+    shown = capsys.readouterr().err
+    assert "100%" in shown and "200k/200k" in shown
+    download.fetch("lastfm-2k", data_home=tmp_path / "other", progress=False)
+    assert "100%" not in capsys.readouterr().err
+
+
 def test_load_downloads_when_asked_and_only_once(publish, server, tmp_path):
     publish(ARCHIVE)
     with pytest.raises(FileNotFoundError, match="spiky data fetch lastfm-2k"):
