@@ -259,6 +259,11 @@ def test_a_server_without_ranges_starts_again(publish, server, tmp_path):
     assert server.seen[1][1] == "bytes=131072-"
 
 
+def test_a_file_that_became_shorter_leaves_no_tail_of_the_longer_one(publish, tmp_path):
+    publish(ARCHIVE, cut(LARGE, 150_000), whole(ARCHIVE, ranges=False))
+    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+
+
 def test_a_connection_cut_every_time_leaves_nothing_and_a_later_run_succeeds(publish, tmp_path):
     publish(ARCHIVE, cut(ARCHIVE, 100))
     with pytest.raises(ConnectionError, match="the connection was cut half way"):
