@@ -132,12 +132,12 @@ def _pairs(row, col, times=None):
     key |= col
     if times is not None:
         order = np.argsort(key, kind="stable")
-        key, times = key[order], np.asarray(times)[order].astype("datetime64[s]").astype(np.int64)
+        key, times = key[order], np.asarray(times)[order].astype("datetime64[s]")
     else:
         key.sort()
     first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     if times is not None:
-        times = np.minimum.reduceat(times, first).astype("datetime64[s]")
+        times = np.fmin.reduceat(times, first)  # a time that is not known counts only alone
     return key[first], times
 
 

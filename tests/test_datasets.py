@@ -446,6 +446,15 @@ def test_own_interactions_keep_the_types_of_parquet_and_convert_time_zones(tmp_p
     assert (data.times == seconds("2020-01-01", "2020-01-01")).all()
 
 
+def test_an_unknown_time_counts_only_where_there_is_no_other(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_text("u,i,t\na,x,\na,x,2020-01-02\na,y,\n")
+    data = read_interactions(path, item="i", context="u", time="t")
+    assert data.times[0] == np.datetime64("2020-01-02")
+    assert np.isnat(data.times[1])
+    assert read_interactions(path, item="i", context="u", time="t", end="2021-01-01").matrix.nnz == 1
+
+
 @pytest.mark.parametrize(
     ("name", "text", "options", "message"),
     [
