@@ -14,7 +14,7 @@ Jaccard index of o / (2 - o). Two lists of k drawn at random from c candidates o
 
 Functions. :func:`windows` cuts dated interactions, :func:`embed` turns each window into a snapshot,
 :func:`curves` compares them (:func:`common_ids` lists the items), :func:`by_part` tabulates the last
-date. :func:`noise_floor` and :func:`shuffle_dates` say what chance alone would take away,
+date. :func:`noise_floor` and :func:`shuffled_floor` say what chance alone would take away,
 :func:`explained_loss` how much of the loss that is. :func:`item_stability` and
 :func:`rank_correlations` look for what an item's stability goes with, and :func:`follow` lists one
 item's neighbours date by date.
@@ -437,6 +437,43 @@ def noise_floor(data, *, ids=None, f=128, min_count=2, top_k=2000, seed=0, **opt
     return curves(pair, seed=seed, **options).drop(columns="date")
 
 
+def shuffled_floor(data, *, kind="sliding", width=0.5, f=128, min_count=2, top_k=2000, seed=0, **options):
+    """Compare the first and the last window of data whose dates were shuffled.
+
+    Nothing changes with time any more, and the windows have the sizes, and share the data, that
+    those of :func:`windows` do.
+
+    Parameters
+    ----------
+    data : Interactions
+        With ``times``: the whole history.
+    kind, width
+        As for :func:`windows`.
+    f, min_count, top_k : int
+        As for :func:`embed`.
+    seed : int, default 0
+        Seed of :func:`shuffle_dates` and of the draw of queries.
+    **options
+        ``k``, ``n_queries``, ``n_partitions``, ``similarity``, ``candidates`` of :func:`curves`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of :func:`curves`, without ``date``. Common items are more than in the data.
+
+    Examples
+    --------
+    >>> from spikylib._drift import drifting_playlists
+    >>> data = drifting_playlists(n_items=300, n_contexts=3000, n_communities=6)
+    >>> floor = shuffled_floor(data, f=8, k=5, similarity="dot")
+    >>> bool(floor.overlap.iloc[-1] > floor.overlap.iloc[0])
+    True
+    """
+    ends = windows(shuffle_dates(data, seed), 2, kind=kind, width=width)
+    pair = embed(ends, f=f, min_count=min_count, top_k=top_k)
+    return curves(pair, seed=seed, **options).drop(columns="date")
+
+
 def by_part(table, measure="overlap"):
     """Tabulate one measure at the last date: a row per similarity, a column per part.
 
@@ -483,7 +520,7 @@ def explained_loss(table, floor):
     table : pandas.DataFrame
         From :func:`curves`.
     floor : pandas.DataFrame
-        From :func:`noise_floor`, with the same parts, similarities and k.
+        From :func:`noise_floor` or :func:`shuffled_floor`, with the same parts, similarities and k.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from spikylib import datasets, stability
 from spikylib._drift import drifting_playlists
+from spikylib._interactions import build
 from spikylib.datasets import Embeddings
 
 DATES = [
@@ -399,6 +400,23 @@ def test_bootstrap_floor_is_near_a_fresh_draw_and_grows_with_norm():
     for kind in ("cosine", "dot"):
         assert both["overlap"][kind].iloc[-1] > both["overlap"][kind].iloc[0] + 0.2
         assert both["overlap_floor"][kind].iloc[-1] > both["overlap_floor"][kind].iloc[0] + 0.2
+
+
+def test_shuffled_floor_compares_windows_of_the_real_sizes_without_their_drift():
+    # two halves of a year, each with playlists of its own: no list survives; shuffled, many do
+    halves = [drifting_playlists(n_items=300, n_contexts=1500, n_communities=c, n_months=6, drift=0, changing=0,
+                                 arriving=0, seed=c, start=start)
+              for c, start in ((5, "2022-01-01"), (7, "2022-07-03"))]  # fmt: skip
+    entries = [h.matrix.tocoo() for h in halves]
+    data = build(
+        np.concatenate([h.items["id"].to_numpy()[e.row] for h, e in zip(halves, entries)]),
+        np.concatenate([e.col + 1500 * i for i, e in enumerate(entries)]),
+        times=np.concatenate([h.times for h in halves]),
+        name="two halves",
+    )
+    real = stability.by_part(stability.curves(stability.embed(stability.windows(data, 2), f=8), k=10))
+    floor = stability.by_part(stability.shuffled_floor(data, f=8, k=10))
+    assert (floor["mean"] > real["mean"] + 0.1).all()
 
 
 def test_floor_uses_the_given_ids_only():
