@@ -113,7 +113,7 @@ def ppmi_matrix(X, *, min_count=2, top_k=2000):
     C = cooccurrence(X, min_count=min_count, top_k=top_k).tocoo()
     count = _binary(X).sum(axis=1).astype(np.float64)
     n_contexts = X.shape[1]
-    value = np.log(n_contexts * C.data / (count[C.row] * count[C.col]))
+    value = np.log(float(n_contexts) * C.data / (count[C.row] * count[C.col]))
     positive = value > 0
     row, col, value = C.row[positive], C.col[positive], value[positive]
     kept = np.unique(row).astype(np.int64)

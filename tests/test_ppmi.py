@@ -77,6 +77,14 @@ def test_ties_of_top_k_go_to_the_lower_item():
     assert cooccurrence(X, top_k=1).toarray()[0].tolist() == [0, 2, 0, 0]
 
 
+def test_large_counts_do_not_overflow():
+    # 200,000 contexts times 100,000 shared ones is past the largest int32
+    X = np.zeros((2, 200_000), dtype=np.int8)
+    X[:, :100_000] = 1
+    M, _ = ppmi_matrix(X)
+    assert M.toarray() == pytest.approx(math.log(2) * (1 - np.eye(2)))
+
+
 def test_independence_is_dropped():
     # each pair shares exactly as many contexts as chance gives
     X = np.array([[1, 1, 0, 0], [1, 0, 1, 0]])

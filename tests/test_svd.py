@@ -70,6 +70,24 @@ def test_reruns_and_signs():
     assert (largest > 0).all()
 
 
+def test_repeated_eigenvalues_are_all_found():
+    # twelve equal components: every eigenvalue comes twelve times, more often than a block is wide
+    part = symmetric(100, seed=6)
+    M = sp.csr_array(sp.block_diag([part] * 12))
+    expected = np.repeat(np.sort(np.abs(np.linalg.eigvalsh(part.toarray())))[::-1], 12)[:40]
+    r = truncated_svd(M, f=40)
+    np.testing.assert_allclose(r.s, expected, rtol=1e-9)
+    np.testing.assert_allclose(r.U.T @ r.U, np.eye(40), atol=1e-9)
+
+
+def test_a_large_matrix_of_small_rank():
+    x = np.random.default_rng(0).standard_normal((1500, 3))
+    r = truncated_svd(x @ x.T, f=10)
+    np.testing.assert_allclose(r.s[:3], np.linalg.svd(x, compute_uv=False) ** 2, rtol=1e-10)
+    np.testing.assert_allclose(r.s[3:] / r.s[0], 0, atol=1e-12)
+    np.testing.assert_allclose(r.U.T @ r.U, np.eye(10), atol=1e-8)
+
+
 def test_equal_magnitudes_put_the_positive_eigenvalue_first():
     M = sp.block_diag([[[0, 1], [1, 0]], [[0, 2], [2, 0]]])  # eigenvalues 2, -2, 1, -1
     r = truncated_svd(M, f=4)
