@@ -633,7 +633,7 @@ def rank_correlations(table, target, predictors=("norm", "degree", "plays", "on_
     Returns
     -------
     pandas.DataFrame
-        One row per predictor: ``predictor``, ``rho`` (Spearman), ``partial`` (of the parts of both
+        One row per predictor: ``rho`` (Spearman), ``partial`` (of the parts of both
         ranks that a linear function of the other predictors' ranks leaves over), each with
         ``_low`` and ``_high``, 95 % intervals. Missing where a column is constant.
 
@@ -669,9 +669,9 @@ def rank_correlations(table, target, predictors=("norm", "degree", "plays", "on_
         partial = _correlation(_residual(ranks[target], others), _residual(ranks[name], others))
         low, high = _rho_interval(rho, n)
         partial_low, partial_high = _rho_interval(partial, n - len(others))
-        rows.append((name, rho, low, high, partial, partial_low, partial_high))
-    columns = ["predictor", "rho", "rho_low", "rho_high", "partial", "partial_low", "partial_high"]
-    return pd.DataFrame(rows, columns=columns)
+        rows.append((rho, low, high, partial, partial_low, partial_high))
+    columns = ["rho", "rho_low", "rho_high", "partial", "partial_low", "partial_high"]
+    return pd.DataFrame(rows, columns=columns, index=pd.Index(predictors, name="predictor"))
 
 
 def follow(snapshots, item, *, k=10, similarity="dot"):
