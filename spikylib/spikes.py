@@ -224,9 +224,11 @@ class _Block:
 
     def __init__(self, E, norm, scale, candidates, cos_theta):
         self.E, self.norm, self.scale, self.cos_theta = E, norm, scale, cos_theta
-        # error of a dot product of two unit rows rounded to single precision, with room to spare
+        # error of a product of a row with a unit row in single precision, as a share of the
+        # row's norm, with room to spare
         self.band = (E.shape[1] + 16) * 2.0**-23
-        self.peaks, self.unit_peaks = candidates, self._unit(candidates)
+        self.peaks = candidates
+        self.directions = (self._rows(candidates) / norm[candidates, None]).astype(np.float32)
         capture = self._captures(candidates)
         taken = np.zeros(len(candidates), dtype=bool)
         chosen = []
@@ -234,7 +236,7 @@ class _Block:
             if not taken[j]:
                 chosen.append(j)
                 taken |= capture[:, j]
-        self.peaks, self.unit_peaks = candidates[chosen], self.unit_peaks[chosen]
+        self.peaks, self.directions = candidates[chosen], self.directions[chosen]
 
     def first_capture(self, rows):
         """Position of the first peak that captures each row, -1 where none does."""
@@ -243,23 +245,25 @@ class _Block:
         return np.where(capture[np.arange(len(rows)), first], first, -1)
 
     def _captures(self, rows):
-        cosine = self._unit(rows) @ self.unit_peaks.T
-        capture = cosine > np.float32(self.cos_theta - self.band)
-        unclear = np.flatnonzero(capture & (cosine < np.float32(self.cos_theta + self.band)))
+        product = self._rows(rows).astype(np.float32) @ self.directions.T
+        lowest, highest = (
+            ((self.cos_theta + error) * self.norm[rows, None]).astype(np.float32)
+            for error in (-self.band, self.band)
+        )
+        capture = product > lowest
+        unclear = np.flatnonzero(capture & (product < highest))
         for a in range(0, len(unclear), _ROW_BLOCK):
             i, j = np.divmod(unclear[a : a + _ROW_BLOCK], len(self.peaks))
             capture[i, j] = self._exact(rows[i], self.peaks[j]) > self.cos_theta
         return capture
-
-    def _unit(self, rows):
-        return (self._rows(rows) / self.norm[rows, None]).astype(np.float32)
 
     def _exact(self, rows, peaks):
         dot = np.einsum("ij,ij->i", self._rows(rows), self._rows(peaks))
         return dot / (self.norm[rows] * self.norm[peaks])
 
     def _rows(self, rows):
-        return self.E[rows] * self.scale
+        block = self.E[rows].astype(np.float64, copy=False)
+        return block if self.scale == 1 else block * self.scale
 
 
 def _checked(E, f, cos_theta, rho):
@@ -280,23 +284,33 @@ def _checked(E, f, cos_theta, rho):
 
 
 def _norms(E):
-    """Norm of each row of E times a power of two that keeps squares within range."""
-    blocks = [slice(a, a + _ROW_BLOCK) for a in range(0, len(E), _ROW_BLOCK)]
+    """Norm of each row of E times a scale, 1 unless squares could leave the range of floats."""
+    norm = _scaled_norms(E, 1.0)
+    if 1e-10 < norm.max() < 1e10:  # false for NaN as well
+        return norm, 1.0
     largest = 0.0
-    for block in blocks:
-        here = float(np.abs(E[block].astype(np.float64)).max())
-        largest = max(largest, here)
-        if not math.isfinite(here):
-            bad = np.argwhere(~np.isfinite(E[block]))[0]
+    for a in range(0, len(E), _ROW_BLOCK):
+        block = np.abs(E[a : a + _ROW_BLOCK].astype(np.float64))
+        if not np.isfinite(block).all():
+            i, j = np.argwhere(~np.isfinite(block))[0]
             raise ValueError(
-                f"E holds {E[block][tuple(bad)]} at row {block.start + bad[0]}, column {bad[1]}; "
-                "remove or fill such rows first"
+                f"E holds {E[a + i, j]} at row {a + i}, column {j}; remove or fill such rows first"
             )
+        largest = max(largest, float(block.max()))
     if largest == 0:
         raise ValueError("every row of E is zero: there is no direction to measure")
     scale = 2.0 ** -min(max(math.frexp(largest)[1], -1022), 1022)
-    norm = np.concatenate([np.linalg.norm(E[block] * scale, axis=1) for block in blocks])
-    return norm, scale
+    return _scaled_norms(E, scale), scale
+
+
+def _scaled_norms(E, scale):
+    norm = np.empty(len(E))
+    with np.errstate(over="ignore"):
+        for a in range(0, len(E), _ROW_BLOCK):
+            block = E[a : a + _ROW_BLOCK].astype(np.float64, copy=False)
+            block = block if scale == 1 else block * scale
+            norm[a : a + _ROW_BLOCK] = np.sqrt(np.einsum("ij,ij->i", block, block))
+    return norm
 
 
 def _next_free(order, spike, start):
