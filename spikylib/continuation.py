@@ -115,7 +115,7 @@ def position_weights(X, times):
     ----------
     X : sparse matrix, shape (n_tracks, n_playlists)
     times : array, shape (X.nnz,)
-        When each stored entry was played, as in `Interactions.times`.
+        When each stored entry was played, in the order of ``X.data``, as in `Interactions.times`.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def position_weights(X, times):
     Raises
     ------
     ValueError
-        If `times` does not have one entry per stored entry.
+        If `times` does not have one entry per stored entry, or those are not sorted.
 
     Examples
     --------
@@ -134,6 +134,8 @@ def position_weights(X, times):
     >>> position_weights(sp.csr_array([[1], [1], [1]]), np.array([30, 10, 20])).data.round(2)
     array([0.7 , 1.41, 0.89])
     """
+    if sp.issparse(X) and X.format == "csr" and not X.has_sorted_indices:
+        raise ValueError("the matrix is not in order, so that its times cannot be; sort both")
     X = _checked(X)
     times = np.asarray(times)
     if times.shape != (X.nnz,):
@@ -738,7 +740,10 @@ def _checked(X, *, may_be_empty=False):
         raise TypeError(f"need a sparse matrix of tracks x playlists, got {type(X).__name__}")
     X = sp.csr_array(X)
     if not X.has_canonical_format:
-        raise ValueError("the matrix holds a pair twice or in no order; call its sum_duplicates() first")
+        stored, X = X.nnz, X.copy()
+        X.sum_duplicates()
+        if X.nnz < stored:
+            raise ValueError("the matrix holds a pair twice; call its sum_duplicates() first")
     if not may_be_empty:
         size = np.bincount(X.indices, minlength=X.shape[1])
         if size.min() == 0:

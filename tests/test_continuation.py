@@ -383,3 +383,12 @@ def test_measuring_refuses():
     twice = sp.csr_array((np.ones(2), np.array([0, 0]), np.array([0, 2])), shape=(1, 1))
     with pytest.raises(ValueError, match="twice"):
         c.popularity(twice)
+
+
+def test_the_order_of_columns_does_not_matter():
+    X = two_kinds()
+    shuffled = X[:, np.random.default_rng(0).permutation(60)]
+    assert not shuffled.has_sorted_indices
+    assert np.array_equal(c.popularity(shuffled)([0]), c.popularity(X)([0]))
+    with pytest.raises(ValueError, match="not in order"):
+        c.position_weights(shuffled, np.arange(shuffled.nnz))
