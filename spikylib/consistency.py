@@ -29,7 +29,7 @@ Functions. :func:`empirical` and :func:`precision` measure; :func:`theoretical`,
 :func:`subsets_across` draw subsets that are not random.
 
 References. Bendada, Salha-Galvan, Hennequin, Bouabça, Cazenave (2023), "On the Consistency of
-Average Embeddings for Item Recommendation", RecSys, https://doi.org/10.1145/3604915.3608837.
+Average Embeddings for Item Recommendation", RecSys, https://doi.org/10.48550/arXiv.2308.12767.
 """
 
 from typing import NamedTuple
@@ -89,7 +89,7 @@ def empirical(E, k, *, n_subsets=1000, similarity="dot", seed=0):
 
     References
     ----------
-    Bendada et al. (2023), https://doi.org/10.1145/3604915.3608837, "How?", 1.
+    Bendada et al. (2023), https://doi.org/10.48550/arXiv.2308.12767, "How?", 1.
 
     Examples
     --------
@@ -192,7 +192,7 @@ def theoretical(n_items, dim, k, *, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0, f
 
     References
     ----------
-    Bendada et al. (2023), https://doi.org/10.1145/3604915.3608837, "How?", 2; the conditional form
+    Bendada et al. (2023), https://doi.org/10.48550/arXiv.2308.12767, "How?", 2; the conditional form
     is this book's, chapter 07.
 
     Examples
@@ -245,7 +245,7 @@ def member_wins(dim, k, *, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0, form="inde
 
     References
     ----------
-    Bendada et al. (2023), https://doi.org/10.1145/3604915.3608837, last finding of "How?", 2.
+    Bendada et al. (2023), https://doi.org/10.48550/arXiv.2308.12767, last finding of "How?", 2.
 
     Examples
     --------
