@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import integrate, stats
 
 from spikylib import consistency as c
 
@@ -91,6 +92,21 @@ def test_independent_form_integrates_its_own_model(n, d, k, kurtosis):
     gap, spread = np.sqrt(d / k), np.sqrt((kurtosis - 1 + k - 1) / k)  # of centred coordinates
     mean, error = brute_theory(n, k, gap, spread, 50_000)
     assert c.theoretical(n, d, k, kurtosis=kurtosis) == pytest.approx(mean, abs=3 * error)
+
+
+@pytest.mark.parametrize("n, d, k", [(50, 8, 1), (300, 32, 4), (100_000, 128, 6), (20, 8, 9)])
+def test_independent_form_is_that_of_order_statistics(n, d, k):
+    """The j-th best member is retrieved if it beats the (k - j + 1)-th best outsider."""
+    gap, spread = np.sqrt(d / k), np.sqrt((k + 1) / k)
+    share = 0.0
+    for j in range(1, k + 1):
+        outsider = stats.beta(k - j + 1, n - 2 * k + j)  # of its chance to be exceeded
+
+        def wins(u, j=j, outsider=outsider):
+            return stats.binom.sf(j - 1, k, stats.norm.sf((stats.norm.isf(outsider.ppf(u)) - gap) / spread))
+
+        share += integrate.quad(wins, 0, 1)[0] / k
+    assert c.theoretical(n, d, k) == pytest.approx(share, abs=1e-6)
 
 
 def test_moments_of_scores_against_drawn_ones():
