@@ -203,10 +203,13 @@ def test_dates_are_put_in_order_and_only_common_ids_with_a_direction_are_used():
     assert (table["overlap"] == 1).all()
 
 
-def test_vectors_are_read_from_any_object_with_ids_and_vectors():
+def test_vectors_are_read_from_any_object_with_ids_and_vectors(tmp_path):
     E = gaussian(15).astype(np.float32)
     held = SimpleNamespace(ids=[f"t{i}" for i in range(300)], vectors=E)
     assert (stability.curves({"2022": held, "2023": held}, k=3)["overlap"] == 1).all()
+    np.save(tmp_path / "E.npy", E)
+    mapped = SimpleNamespace(ids=held.ids, vectors=np.load(tmp_path / "E.npy", mmap_mode="r"))
+    assert (stability.curves({"2022": held, "2023": mapped}, k=3)["overlap"] == 1).all()
 
 
 def test_twelve_parquet_folders_with_dates_out_of_order_and_missing_ids(tmp_path):
