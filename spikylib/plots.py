@@ -57,7 +57,9 @@ def matrices(arrays, *, titles, cmap="viridis", xlabel="item", ylabel="item"):
     return _done(fig)
 
 
-def lines(series, *, xlabel, ylabel, logx=False, logy=False, marker="o", bands=None, reference=None):
+def lines(
+    series, *, xlabel, ylabel, logx=False, logy=False, marker="o", bands=None, nulls=None, reference=None
+):
     """Draw labelled curves on common axes.
 
     Parameters
@@ -70,6 +72,8 @@ def lines(series, *, xlabel, ylabel, logx=False, logy=False, marker="o", bands=N
     marker : str, default "o"
     bands : dict of str to (low, high), optional
         An interval around a curve, by its label.
+    nulls : dict of str to (x, y), optional
+        A dotted companion of a curve, by its label, in the same colour.
     reference : (y, label), optional
         A dashed horizontal line.
 
@@ -85,6 +89,8 @@ def lines(series, *, xlabel, ylabel, logx=False, logy=False, marker="o", bands=N
         (drawn,) = ax.plot(x, y, label=label, **style)
         if bands and label in bands:
             ax.fill_between(x, *bands[label], color=drawn.get_color(), alpha=0.2, linewidth=0)
+        if nulls and label in nulls:
+            ax.plot(*nulls[label], color=drawn.get_color(), linestyle=":", label=f"{label}: null")
     if reference is not None:
         ax.axhline(reference[0], color=GREY, linestyle="--", label=reference[1])
     ax.set(xlabel=xlabel, ylabel=ylabel)

@@ -166,7 +166,7 @@ def describe(cover, items, *, by, n_spikes=10):
 
     Of the values that the members of a spike carry in the columns `by`, the one named is the
     most significantly over-represented against the whole catalogue (hypergeometric tail; ties
-    go to the first in alphabetical order).
+    go to the first in alphabetical order). A value that a single member carries says nothing.
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ def describe(cover, items, *, by, n_spikes=10):
     Returns
     -------
     pandas.DataFrame
-        One row a spike, largest first: ``peak``, ``size``, ``shared`` (the value), ``share`` of
-        the members that carry it, and ``lift``, that share divided by the catalogue's.
+        One row a spike, largest first: ``peak``, ``size``, ``shared`` (the value, or ""), ``share``
+        of the members that carry it, and ``lift``, that share divided by the catalogue's.
 
     Raises
     ------
@@ -210,8 +210,10 @@ def describe(cover, items, *, by, n_spikes=10):
     rows = []
     for k in np.argsort(-size, kind="stable")[:n_spikes]:
         here = Counter(v for i in np.flatnonzero(cover.spike == k) for v in values[i])
-        tail = {v: hypergeom.logsf(c - 1, len(items), everywhere[v], size[k]) for v, c in here.items()}
-        best = min(tail, key=lambda v: (round(tail[v], 6), str(v)), default=None)
+        tail = {
+            v: hypergeom.logsf(c - 1, len(items), everywhere[v], size[k]) for v, c in here.items() if c > 1
+        }
+        best = min(tail, key=lambda v: (round(tail[v], 6), str(v)), default="")
         share = here[best] / size[k]
         peak = items.iloc[cover.peaks[k]]
         name = " - ".join(str(peak[c]) for c in ("title", "artist") if c in items) or str(cover.peaks[k])

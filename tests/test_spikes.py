@@ -189,6 +189,8 @@ def test_describe_names_what_sets_a_spike_apart():
     assert table["shared"].tolist() == ["pop", "jazz"]
     assert table["share"].tolist() == [1.0, 1.0]
     assert table["lift"].tolist() == pytest.approx([5 / 3, 5 / 3])
+    lonely = describe(cover(E, rho=1), items, by="title")
+    assert lonely[["shared", "share"]].to_numpy().tolist() == [["", 0.0], ["", 0.0]], "no two share a title"
     with pytest.raises(ValueError, match="no column 'mood'"):
         describe(cover(E), items, by=["tags", "mood"])
     with pytest.raises(ValueError, match="items has 2 rows, the cover 5"):

@@ -6,6 +6,7 @@ python tools/book.py book                   execute a copy of everything, then b
 python tools/book.py results [NAME ...]     rerun on the real data present, into book/results
 """
 
+import base64
 import importlib.metadata
 import os
 import re
@@ -73,31 +74,51 @@ def book():
 
 
 def results(names=()):
-    """Rerun what book/results/runs.toml lists, where the data are present."""
-    import papermill
+    """Rerun what book/results/runs.toml lists, where the data are present.
+
+    A chapter writes its file before it reads those of the other runs, so a run that failed for
+    want of another's file succeeds at the second attempt.
+    """
+    from papermill.exceptions import PapermillExecutionError
 
     from spikylib import datasets
 
-    for run in tomllib.loads((ROOT / "book/results/runs.toml").read_text())["run"]:
-        notebook, parameters = run["notebook"], run["parameters"]
-        title = f"{notebook}--{parameters['dataset']}"
+    runs = tomllib.loads((ROOT / "book/results/runs.toml").read_text())["run"]
+    runs = {f"{run['notebook']}--{run['parameters']['dataset']}": run for run in runs}
+    for title, run in list(runs.items()):
         if names and not any(title.startswith(n) for n in names):
-            continue
-        if not datasets.files(parameters["dataset"]):
+            del runs[title]
+        elif not datasets.files(run["parameters"]["dataset"]):
             print(f"  {title}  left as it is: the data are not here")
-            continue
-        start = time.perf_counter()
-        out = BUILD / "results" / f"{title}.ipynb"
-        out.parent.mkdir(parents=True, exist_ok=True)
-        file = ROOT / "book" / "results" / f"{title}.json"
-        papermill.execute_notebook(
-            ROOT / "notebooks" / f"{notebook}.ipynb",
-            out,
-            parameters | {"results_file": str(file)},
-            cwd=ROOT / "notebooks",
-            progress_bar=False,
-        )
-        print(f"  {title}  {time.perf_counter() - start:.0f} s", flush=True)
+            del runs[title]
+    for attempt in (1, 2):
+        failed = {}
+        for title, run in runs.items():
+            start = time.perf_counter()
+            try:
+                _rerun(title, run)
+            except PapermillExecutionError as error:
+                failed[title] = error
+            else:
+                print(f"  {title}  {time.perf_counter() - start:.0f} s", flush=True)
+        if attempt == 1:
+            runs = {title: runs[title] for title in failed}
+    if failed:
+        sys.exit("\n".join(f"{title} failed: {error}" for title, error in failed.items()))
+
+
+def _rerun(title, run):
+    import papermill
+
+    out = BUILD / "results" / f"{title}.ipynb"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    papermill.execute_notebook(
+        ROOT / "notebooks" / f"{run['notebook']}.ipynb",
+        out,
+        run["parameters"] | {"results_file": str(ROOT / "book" / "results" / f"{title}.json")},
+        cwd=ROOT / "notebooks",
+        progress_bar=False,
+    )
 
 
 def _execute(file):
@@ -111,6 +132,8 @@ def _execute(file):
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     nbformat.write(notebook, partial)
     partial.replace(file)
+    if file == ROOT / "notebooks" / "02_datasets.ipynb":
+        _picture(notebook)
     return file, time.perf_counter() - start
 
 
@@ -126,6 +149,14 @@ def _strip(notebook):
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
                 output.text = re.sub(r"^commit \S+$", "commit (told at a rerun)", output.text, flags=re.M)
+
+
+def _picture(notebook):
+    """Keep the paper's Figure 1, as this book draws it, for the README."""
+    for cell in notebook.cells:
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == "fig-spikes":
+            png = cell.outputs[0].data["image/png"]
+            (ROOT / "book" / "spikes.png").write_bytes(base64.b64decode(png))
 
 
 def _copy_assets(static):
