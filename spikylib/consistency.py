@@ -47,15 +47,7 @@ _FORMS = ("independent", "conditional")
 
 
 class Score(NamedTuple):
-    """A mean precision with its standard error.
-
-    Attributes
-    ----------
-    mean : float
-        Between 0 and 1.
-    error : float
-        Standard error of the mean over the subsets drawn.
-    """
+    """A mean precision, between 0 and 1, and its standard error over the subsets drawn."""
 
     mean: float
     error: float
