@@ -132,7 +132,7 @@ def published_method(paths, similarity, n_queries, k, n_parts=5, block=10):
 
 
 def compare_starts(options):
-    from spikylib._drift import drifting_playlists
+    from spikylib.drift import drifting_playlists
     from spikylib.ppmi import ppmi_matrix
     from spikylib.stability import windows
 

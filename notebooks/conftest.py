@@ -1,5 +1,10 @@
 """What nbval does not compare: outputs that have a plain-text twin, which it does compare."""
 
+import os
+
+# notebooks run two at a time: threads that fight for the cores are several times slower
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_collectstart(collector):
     if hasattr(collector, "skip_compare"):

@@ -217,8 +217,8 @@ def provenance():
     Returns
     -------
     dict
-        ``commit`` is None outside a git checkout, and ends in ``-dirty`` where files differ
-        from it.
+        ``commit`` is None outside a git checkout, and ends in ``-dirty`` where the library or a
+        notebook differs from it.
     """
     return {
         "python": platform.python_version(),
@@ -285,11 +285,14 @@ def _data_hashes(dataset, data_home):
 
 
 def _commit():
-    def git(*command):
-        run = subprocess.run(["git", *command], capture_output=True, text=True, cwd=Path(__file__).parent)
-        return run.stdout.strip() if run.returncode == 0 else None
+    """The commit checked out, "-dirty" if the code differs from it, None outside git."""
 
+    def git(*command):
+        return subprocess.run(["git", *command], capture_output=True, text=True, cwd=folder, check=True).stdout
+
+    folder = Path(__file__).resolve().parents[1]
     try:
-        return git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
-    except OSError:
+        changed = git("status", "--porcelain", "--", "spikylib", "notebooks/*.ipynb").strip()
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("-dirty" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
         return None

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikylib import datasets, stability
-from spikylib._drift import drifting_playlists
+from spikylib.drift import drifting_playlists
 from spikylib._interactions import build
 from spikylib.datasets import Embeddings
 

@@ -20,6 +20,9 @@ from pathlib import Path
 
 import nbformat
 
+# notebooks run two at a time: threads that fight for the cores are several times slower
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 SOURCES = ("book", "notebooks", "_config.yml", "_toc.yml", "CHANGELOG.md")
