@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import platformdirs
 import pyarrow.parquet
 
 from spikylib import _readers
@@ -138,9 +139,7 @@ def home(data_home=None):
     if data_home is None:
         data_home = os.environ.get("SPIKYLIB_DATA") or None
     if data_home is None:
-        import pooch
-
-        data_home = pooch.os_cache("spikylib")
+        data_home = platformdirs.user_cache_dir("spikylib")  # as pooch.os_cache, without its import
     return Path(data_home).expanduser()
 
 

@@ -288,7 +288,9 @@ def _commit():
     """The commit checked out, "-dirty" if the code differs from it, None outside git."""
 
     def git(*command):
-        return subprocess.run(["git", *command], capture_output=True, text=True, cwd=folder, check=True).stdout
+        return subprocess.run(
+            ["git", *command], capture_output=True, text=True, cwd=folder, check=True
+        ).stdout
 
     folder = Path(__file__).resolve().parents[1]
     try:

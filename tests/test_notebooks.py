@@ -113,7 +113,9 @@ def test_exercises_have_solutions_that_run(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             has_code = True
-        for mark in re.findall(r"\{solution-(start|end)\}", cell.source if cell.cell_type == "markdown" else ""):
+        for mark in re.findall(
+            r"\{solution-(start|end)\}", cell.source if cell.cell_type == "markdown" else ""
+        ):
             if mark == "end":
                 assert has_code, "a solution without code that CI runs"
                 solved += 1

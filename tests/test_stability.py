@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikylib import datasets, stability
-from spikylib.drift import drifting_playlists
 from spikylib._interactions import build
 from spikylib.datasets import Embeddings
+from spikylib.drift import drifting_playlists
 
 DATES = [
     "20220521", "20220528", "20220625", "20220730", "20220903", "20221008",
