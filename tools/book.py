@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
-SOURCES = ("book", "notebooks", "_config.yml", "_toc.yml", "CHANGELOG.md")
+SOURCES = ("book", "notebooks", "benchmarks", "_config.yml", "_toc.yml", "CHANGELOG.md")
 
 
 def notebooks(names=(), folder=ROOT / "notebooks"):
@@ -130,6 +130,7 @@ def _execute(file):
     start = time.perf_counter()
     notebook = nbformat.read(file, as_version=4)
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(file.parent)}})
+    client.extra_arguments = ["--IPKernelApp.log_level=ERROR"]  # not its advice on local sockets
     client.execute()
     _strip(notebook)
     partial = file.with_name(f".{file.name}.{os.getpid()}")
