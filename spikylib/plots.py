@@ -5,6 +5,7 @@ opaque white ground, and sizes that read at the width of a page. Interactive twi
 figures turned into HTML by :func:`html`, which loads the book's one copy of the script.
 """
 
+import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -13,6 +14,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 PALETTE = sns.color_palette("colorblind")
 GREY = "0.65"
+_MARKERS, _DASHES = "osD^vPX*", ["-", "--", "-.", ":"]
+_PART_MARKERS = "ovsD^P*X<>"
 _PLOTLY = "../_static/plotly.min.js"  # where the book keeps it, seen from a notebook's page
 
 sns.set_theme(
@@ -82,10 +85,9 @@ def lines(
     matplotlib.figure.Figure
     """
     fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    markers, dashes = "osD^vPX*", ["-", "--", "-.", ":"]
     for i, (label, (x, y)) in enumerate(series.items()):
-        style = {"marker": markers[i % len(markers)], "markersize": 4} if marker else {}
-        style["linestyle"] = dashes[i % len(dashes)]
+        style = {"marker": _MARKERS[i % len(_MARKERS)], "markersize": 4} if marker else {}
+        style["linestyle"] = _DASHES[i % len(_DASHES)]
         (drawn,) = ax.plot(x, y, label=label, **style)
         if bands and label in bands:
             ax.fill_between(x, *bands[label], color=drawn.get_color(), alpha=0.2, linewidth=0)
@@ -343,6 +345,447 @@ def html(figure, name):
             config={"displaylogo": False, "responsive": True},
         )
     )
+
+
+def theorem(E, spike, directions, blocks):
+    """Draw spikes with their directions beside the matrix that they make (Figure 2).
+
+    Parameters
+    ----------
+    E : array, shape (n, 3)
+        Embeddings.
+    spike : array of int, shape (n,)
+        Spike of each row, -1 (grey) for none.
+    directions : array, shape (K, 3)
+        Unit vectors, drawn as arrows as long as the longest row of their spike.
+    blocks : array, shape (n, n)
+        The absolute values of M-hat, rows in an order that keeps communities together.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig = plt.figure(figsize=(8.6, 4.0))
+    ax = fig.add_subplot(1, 2, 1, projection="3d")
+    ax.scatter(*np.asarray(E).T, s=9, c=_shades(spike, len(E)), depthshade=False, linewidths=0)
+    length = np.linalg.norm(E, axis=1)
+    for k, direction in enumerate(directions):
+        tip = 1.12 * length[np.asarray(spike) == k].max() * direction
+        ax.plot(*np.stack([np.zeros(3), tip], axis=1), color="black", linewidth=0.6)
+        ax.text(*tip, f"$s_{k + 1}$", color=PALETTE[k % 10], fontsize=13)
+    ax.scatter([0], [0], [0], s=18, c="black", marker="+")
+    ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
+    for axis, name in zip("xyz", ("dim 1", "dim 2", "dim 3")):
+        getattr(ax, f"set_{axis}label")(name, labelpad=-10)
+    ax = fig.add_subplot(1, 2, 2)
+    image = ax.imshow(blocks, cmap="viridis", interpolation="nearest")
+    ax.set(xlabel="item", ylabel="item")
+    fig.colorbar(image, ax=ax, shrink=0.8, label="|M-hat|")
+    fig.subplots_adjust(left=0.0, right=0.94, bottom=0.14, top=0.95, wspace=0.2)
+    return _done(fig)
+
+
+def stacked(groups, *, xlabel, ylabels, marks=None, logx=True, logy=()):
+    """Draw curves over one common axis, one panel per quantity, stacked.
+
+    Parameters
+    ----------
+    groups : sequence of dict of str to (x, y)
+        Curves by label, one dict per panel; a label keeps its colour in all panels.
+    xlabel : str
+    ylabels : sequence of str
+        With units, one per panel.
+    marks : dict of str to float, optional
+        Vertical lines by label, across all panels.
+    logx : bool, default True
+    logy : sequence of int
+        Panels whose y axis is logarithmic.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, axes = plt.subplots(
+        len(groups), 1, figsize=(6.4, 2.5 * len(groups)), layout="constrained", sharex=True, squeeze=False
+    )
+    labels = list(dict.fromkeys(label for group in groups for label in group))
+    for p, (ax, group, ylabel) in enumerate(zip(axes[:, 0], groups, ylabels)):
+        for label, (x, y) in group.items():
+            i = labels.index(label)
+            ax.plot(x, y, label=label, color=PALETTE[i % 10], marker="osD^vPX*"[i % 8], markersize=4)
+        for i, (label, x) in enumerate((marks or {}).items()):
+            ax.axvline(x, color="0.35", linestyle=("--", ":", "-.")[i % 3], label=label if p == 0 else None)
+        ax.set(ylabel=ylabel, xscale="log" if logx else "linear", yscale="log" if p in logy else "linear")
+        ax.legend(fontsize="small")
+    axes[-1, 0].set_xlabel(xlabel)
+    return _done(fig)
+
+
+def tradeoff(paths, *, xlabel, ylabel, point_label):
+    """Draw how two measures trade off along a setting, one path per label.
+
+    Parameters
+    ----------
+    paths : dict of str to (x, y, settings)
+        Equally long sequences; each point is annotated with its setting.
+    xlabel, ylabel : str
+        With units.
+    point_label : str
+        Name of the setting, put before the first point's value.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    for i, (label, (x, y, settings)) in enumerate(paths.items()):
+        ax.plot(x, y, color=PALETTE[i % 10], marker="osD^v"[i % 5], markersize=5, label=label)
+        for j, (px, py, setting) in enumerate(zip(x, y, settings)):
+            text = f"{point_label} = {setting:g}" if j == 0 else f"{setting:g}"
+            ax.annotate(text, (px, py), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if len(paths) > 1:
+        ax.legend()
+    return _done(fig)
+
+
+def tail(values, fits, *, xmin, xlabel):
+    """Draw the share of items at or above each value on log axes, with fitted tails.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+        Positive quantities.
+    fits : dict of str to (x, y)
+        Fitted shares, by label, on the scale of the whole sample.
+    xmin : float
+        Where the fitted tail starts, drawn as a vertical line.
+    xlabel : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    values = np.sort(values)
+    ax.plot(values, 1 - np.arange(len(values)) / len(values), color="black", label="items")
+    for i, (label, (x, y)) in enumerate(fits.items()):
+        ax.plot(x, y, color=PALETTE[i], linestyle=("--", "-.", ":")[i % 3], linewidth=2, label=label)
+    ax.axvline(xmin, color=GREY, linewidth=1, label="start of the tail")
+    ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="share of items at or above")
+    ax.set_ylim(0.5 / len(values), 1.5)
+    ax.legend()
+    return _done(fig)
+
+
+def stability_curves(table, *, measure="overlap", chance=True, title=None):
+    """Draw the similarity to the reference by date, a panel per similarity, a curve per part.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`spikylib.stability.curves`, with one k.
+    measure : {"overlap", "jaccard"}, default "overlap"
+    chance : bool, default True
+        Dot the overlap of lists drawn at random (overlap only).
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Shaded: 95 % intervals. Dashed: the mean of the parts.
+    """
+    kinds = list(dict.fromkeys(table["similarity"]))
+    fig, axes = plt.subplots(
+        1, len(kinds), figsize=(4.1 * len(kinds) + 0.4, 4.3), sharey=True, layout="constrained", squeeze=False
+    )
+    parts = sorted(table["part"].unique())
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.88, len(parts)))
+    for ax, kind in zip(axes[0], kinds):
+        shown = table[table["similarity"] == kind]
+        for part, colour in zip(parts, colours):
+            rows = shown[shown["part"] == part]
+            low, high = rows["norm_low"].iloc[0], rows["norm_high"].iloc[0]
+            marker = _PART_MARKERS[part % len(_PART_MARKERS)]
+            label = f"{low:.3g} to {high:.3g}"
+            ax.plot(rows["date"], rows[measure], color=colour, marker=marker, markersize=4, label=label)
+            ax.fill_between(
+                rows["date"],
+                rows[f"{measure}_low"],
+                rows[f"{measure}_high"],
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+            )
+        mean = shown.groupby("date")[measure].mean()
+        ax.plot(mean.index, mean, color="black", linestyle="--", linewidth=1.2, label="mean of the parts")
+        if chance and measure == "overlap":
+            ax.axhline(
+                (table["k"] / table["n_candidates"]).mean(),
+                color=GREY,
+                linestyle=":",
+                label="lists at random",
+            )
+        ax.set(title=kind, ylim=(0, 1), xlabel="end of the window")
+        _months(ax)
+    axes[0, 0].set_ylabel(f"{measure}@{table['k'].iloc[0]} with the reference")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    order = [*range(len(parts))[::-1], *range(len(parts), len(handles))]
+    fig.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside lower center",
+        ncols=4,
+        title="norm in the reference",
+        fontsize=9,
+    )
+    if title is not None:
+        fig.suptitle(title)
+    return _done(fig)
+
+
+def loss_and_noise(losses):
+    """Draw the loss of overlap beside the losses that chance gives, by part.
+
+    Parameters
+    ----------
+    losses : dict of str to pandas.DataFrame
+        By the label of the bars: columns ``similarity``, ``part``, ``loss``. The first is what is
+        to be explained.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    first = next(iter(losses.values()))
+    kinds = list(dict.fromkeys(first["similarity"]))
+    fig, axes = plt.subplots(
+        1, len(kinds), figsize=(4.1 * len(kinds), 3.9), sharey=True, layout="constrained", squeeze=False
+    )
+    width = 0.8 / len(losses)
+    for ax, kind in zip(axes[0], kinds):
+        for i, (label, table) in enumerate(losses.items()):
+            rows = table[table["similarity"] == kind]
+            at = rows["part"] + (i - (len(losses) - 1) / 2) * width
+            hatch = None if i == 0 else ("///", "...", "xx")[(i - 1) % 3]
+            ax.bar(
+                at,
+                rows["loss"],
+                width,
+                label=label,
+                color=PALETTE[i],
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0,
+            )
+        last = int(first["part"].max())
+        ax.set(title=kind, ylim=(0, 1), xlabel="part of the items, by norm", xticks=range(last + 1))
+        ax.set_xticklabels(["lowest", *([""] * (last - 1)), "highest"])
+    axes[0, 0].set_ylabel("loss of overlap (1 - overlap)")
+    fig.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(losses), fontsize=9
+    )
+    return _done(fig)
+
+
+def neighbour_ranks(lists, labels, *, title=None):
+    """Draw who is in one item's list, date by date: a line per neighbour, the nearest on top.
+
+    Parameters
+    ----------
+    lists : pandas.DataFrame
+        From :func:`spikylib.stability.follow`.
+    labels : dict of id to str
+        Names of the neighbours.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Neighbours of the first date are blue, newcomers orange.
+    """
+    fig, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
+    dates, k = sorted(lists["date"].unique()), int(lists["rank"].max())
+    at_first = set(lists.loc[lists["date"] == dates[0], "id"])
+    ranks = lists.pivot(index="date", columns="id", values="rank").reindex(dates)
+    for name in ranks:
+        old = name in at_first
+        ax.plot(
+            ranks.index,
+            ranks[name],
+            color=PALETTE[0] if old else PALETTE[1],
+            marker="o" if old else "s",
+            markersize=5,
+            linestyle="-" if old else "--",
+            linewidth=1.5,
+            alpha=0.85,
+        )
+    for date, side, offset in ((dates[0], "right", -8), (dates[-1], "left", 8)):
+        for rank, name in lists[lists["date"] == date].set_index("rank")["id"].items():
+            colour = PALETTE[0] if name in at_first else PALETTE[1]
+            ax.annotate(
+                labels[name][:30],
+                (date, rank),
+                xytext=(offset, 0),
+                textcoords="offset points",
+                ha=side,
+                va="center",
+                fontsize=8,
+                color=colour,
+            )
+    ax.set(
+        ylim=(k + 0.6, 0.4),
+        yticks=range(1, k + 1),
+        ylabel="rank in the list",
+        xlabel="end of the window",
+        title=title,
+    )
+    ax.margins(x=0.45)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    span = (dates[0], dates[-1])
+    ax.set_xticks(_few(dates), [f"{d:%b %Y}" for d in _few(dates)], rotation=30, ha="right", fontsize=9)
+    ax.spines["bottom"].set_bounds(*mdates.date2num(span))
+    return _done(fig)
+
+
+def panels(series, *, xlabels, ylabel, points=None, logx=(), ylim=(0, 1.03)):
+    """Draw curves, and measured points with two standard errors, in panels side by side.
+
+    Parameters
+    ----------
+    series : dict of str to dict of str to (x, y)
+        Panel title to label to curve. A label has one colour in all panels; a title that
+        repeats the x axis is not written.
+    xlabels : str or sequence of str
+        One for all, or one a panel.
+    ylabel : str
+        Common to all.
+    points : dict of str to dict of str to (x, y, error), optional
+        Panel title to label to points; a label that is also a curve's takes its colour.
+    logx : sequence of int
+        Panels with a logarithmic x axis, from 0.
+    ylim : (float, float), default (0, 1.03)
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    points = points or {}
+    labels = list(dict.fromkeys(label for part in (*series.values(), *points.values()) for label in part))
+    n = len(series)
+    columns = min(n, 2)
+    rows = -(-n // columns)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(3.7 * columns, 2.9 * rows + 0.5), layout="constrained", sharey=True
+    )
+    xlabels = [xlabels] * n if isinstance(xlabels, str) else xlabels
+    handles = {}
+    for i, (ax, (title, curves), xlabel) in enumerate(zip(np.ravel(axes), series.items(), xlabels)):
+        for label, (x, y) in curves.items():
+            at = labels.index(label)
+            style = {"color": PALETTE[at], "linestyle": _DASHES[at % len(_DASHES)]}
+            if label not in points.get(title, {}):
+                style |= {"marker": _MARKERS[at], "markersize": 3.5}
+            handles[label] = ax.plot(x, y, **style)[0]
+        for label, (x, y, error) in points.get(title, {}).items():
+            at = labels.index(label)
+            drawn = ax.errorbar(
+                x, y, 2 * np.asarray(error), fmt=_MARKERS[at], color=PALETTE[at], markersize=4, capsize=2
+            )
+            handles.setdefault(label, drawn)
+        ax.set(title="" if title == xlabel else title, xlabel=xlabel, ylim=ylim)
+        if i in logx:
+            _log(ax.xaxis)
+    for ax in np.ravel(axes)[n:]:
+        ax.set_axis_off()
+    for ax in np.ravel(axes)[:n:columns]:
+        ax.set_ylabel(ylabel)
+    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
+    return _done(fig)
+
+
+def bars(frame, *, xlabel):
+    """Draw a table as horizontal bars: a group a row, a colour a column.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Missing values leave no bar.
+    xlabel : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n, m = frame.shape
+    fig, ax = plt.subplots(figsize=(6.4, 0.9 + 0.16 * n * (m + 1)), layout="constrained")
+    height = 0.8 / m
+    for j, column in enumerate(frame.columns):
+        at = np.arange(n) + (j - (m - 1) / 2) * height
+        ax.barh(at, frame[column], height, label=str(column), color=PALETTE[j], edgecolor="white")
+    ax.set(xlabel=xlabel, yticks=np.arange(n), yticklabels=frame.index)
+    ax.invert_yaxis()
+    if m > 1:
+        ax.legend()
+    return _done(fig)
+
+
+def space(groups, *, marked=None, title=None, labels=("factor 1", "factor 2", "factor 3")):
+    """Show groups of points in three dimensions, from two sides, as the slides do.
+
+    Parameters
+    ----------
+    groups : dict of str to array, shape (n, 3)
+        Points of each group. The label "" is drawn small and grey, as a backdrop.
+    marked : dict of str to array, shape (m, 3), optional
+        Points to be marked on top.
+    title : str, optional
+    labels : sequence of three str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig = plt.figure(figsize=(7.6, 3.9), layout="constrained")
+    named = [label for label in groups if label]
+    for side, azimuth in enumerate((-60, 30)):
+        ax = fig.add_subplot(1, 2, side + 1, projection="3d")
+        ax.view_init(elev=18, azim=azimuth)
+        if "" in groups:
+            ax.scatter(*groups[""].T, s=4, color=GREY, alpha=0.5, linewidth=0, depthshade=False)
+        for i, label in enumerate(named):
+            ax.scatter(
+                *groups[label].T, s=24, color=PALETTE[i], marker=_MARKERS[i], label=label, depthshade=False
+            )
+        for i, (label, at) in enumerate((marked or {}).items(), start=len(named)):
+            ax.scatter(
+                *at.T, s=70, color=PALETTE[i], marker="X", edgecolor="black", label=label, depthshade=False
+            )
+        ax.set(xlabel=labels[0], ylabel=labels[1], zlabel=labels[2])
+        ax.set_box_aspect((1, 1, 1), zoom=0.9)
+        ax.tick_params(labelsize=7, pad=-1)
+        ax.zaxis.labelpad = 2
+        if side == 0:
+            handles, texts = ax.get_legend_handles_labels()
+    fig.legend(handles, texts, loc="outside lower center", ncols=min(len(texts), 4))
+    if title:
+        fig.suptitle(title)
+    return _done(fig)
+
+
+def _few(dates):
+    return [dates[i] for i in sorted({0, len(dates) // 3, 2 * len(dates) // 3, len(dates) - 1})]
+
+
+def _months(ax):
+    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=7))
+    low, high = mdates.num2date(ax.get_xlim())
+    years = (high - low).days > 4 * 365
+    ax.xaxis.set_major_formatter(mdates.DateFormatter("%Y" if years else "%b %Y"))
+    ax.tick_params(axis="x", rotation=35)
+    for label in ax.get_xticklabels():
+        label.set_ha("right")
 
 
 def _log(axis):
