@@ -1,5 +1,7 @@
 """The `spiky` command; a sub-command imports what it needs, so that help and completion are quick."""
 
+import contextlib
+
 import click
 
 from spikylib import __version__
@@ -11,9 +13,17 @@ from spikylib._publishers import DATASETS
 def main():
     """Data and chapters of the book on spiky SVDs.
 
+    A notebook is code: run only notebooks that you trust.
+
     \b
-    Example:
+    Examples:
       spiky data list
+      spiky run 3 -p dataset=triplej -p f=64
+    \b
+    Completion, for this shell (bash, or zsh with zsh_source):
+      eval "$(_SPIKY_COMPLETE=bash_source spiky)"
+    \b
+    Exit codes: 0 done, 1 a run failed, 2 wrong usage.
     """
 
 
@@ -109,6 +119,98 @@ def path(data_home):
     from spikylib import datasets
 
     click.echo(datasets.home(data_home))
+
+
+def _complete_notebook(context, argument, word):
+    from click.shell_completion import CompletionItem
+
+    from spikylib import _runs
+
+    with contextlib.suppress(OSError):
+        files = _runs.book()
+        words = [str(int(f.stem[:2])) for f in files] + [f.stem for f in files] * bool(word)
+        titles = dict(zip(words, [_runs.title(f)[0] for f in files] * 2))
+        found = [CompletionItem(w, help=titles[w]) for w in words if w.startswith(word)]
+        return found or [CompletionItem(word, type="file")]
+
+
+def _complete_parameter(context, option, word):
+    from click.shell_completion import CompletionItem
+
+    from spikylib import _runs
+
+    with contextlib.suppress(OSError, ValueError):
+        known = _runs.settable(_runs.find(context.params["notebook"]))
+        return [
+            CompletionItem(f"{name}={p.default}", help=p.meaning)
+            for name, p in known.items()
+            if f"{name}={p.default}".startswith(word)
+        ]
+
+
+_notebook = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
+_folder = click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    default="runs",
+    show_default=True,
+    help="Folder of the runs; each gets a folder of its own in it.",
+)
+_force = click.option("--force", is_flag=True, help="Run again what is there already.")
+
+
+@main.command()
+@_notebook
+@click.option(
+    "-p",
+    "given",
+    metavar="NAME=VALUE",
+    multiple=True,
+    shell_complete=_complete_parameter,
+    help="A parameter; the others keep their defaults.",
+)
+@_folder
+@_force
+def run(notebook, given, folder, force):
+    """Run a chapter with other parameters.
+
+    NOTEBOOK is a chapter's number, its name, or the path of a notebook. Names, types and ranges are
+    checked before anything runs. The run's folder holds the executed notebook and result.json:
+    parameters, named results, versions, seed, dataset, commit and seconds. A notebook is code: run
+    only notebooks that you trust.
+
+    \b
+    Examples:
+      spiky run 3 -p dataset=triplej -p f=64
+      spiky run ~/mine.ipynb -p seed=1 -o ~/runs
+    """
+    from spikylib import _runs
+
+    with _usage():
+        (planned,) = _runs.plan(_runs.find(notebook), given)
+        _runs.check_output(planned, folder)
+    place = f"{folder}/{planned.name}"
+    outcome = _runs.execute(planned, folder, force=force, progress=True)
+    if outcome.status == "failed":
+        click.echo(f"Error: {outcome.detail}\n\nThe notebook up to there is in {place}", err=True)
+        raise SystemExit(1)
+    if outcome.status == "there":
+        since = f" ({outcome.reason})" if outcome.reason else ""
+        click.echo(f"{place} is there already{since}; --force runs it again")
+    else:
+        click.echo(f"{place} done in {outcome.seconds:.1f} s")
+
+
+@contextlib.contextmanager
+def _usage():
+    """Turn what is wrong with the words of a command into its exit code 2."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _size(n_bytes):

@@ -1,0 +1,369 @@
+"""Run notebooks with other parameters, keep what each run found, and put the runs side by side.
+
+A notebook's parameters are those of its parameters cell and are checked against it before anything
+runs. A run has a folder of its own, named after what ran, which holds the executed notebook and, only
+if it succeeded, ``result.json``. A lock per run and a rename at the end let several processes share
+the folders. This is what the `spiky` command calls.
+"""
+
+import ast
+import contextlib
+import difflib
+import fcntl
+import hashlib
+import itertools
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from spikylib._publishers import DATASETS
+
+RESULT = "result.json"
+_NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"
+_RANGE = re.compile(rf"(?:^|,\s*)({_NUMBER}) to ({_NUMBER})$")
+_CHOICES = re.compile(r"(?:^|,\s*)one of (.+)$")
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Parameter(NamedTuple):
+    """One line of a parameters cell."""
+
+    name: str
+    type: str
+    default: object
+    meaning: str
+    low: float | None
+    high: float | None
+    choices: tuple
+
+    @property
+    def range(self):
+        """The values allowed, in words, or nothing."""
+        if self.choices:
+            return ", ".join(self.choices)
+        return "" if self.low is None else f"{self.low:g} to {self.high:g}"
+
+
+class Outcome(NamedTuple):
+    """What became of one run: `status` is "done", "there" or "failed"."""
+
+    name: str
+    status: str
+    seconds: float = 0.0
+    reason: str = ""
+    detail: str = ""
+
+
+class Run(NamedTuple):
+    """One run to be made: the notebook, every parameter, and the name of its folder."""
+
+    notebook: Path
+    parameters: dict
+    name: str
+
+
+def book():
+    """List the book's notebooks: in ``notebooks`` upwards from here, else beside the package."""
+    for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]):
+        files = sorted((parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+        if files:
+            return files
+    raise FileNotFoundError(
+        f"no folder notebooks/ above {Path.cwd()}; run this in a checkout of the book, or name a notebook's path"
+    )
+
+
+def find(word):
+    """Find a notebook by number, by stem or by path."""
+    path = Path(word).expanduser()
+    if path.suffix == ".ipynb":
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no notebook {word}")
+        return path.resolve()
+    files = book()
+    for file in files:
+        if word == file.stem or (word.isdecimal() and int(word) == int(file.stem[:2])):
+            return file
+    stems = [f.stem for f in files]
+    near = _near(word, stems)
+    raise ValueError(f"there is no notebook {word!r}{near or '; the book has ' + ', '.join(stems)}")
+
+
+def title(notebook):
+    """Read a notebook's title and about how long it runs, as it says itself."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    text = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    heading = re.search(r"^# (.+)$", text, flags=re.M)
+    long = re.search(r"\*\*Time\*\*: the code runs in ([^.;,]+)", text)
+    return heading[1] if heading else notebook.stem, long[1] if long else ""
+
+
+def declared(notebook):
+    """Read a notebook's parameters cell into `Parameter`s, by name."""
+    found = {}
+    for name, told in _papermill().inspect_notebook(_literal(notebook)).items():
+        try:
+            default = ast.literal_eval(told["default"])
+        except (ValueError, SyntaxError):
+            default = told["default"]
+        kind = told["inferred_type_name"]
+        kind = type(default).__name__ if kind == "None" else kind
+        meaning, low, high, choices = told["help"].strip(), None, None, ()
+        if limits := _RANGE.search(meaning):
+            low, high = (ast.literal_eval(limit) for limit in limits.groups())
+            meaning = meaning[: limits.start()]
+        elif listed := _CHOICES.search(meaning):
+            choices = tuple(re.split(r",\s*|\s+or\s+", listed[1]))
+            meaning = meaning[: listed.start()]
+        found[name] = Parameter(name, kind, default, meaning, low, high, choices)
+    return found
+
+
+def settable(notebook):
+    """The parameters that a user may set: all but ``results_file``, which a run sets itself."""
+    return {name: p for name, p in declared(notebook).items() if name != "results_file"}
+
+
+def plan(notebook, given, *, grid=False):
+    """Check parameters against a notebook, and list the runs they ask for.
+
+    Parameters
+    ----------
+    notebook : Path
+    given : sequence of str
+        ``name=value``; in a grid ``name=value,value``.
+    grid : bool, default False
+        Every combination of the values.
+
+    Returns
+    -------
+    list of Run
+
+    Raises
+    ------
+    ValueError
+        For an unknown name (with the nearest), a value of another type or out of its range, or a
+        name given twice.
+    """
+    known = settable(notebook)
+    values = {}
+    for word in given:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r} is not name=value")
+        if name == "results_file":
+            raise ValueError("results_file is set by the run itself: it becomes the run's result.json")
+        if name not in known:
+            near = _near(name, known) or f"; it has {', '.join(known) or 'no parameters'}"
+            raise ValueError(f"{notebook.stem} has no parameter {name!r}{near}")
+        if name in values:
+            raise ValueError(f"{name} is given twice" + ("; list its values with commas" if grid else ""))
+        texts = text.split(",") if grid else [text]
+        values[name] = [_value(known[name], t) for t in texts]
+    runs = {}
+    for combination in itertools.product(*values.values()):
+        parameters = {n: p.default for n, p in known.items()} | dict(zip(values, combination))
+        name = _name(notebook, known, parameters)
+        runs[name] = Run(notebook, parameters, name)
+    return list(runs.values())
+
+
+def execute(run, folder, *, html=False, force=False, progress=False):
+    """Make one run, unless it is there already.
+
+    Parameters
+    ----------
+    run : Run
+        From :func:`plan`.
+    folder : path
+        Of the runs; the run gets a folder of its own in it.
+    html : bool, default False
+        Also write the executed notebook as one stand-alone HTML file.
+    force : bool, default False
+        Run even if it is there.
+    progress : bool, default False
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    Outcome
+        A failure is returned, not raised.
+    """
+    here = Path(folder).resolve() / run.name
+    here.mkdir(parents=True, exist_ok=True)
+    with _locked(here / ".lock", run.name):
+        if not force and (stored := _stored(here, run)):
+            reason = (
+                ""
+                if stored["notebook_sha256"] == _code_hash(run.notebook)
+                else "the notebook has changed since"
+            )
+            return Outcome(run.name, "there", stored["seconds"], reason)
+        (here / RESULT).unlink(missing_ok=True)
+        start = time.perf_counter()
+        try:
+            found = _papermill_run(run, here, progress)
+        except Exception as error:
+            return Outcome(run.name, "failed", time.perf_counter() - start, *_reason(error))
+        _write_result(run, here, found, time.perf_counter() - start)
+    return Outcome(run.name, "done", time.perf_counter() - start)
+
+
+def check_output(run, folder):
+    """Refuse a folder in which the run would overwrite its own source."""
+    out = Path(folder).resolve() / run.name / run.notebook.name
+    if out == run.notebook or (out.exists() and out.samefile(run.notebook)):
+        raise ValueError(f"the output would overwrite its source, {run.notebook}; choose another folder")
+
+
+def _papermill():
+    try:
+        import papermill
+    except ImportError as error:
+        raise ValueError("running notebooks needs papermill: pip install 'spikylib[book]'") from error
+    return papermill
+
+
+def _literal(path):
+    """A path for papermill, which would fill in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _papermill_run(run, here, progress):
+    """Execute the notebook into its folder; return what it recorded."""
+    papermill = _papermill()
+    with tempfile.TemporaryDirectory() as scratch:
+        results_file = Path(scratch) / "results.json"
+        own = {"results_file": str(results_file)} if "results_file" in declared(run.notebook) else {}
+        papermill.execute_notebook(
+            _literal(run.notebook),
+            _literal(here / run.notebook.name),
+            run.parameters | own,
+            progress_bar={"desc": run.name, "disable": None, "leave": False} if progress else False,
+            # the kernel works where the notebook lies; papermill's cwd would move this whole process
+            resources={"metadata": {"path": str(run.notebook.parent)}},
+        )
+        return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
+
+
+def _write_result(run, here, found, seconds):
+    from spikylib import rerun
+
+    payload = {
+        "notebook": run.notebook.stem,
+        "notebook_sha256": _code_hash(run.notebook),
+        "dataset": run.parameters.get("dataset"),
+        "seed": run.parameters.get("seed"),
+        "seconds": round(seconds, 2),
+        "parameters": run.parameters,
+        "results": found.get("results", {}),
+        "arrays": found.get("arrays", {}),
+        "provenance": found.get("provenance") or rerun.provenance(),
+    }
+    partial = here / f".{RESULT}.{os.getpid()}"
+    partial.write_text(rerun._json(payload), encoding="utf-8")
+    partial.replace(here / RESULT)
+
+
+def _stored(here, run):
+    """The result of this very run, if it is there."""
+    try:
+        stored = json.loads((here / RESULT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return stored if stored["parameters"] == run.parameters else None
+
+
+def _reason(error):
+    """Tell a failure in one line, and in full."""
+    if hasattr(error, "ename"):
+        line = f"{error.ename}: {error.evalue}".strip()
+        return line.splitlines()[0], f"cell [{error.exec_count}] failed:\n\n{error.source}\n\n{line}"
+    line = f"{type(error).__name__}: {error}".strip()
+    return line.splitlines()[0], line
+
+
+@contextlib.contextmanager
+def _locked(file, name):
+    """Hold a lock that the system lets go when the process ends, however it ends."""
+    with file.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{name} is being run by another process: waiting for it", file=sys.stderr)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _value(parameter, text):
+    """Turn a text into a value of the parameter's type and range."""
+    name, kind = parameter.name, parameter.type
+    article = "an" if kind == "int" else "a"
+    wrong = ValueError(f"{name}: {article} {kind} is expected, not {text!r}")
+    if kind == "str":
+        value = _path(parameter, text)
+    elif kind == "bool":
+        if text.lower() not in _FLAGS:
+            raise ValueError(f"{name}: a bool is expected, true or false, not {text!r}")
+        value = _FLAGS[text.lower()]
+    elif kind in ("int", "float"):
+        try:
+            value = int(text) if kind == "int" else float(text)
+        except ValueError:
+            raise wrong from None
+        if not math.isfinite(value):
+            raise wrong
+    else:
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise wrong from None
+    if parameter.low is not None and not parameter.low <= value <= parameter.high:
+        raise ValueError(f"{name}: {text} is not in the range {parameter.range}")
+    if parameter.choices and value not in parameter.choices:
+        raise ValueError(f"{name}: {text!r} is not one of {parameter.range}{_near(text, parameter.choices)}")
+    return value
+
+
+def _path(parameter, text):
+    """Make the path of a file or folder absolute: the notebook runs in a folder of its own."""
+    if text and text not in DATASETS and re.search(r"\b(path|file|folder)\b", parameter.meaning):
+        path = Path(text).expanduser()
+        if path.exists():
+            return str(path.resolve())
+    return text
+
+
+def _name(notebook, known, parameters):
+    """Name a run after what is not the default, in the order of the parameters cell."""
+    parts = [notebook.stem]
+    for name, parameter in known.items():
+        if parameters[name] != parameter.default:
+            text = str(parameters[name])
+            safe = re.sub(r"[^\w.+-]", "_", text.rpartition("/")[2])[:40]
+            # what a folder's name cannot hold is told apart by its hash
+            parts.append(f"{name}={safe}" + ("" if safe == text else f"-{_hash(text)[:8]}"))
+    whole = "--".join(parts)
+    return whole if len(whole) <= 200 else f"{whole[:190]}-{_hash(whole)[:8]}"
+
+
+def _near(word, known):
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _code_hash(notebook):
+    """Of the code alone: outputs and prose change no result."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return _hash("\0".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"))
+
+
+def _hash(text):
+    return hashlib.sha256(text.encode()).hexdigest()

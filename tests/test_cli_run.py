@@ -1,0 +1,195 @@
+"""`spiky run` and what stands around it, on a notebook that is made here."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from spikylib import __version__
+from spikylib.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+PARAMETERS = """\
+dataset: str = "synthetic"  # name of a dataset, or path of a file of your own
+f: int = 128  # truncation rank, 16 to 512
+rho: float = 0.5  # share of items, 0.01 to 1
+loud: bool = False  # say it twice
+kind: str = "dot"  # similarity, one of dot, cosine
+seed: int = 0  # seed of every random draw
+results_file: str = ""  # JSON file for the named results; empty writes none"""
+BODY = """\
+import json, os, pathlib
+assert f != 404, "no such rank"
+said = {"double": 2 * f, "loud": loud, "here": pathlib.Path.cwd().name, "threads": os.environ["OMP_NUM_THREADS"]}
+with open("runs.log", "a") as log:
+    log.write(f"{f}\\n")
+pathlib.Path(results_file).write_text(json.dumps({"results": said, "arrays": {"line": [f, f]}}))"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A notebook outside the repository; the working directory is beside it."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return make(tmp_path / "lab" / "tiny.ipynb", PARAMETERS, BODY)
+
+
+def make(path, parameters, *bodies):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cell = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    title = nbformat.v4.new_markdown_cell("# Double a rank\n\n**Time**: the code runs in a blink.")
+    cells = [title, cell, *map(nbformat.v4.new_code_cell, bodies)]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def spiky(*words, **environment):
+    return CliRunner().invoke(main, [*map(str, words)], env=environment)
+
+
+def ran(tiny):
+    """The ranks that the notebook really ran with, in order."""
+    log = tiny.parent / "runs.log"
+    return [int(line) for line in log.read_text().split()] if log.exists() else []
+
+
+def test_a_run_leaves_notebook_and_result(tiny, tmp_path):
+    source = tiny.read_bytes()
+    done = spiky("run", tiny, "-p", "f=64", "-p", "loud=true", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "out" / "tiny--f=64--loud=True"
+    assert f"{folder} done in " in done.stdout
+    assert {p.name for p in folder.iterdir()} == {"tiny.ipynb", "result.json", ".lock"}
+    result = json.loads((folder / "result.json").read_text())
+    assert result["parameters"] == {
+        "dataset": "synthetic", "f": 64, "rho": 0.5, "loud": True, "kind": "dot", "seed": 0,
+    }  # fmt: skip
+    assert result["results"] == {"double": 128, "loud": True, "here": "lab", "threads": "1"}
+    assert result["arrays"] == {"line": [64, 64]}
+    assert (result["notebook"], result["dataset"], result["seed"]) == ("tiny", "synthetic", 0)
+    assert 0.1 < result["seconds"] < 60
+    assert result["provenance"]["versions"]["spikylib"] == __version__
+    assert "commit" in result["provenance"]
+    assert tiny.read_bytes() == source
+
+
+def test_the_same_again_is_there_already_until_forced(tiny, tmp_path):
+    words = ["run", tiny, "-p", "f=64", "-o", tmp_path / "out"]
+    spiky(*words)
+    # a default that is spelt out, and another spelling of a number, are the same run
+    again = spiky(*words, "-p", "rho=0.50", "-p", "seed=0")
+    assert again.exit_code == 0
+    assert again.stdout.strip().endswith("tiny--f=64 is there already; --force runs it again")
+    assert ran(tiny) == [64]
+    assert " done in " in spiky(*words, "--force").stdout
+    assert ran(tiny) == [64, 64]
+    make(tiny, PARAMETERS, BODY, "1 + 1")
+    assert "there already (the notebook has changed since)" in spiky(*words).stdout
+    # the same folder name with another default is another run
+    make(tiny, PARAMETERS.replace("rho: float = 0.5", "rho: float = 0.6"), BODY)
+    assert " done in " in spiky(*words).stdout
+
+
+def test_a_failure_keeps_the_notebook_tells_the_cell_and_leaves_no_result(tiny, tmp_path):
+    out = tmp_path / "out"
+    good = PARAMETERS.replace("512", "1000")
+    make(tiny, good, BODY.replace("404", "-1"))
+    assert spiky("run", tiny, "-p", "f=404", "-o", out).exit_code == 0
+    make(tiny, good, BODY)
+    failed = spiky("run", tiny, "-p", "f=404", "-o", out, "--force")
+    assert failed.exit_code == 1
+    assert "AssertionError: no such rank" in failed.stderr
+    assert 'assert f != 404, "no such rank"' in failed.stderr
+    assert "is in " in failed.stderr
+    folder = out / "tiny--f=404"
+    assert {p.name for p in folder.iterdir()} == {"tiny.ipynb", ".lock"}
+    outputs = [o for c in nbformat.read(folder / "tiny.ipynb", 4).cells for o in c.get("outputs", [])]
+    assert "AssertionError" in [o.get("ename") for o in outputs]
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("fe=64", "tiny has no parameter 'fe'; did you mean f?"),
+        ("lod=true", "did you mean loud?"),
+        ("zzzzzz=1", "it has dataset, f, rho, loud, kind, seed"),
+        ("f=sixty", "f: an int is expected, not 'sixty'"),
+        ("f=64.5", "f: an int is expected, not '64.5'"),
+        ("f=8", "f: 8 is not in the range 16 to 512"),
+        ("rho=1.01", "rho: 1.01 is not in the range 0.01 to 1"),
+        ("rho=nan", "rho: a float is expected, not 'nan'"),
+        ("loud=maybe", "loud: a bool is expected, true or false, not 'maybe'"),
+        ("kind=cosin", "kind: 'cosin' is not one of dot, cosine; did you mean cosine?"),
+        ("f", "'f' is not name=value"),
+        ("results_file=x.json", "results_file is set by the run itself"),
+    ],
+)
+def test_a_wrong_parameter_is_told_before_anything_runs(tiny, tmp_path, word, told):
+    wrong = spiky("run", tiny, "-p", word, "-o", tmp_path / "out")
+    assert wrong.exit_code == 2
+    assert told in wrong.stderr
+    assert not (tmp_path / "out").exists()
+    assert ran(tiny) == []
+
+
+def test_other_wrong_usage(tiny, tmp_path):
+    twice = spiky("run", tiny, "-p", "f=64", "-p", "f=32", "-o", tmp_path / "out")
+    assert (twice.exit_code, "f is given twice" in twice.stderr) == (2, True)
+    for word, told in [
+        ("03_spk_metrik", "did you mean 03_spk_metric?"),
+        ("77", "there is no notebook '77'; the book has 01_background, "),
+        (tmp_path / "absent.ipynb", "there is no notebook"),
+    ]:
+        wrong = spiky("run", word, "-o", tmp_path / "out")
+        assert wrong.exit_code == 2
+        assert told in wrong.stderr
+    assert spiky("run", tiny, "-o", tiny).exit_code == 2
+
+
+def test_the_output_is_never_the_source(tiny, tmp_path):
+    source = tmp_path / "out" / "tiny" / "tiny.ipynb"
+    source.parent.mkdir(parents=True)
+    shutil.copy(tiny, source)
+    before = source.read_bytes()
+    for notebook in (source, tiny):
+        if notebook == tiny:
+            tiny.unlink()
+            tiny.symlink_to(source)
+        refused = spiky("run", notebook, "-o", tmp_path / "out")
+        assert refused.exit_code == 2
+        assert "would overwrite its source" in refused.stderr
+    assert source.read_bytes() == before
+
+
+def test_the_folder_of_a_run_on_a_file_tells_the_file(tiny, tmp_path, monkeypatch):
+    (tmp_path / "my plays.csv").write_text("")
+    monkeypatch.chdir(tmp_path)
+    make(tiny, PARAMETERS, BODY.replace('"here": pathlib.Path.cwd().name', '"dataset": dataset'))
+    assert spiky("run", tiny, "-p", "dataset=my plays.csv").exit_code == 0
+    whole = str(tmp_path / "my plays.csv")
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name == f"tiny--dataset=my_plays.csv-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    assert json.loads((folder / "result.json").read_text())["results"]["dataset"] == whole
+
+
+def test_a_folder_with_braces_and_a_notebook_without_results(tmp_path):
+    plain = make(tmp_path / "{lab}" / "plain.ipynb", "n = 2  # how many, 1 to 3", "assert n == 3")
+    done = spiky("run", plain, "-p", "n=3", "-o", tmp_path / "{out}")
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "{out}" / "plain--n=3" / "result.json").read_text())
+    assert (result["results"], result["parameters"], result["seed"]) == ({}, {"n": 3}, None)
+    assert result["provenance"]["versions"]["spikylib"] == __version__
+
+
+def test_chapter_1_runs_by_number(tmp_path):
+    done = spiky("run", 1, "-p", "n_communities=4", "-o", tmp_path, OMP_NUM_THREADS="1")
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "01_background--n_communities=4" / "result.json").read_text())
+    stored = nbformat.read(ROOT / "notebooks" / "01_background.ipynb", 4)
+    assert len(result["results"]) > 5
+    assert result["provenance"]["python"]
+    assert stored == nbformat.read(ROOT / "notebooks" / "01_background.ipynb", 4)
