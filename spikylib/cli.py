@@ -63,9 +63,7 @@ def list_(data_home):
         folder = known.files[0].rpartition("/")[0] if known.files else "-"
         there = "yes" if files else "no" if known.files else "generated"
         rows.append((name, there, size, folder, known.terms))
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    _print_columns(rows)
 
 
 @data.command()
@@ -163,6 +161,47 @@ _force = click.option("--force", is_flag=True, help="Run again what is there alr
 
 
 @main.command()
+def notebooks():
+    """List the chapters: number, title, about how long each runs, and its parameters.
+
+    \b
+    Example:
+      spiky notebooks
+    """
+    from spikylib import _runs
+
+    with _usage():
+        for file in _runs.book():
+            title, long = _runs.title(file)
+            click.echo(f"{int(file.stem[:2]):2}  {title}")
+            click.echo(f"    {file.stem}, {long}: {', '.join(_runs.settable(file))}")
+
+
+@main.command()
+@_notebook
+def params(notebook):
+    """Tell the parameters of a notebook: name, type, default, range and meaning.
+
+    They are read from its parameters cell, one a line: ``f: int = 128  # meaning, 16 to 512``.
+
+    \b
+    Examples:
+      spiky params 3
+      spiky params ~/mine.ipynb
+    """
+    from spikylib import _runs
+
+    with _usage():
+        known = _runs.settable(_runs.find(notebook))
+    rows = [("name", "type", "default", "range", "meaning")]
+    rows += [
+        (p.name, p.type, '""' if p.default == "" else str(p.default), p.range or "-", p.meaning or "-")
+        for p in known.values()
+    ]
+    _print_columns(rows)
+
+
+@main.command()
 @_notebook
 @click.option(
     "-p",
@@ -211,6 +250,12 @@ def _usage():
         yield
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
+
+
+def _print_columns(rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
 def _size(n_bytes):

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from spikylib import __version__
+from spikylib import __version__, _runs
 from spikylib.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -193,3 +193,39 @@ def test_chapter_1_runs_by_number(tmp_path):
     assert len(result["results"]) > 5
     assert result["provenance"]["python"]
     assert stored == nbformat.read(ROOT / "notebooks" / "01_background.ipynb", 4)
+
+
+def test_notebooks_are_listed_with_title_duration_and_parameters(tmp_path, monkeypatch):
+    make(tmp_path / "notebooks" / "01_tiny.ipynb", PARAMETERS, BODY)
+    (tmp_path / "notebooks" / "within").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks" / "within")
+    assert spiky("notebooks").stdout == (
+        " 1  Double a rank\n    01_tiny, a blink: dataset, f, rho, loud, kind, seed\n"
+    )
+    monkeypatch.chdir(tmp_path.parent)
+    listed = spiky("notebooks").stdout
+    for file in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"    {file.stem}, " in listed, "the book is found beside the package"
+    assert ", : " not in listed
+
+
+def test_params_come_from_the_cell(tiny):
+    told = spiky("params", tiny)
+    assert told.exit_code == 0
+    assert told.stdout.splitlines() == [
+        "name     type   default    range        meaning",
+        "dataset  str    synthetic  -            name of a dataset, or path of a file of your own",
+        "f        int    128        16 to 512    truncation rank",
+        "rho      float  0.5        0.01 to 1    share of items",
+        "loud     bool   False      -            say it twice",
+        "kind     str    dot        dot, cosine  similarity",
+        "seed     int    0          -            seed of every random draw",
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_the_ranges_of_the_chapters_are_understood_and_hold_the_defaults(path):
+    for parameter in _runs.settable(path).values():
+        if parameter.type in ("int", "float") and parameter.name != "seed":
+            assert parameter.low is not None, parameter.name
+            assert parameter.low <= parameter.default <= parameter.high
