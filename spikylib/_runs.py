@@ -7,6 +7,7 @@ the folders. This is what the `spiky` command calls.
 """
 
 import ast
+import concurrent.futures
 import contextlib
 import difflib
 import fcntl
@@ -14,11 +15,15 @@ import hashlib
 import itertools
 import json
 import math
+import multiprocessing
 import os
 import re
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -199,13 +204,8 @@ def execute(run, folder, *, html=False, force=False, progress=False):
     here = Path(folder).resolve() / run.name
     here.mkdir(parents=True, exist_ok=True)
     with _locked(here / ".lock", run.name):
-        if not force and (stored := _stored(here, run)):
-            reason = (
-                ""
-                if stored["notebook_sha256"] == _code_hash(run.notebook)
-                else "the notebook has changed since"
-            )
-            return Outcome(run.name, "there", stored["seconds"], reason)
+        if not force and (there := _there(run, here)):
+            return there
         (here / RESULT).unlink(missing_ok=True)
         start = time.perf_counter()
         try:
@@ -216,11 +216,103 @@ def execute(run, folder, *, html=False, force=False, progress=False):
     return Outcome(run.name, "done", time.perf_counter() - start)
 
 
+def sweep(runs, folder, *, jobs=1, scheduler=None, force=False):
+    """Make many runs in parallel processes, and hand out what became of each as it ends.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        From :func:`plan`.
+    folder : path
+        Of the runs.
+    jobs : int, default 1
+        Processes on this machine; the cores are divided among them, unless ``OMP_NUM_THREADS`` says
+        how many threads a run gets.
+    scheduler : str, optional
+        Address of a Dask scheduler that takes the runs instead; its workers must see the same files.
+    force : bool, default False
+        Run also what is there.
+
+    Yields
+    ------
+    Outcome
+        Those that are there first.
+
+    Raises
+    ------
+    ValueError
+        If the scheduler does not answer, or Dask is not installed.
+    """
+    folder = Path(folder).resolve()
+    missing = []
+    for run in runs:
+        there = None if force else _there(run, folder / run.name)
+        if there:
+            yield there
+        else:
+            missing.append(run)
+    if missing:
+        start = _on_dask if scheduler else _on_processes
+        yield from start(missing, folder, force, scheduler or jobs)
+
+
 def check_output(run, folder):
     """Refuse a folder in which the run would overwrite its own source."""
     out = Path(folder).resolve() / run.name / run.notebook.name
     if out == run.notebook or (out.exists() and out.samefile(run.notebook)):
         raise ValueError(f"the output would overwrite its source, {run.notebook}; choose another folder")
+
+
+def _on_processes(runs, folder, force, jobs):
+    jobs = min(jobs, len(runs))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, _start_worker, (max(1, _cores() // jobs),)) as pool:
+        futures = {pool.submit(execute, run, folder, force=force): run for run in runs}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    yield Outcome(futures[future].name, "failed", reason="its process was killed")
+        except BaseException:  # Ctrl-C: stop what runs, whatever it does
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise
+
+
+def _start_worker(threads):
+    """Divide the cores, and end with the parent even where that was killed."""
+    if not os.environ.get("OMP_NUM_THREADS"):
+        os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _on_dask(runs, folder, force, scheduler):
+    try:
+        import distributed
+    except ImportError as error:
+        raise ValueError("--scheduler needs Dask: pip install distributed") from error
+    try:
+        client = distributed.Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        futures = {client.submit(execute, run, folder, force=force, pure=False): run for run in runs}
+        for future in distributed.as_completed(list(futures)):
+            if future.status == "finished":
+                yield future.result()
+            else:
+                yield Outcome(futures[future].name, "failed", 0.0, *_reason(future.exception()))
 
 
 def _papermill():
@@ -272,13 +364,16 @@ def _write_result(run, here, found, seconds):
     partial.replace(here / RESULT)
 
 
-def _stored(here, run):
-    """The result of this very run, if it is there."""
+def _there(run, here):
+    """Tell that the result of this very run is there, if it is."""
     try:
         stored = json.loads((here / RESULT).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return stored if stored["parameters"] == run.parameters else None
+    if stored["parameters"] != run.parameters:
+        return None
+    same = stored["notebook_sha256"] == _code_hash(run.notebook)
+    return Outcome(run.name, "there", stored["seconds"], "" if same else "the notebook has changed since")
 
 
 def _reason(error):

@@ -237,10 +237,86 @@ def run(notebook, given, folder, force):
         click.echo(f"Error: {outcome.detail}\n\nThe notebook up to there is in {place}", err=True)
         raise SystemExit(1)
     if outcome.status == "there":
-        since = f" ({outcome.reason})" if outcome.reason else ""
-        click.echo(f"{place} is there already{since}; --force runs it again")
+        click.echo(f"{place} {_became(outcome)}; --force runs it again")
     else:
-        click.echo(f"{place} done in {outcome.seconds:.1f} s")
+        click.echo(f"{place} {_became(outcome)}")
+
+
+@main.command()
+@_notebook
+@click.option(
+    "-p",
+    "given",
+    metavar="NAME=VALUE,...",
+    multiple=True,
+    shell_complete=_complete_parameter,
+    help="A parameter and its values; every combination is run.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs at a time, each a process; the cores are divided among them.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Send the runs to this Dask scheduler, whose workers see the same files.",
+)
+@click.option("--dry-run", is_flag=True, help="List the runs and run nothing.")
+@_folder
+@_force
+def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
+    """Run a chapter with every combination of parameters.
+
+    What is there already is not run again, so after Ctrl-C or a failure the same command goes on
+    where it stopped. A run that fails does not stop the others. A notebook is code: run only
+    notebooks that you trust.
+
+    \b
+    Examples:
+      spiky sweep 3 -p dataset=cornell-yes-small,triplej -p f=16,32,64,128 -j 2
+      spiky sweep 3 -p f=16,32 --scheduler tcp://10.0.0.1:8786
+    """
+    from spikylib import _runs
+
+    with _usage():
+        runs = _runs.plan(_runs.find(notebook), given, grid=True)
+        for planned in runs:
+            _runs.check_output(planned, folder)
+    if dry_run:
+        click.echo("\n".join(planned.name for planned in runs))
+        return
+    failed = []
+    with _usage(), _stoppable(), contextlib.closing(
+        _runs.sweep(runs, folder, jobs=jobs, scheduler=scheduler, force=force)
+    ) as outcomes:  # fmt: skip
+        for count, outcome in enumerate(outcomes, 1):
+            click.echo(f"[{count}/{len(runs)}] {outcome.name} {_became(outcome)}")
+            if outcome.status == "failed":
+                failed.append(outcome)
+    if failed:
+        click.echo(f"\n{len(failed)} of {len(runs)} failed:", err=True)
+        for outcome in failed:
+            click.echo(f"  {outcome.name}: {outcome.reason}", err=True)
+        raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def _stoppable():
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("\nStopped; the same command goes on from here", err=True)
+        raise SystemExit(1) from None
+
+
+def _became(outcome):
+    if outcome.status == "there":
+        return "is there already" + (f" ({outcome.reason})" if outcome.reason else "")
+    return f"{outcome.status} in {outcome.seconds:.1f} s" if outcome.seconds else outcome.status
 
 
 @contextlib.contextmanager

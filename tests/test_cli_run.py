@@ -3,6 +3,9 @@
 import hashlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -49,6 +52,17 @@ def make(path, parameters, *bodies):
 
 def spiky(*words, **environment):
     return CliRunner().invoke(main, [*map(str, words)], env=environment)
+
+
+def start(*words):
+    """Start `spiky` as a process of its own."""
+    command = [
+        sys.executable,
+        "-c",
+        "from spikylib.cli import main; main(prog_name='spiky')",
+        *map(str, words),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def ran(tiny):
@@ -229,3 +243,98 @@ def test_the_ranges_of_the_chapters_are_understood_and_hold_the_defaults(path):
         if parameter.type in ("int", "float") and parameter.name != "seed":
             assert parameter.low is not None, parameter.name
             assert parameter.low <= parameter.default <= parameter.high
+
+
+def test_a_sweep_runs_the_grid_and_then_only_what_is_missing(tiny, tmp_path):
+    words = ["sweep", tiny, "-p", "f=16,32", "-p", "loud=false,true", "-o", tmp_path / "out"]
+    names = ["tiny--f=16", "tiny--f=16--loud=True", "tiny--f=32", "tiny--f=32--loud=True"]
+    assert spiky(*words, "--dry-run").stdout.split() == names
+    assert ran(tiny) == []
+    done = spiky(*words, "-j", 2)
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
+    assert sorted(line.split()[1] for line in lines) == names
+    assert all(" done in " in line for line in lines)
+    (tmp_path / "out" / names[2] / "result.json").unlink()
+    again = spiky(*words).stdout.splitlines()
+    assert [line.split(maxsplit=2)[1:] for line in again[:3]] == [
+        [name, "is there already"] for name in names if name != names[2]
+    ]
+    assert again[3].startswith(f"[4/4] {names[2]} done in ")
+    assert sorted(ran(tiny)) == [16, 16, 32, 32, 32]
+
+
+def test_a_run_that_fails_does_not_stop_the_others_and_is_listed(tiny, tmp_path):
+    swept = spiky("sweep", tiny, "-p", "f=404,16,32", "-o", tmp_path / "out")
+    assert swept.exit_code == 1
+    assert "tiny--f=404 failed in " in swept.stdout
+    assert "1 of 3 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
+    assert sorted(ran(tiny)) == [16, 32]
+    again = spiky("sweep", tiny, "-p", "f=404,16,32", "-o", tmp_path / "out")
+    assert again.stdout.count("is there already") == 2
+    assert "tiny--f=404 failed in " in again.stdout
+
+
+def test_a_sweep_with_a_wrong_value_runs_nothing(tiny, tmp_path):
+    wrong = spiky("sweep", tiny, "-p", "f=16,sixty", "-o", tmp_path / "out")
+    assert (wrong.exit_code, "not 'sixty'" in wrong.stderr) == (2, True)
+    twice = spiky("sweep", tiny, "-p", "f=16", "-p", "f=32", "-o", tmp_path / "out")
+    assert (twice.exit_code, "with commas" in twice.stderr) == (2, True)
+    assert ran(tiny) == []
+
+
+def test_the_cores_are_divided_unless_the_user_said_how(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(_runs, "_cores", lambda: 7)
+    for said, told in (("", "3"), ("5", "5")):
+        spiky("sweep", tiny, "-p", "seed=1,2", "-j", 2, "-o", tmp_path / told, OMP_NUM_THREADS=said)
+        result = json.loads((tmp_path / told / "tiny--seed=1" / "result.json").read_text())
+        assert result["results"]["threads"] == told
+
+
+SLOW = BODY + "\nimport time\ntime.sleep(0.6)"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_sweep_stopped_half_way_goes_on_where_it_stopped(tiny, tmp_path, stop):
+    make(tiny, PARAMETERS, SLOW)
+    words = ["sweep", tiny, "-p", "f=16,17,18,19", "-j", 2, "-o", tmp_path / "out"]
+    first = start(*words)
+    finished = 0
+    for line in first.stdout:
+        finished += " done in " in line
+        if finished == 1:
+            first.send_signal(stop)
+            break
+    told, error = first.communicate(timeout=20)
+    finished += told.count(" done in ")
+    if stop == signal.SIGINT:
+        assert first.returncode == 1
+        assert "Stopped; the same command goes on from here\n" in error
+        assert "Traceback" not in error
+    done = sorted(p.parent.name for p in (tmp_path / "out").glob("*/result.json"))
+    assert finished <= len(done) < 4
+    before = {name: (tmp_path / "out" / name / "result.json").stat().st_mtime_ns for name in done}
+    again = spiky(*words)
+    assert again.exit_code == 0, again.output
+    assert again.stdout.count("is there already") >= len(done)
+    assert len(list((tmp_path / "out").glob("*/result.json"))) == 4
+    assert before == {n: (tmp_path / "out" / n / "result.json").stat().st_mtime_ns for n in done}
+
+
+def test_two_sweeps_into_one_folder_share_the_work(tiny, tmp_path):
+    words = ["sweep", tiny, "-p", "f=16,17,18", "-j", 2, "-o", tmp_path / "out"]
+    both = [start(*words), start(*words)]
+    told = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert sorted(ran(tiny)) == [16, 17, 18], "each run was made once"
+    for f in (16, 17, 18):
+        result = json.loads((tmp_path / "out" / f"tiny--f={f}" / "result.json").read_text())
+        assert result["results"]["double"] == 2 * f
+
+
+def test_a_killed_run_process_fails_its_runs_only_in_words(tiny, tmp_path):
+    make(tiny, PARAMETERS, BODY, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    dead = spiky("sweep", tiny, "-p", "f=16", "-o", tmp_path / "out")
+    assert dead.exit_code == 1
+    assert "DeadKernelError" in dead.stderr
