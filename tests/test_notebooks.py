@@ -139,7 +139,7 @@ def test_the_frame_is_there(notebook):
         "## In practice",
         "## Further reading",
     ):
-        assert part in text or (part == "## On real data" and "01_background" in str(notebook.cells)), part
+        assert part in text, part
     assert "rerun.footer" in code_cells(notebook)[-1].source
 
 
