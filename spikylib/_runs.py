@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import difflib
 import fcntl
+import fnmatch
 import hashlib
 import itertools
 import json
@@ -254,6 +255,65 @@ def sweep(runs, folder, *, jobs=1, scheduler=None, force=False):
     if missing:
         start = _on_dask if scheduler else _on_processes
         yield from start(missing, folder, force, scheduler or jobs)
+
+
+def table(folder, patterns=()):
+    """Put the runs of a folder side by side.
+
+    Parameters
+    ----------
+    folder : path
+        With a run a folder, as :func:`execute` leaves it, or a run a file, as in ``book/results``.
+    patterns : sequence of str, default ()
+        Keep only the results whose names match one of them, as ``spk*``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a run; the columns are ``notebook``, parameters, ``seconds`` and results.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no run is there.
+    ValueError
+        If a pattern matches no result.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    runs = []
+    for file in sorted([*folder.glob(f"*/{RESULT}"), *folder.glob("*.json")], key=_by_number):
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(stored, dict) and {"parameters", "results"} <= set(stored):
+            runs.append(stored)
+    if not runs:
+        raise FileNotFoundError(f"no run has succeeded in {folder}; spiky run and spiky sweep make some")
+    results = _union(run["results"] for run in runs)
+    for pattern in patterns:
+        if not fnmatch.filter(results, pattern):
+            raise ValueError(f"no result is named {pattern}{_near(pattern, results)}")
+    if patterns:
+        results = [r for r in results if any(fnmatch.fnmatchcase(r, p) for p in patterns)]
+        runs = [run for run in runs if set(results) & set(run["results"])]
+    parameters = _union(run["parameters"] for run in runs)
+    taken = {"notebook", "seconds", *parameters}
+    rows = []
+    for run in runs:
+        row = {"notebook": run.get("notebook") or run.get("chapter")}
+        row |= {name: run["parameters"].get(name) for name in parameters}
+        row["seconds"] = run.get("seconds")
+        row |= {f"{name} (result)" if name in taken else name: run["results"].get(name) for name in results}
+        rows.append(row)
+    return pd.DataFrame(rows, dtype=object)  # a count stays a count where another run has none
+
+
+def _by_number(path):
+    return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", str(path))]
+
+
+def _union(dictionaries):
+    return list(dict.fromkeys(name for dictionary in dictionaries for name in dictionary))
 
 
 def check_output(run, folder):
