@@ -138,7 +138,9 @@ def _complete_parameter(context, option, word):
     from spikylib import _runs
 
     with contextlib.suppress(OSError, ValueError):
-        known = _runs.settable(_runs.find(context.params["notebook"]))
+        # where -p has no value yet, click leaves the words before it unparsed
+        notebook = context.params["notebook"] or next(iter(context.args), "")
+        known = _runs.settable(_runs.find(notebook))
         return [
             CompletionItem(f"{name}={p.default}", help=p.meaning)
             for name, p in known.items()
@@ -302,6 +304,58 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
         for outcome in failed:
             click.echo(f"  {outcome.name}: {outcome.reason}", err=True)
         raise SystemExit(1)
+
+
+@main.command()
+@click.argument("folder", default="runs", type=click.Path(file_okay=False, exists=True))
+@click.option("--csv", "form", flag_value="csv", help="As CSV.")
+@click.option("--json", "form", flag_value="json", help="As JSON, an object a run.")
+@click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")
+@click.option(
+    "-c",
+    "--column",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="Only the results with such a name; * stands for anything.",
+)
+def results(folder, form, patterns):
+    """Put the runs of FOLDER (runs) side by side: parameters and results, a row a run.
+
+    Without a form to print, the parameters that are the same in all runs stand above the table.
+
+    \b
+    Examples:
+      spiky results
+      spiky results runs -c 'spk*' --csv > spk.csv
+      spiky results book/results -c peaks
+    """
+    from spikylib import _runs
+
+    with _usage():
+        frame = _runs.table(folder, patterns)
+    if form == "csv":
+        click.echo(frame.to_csv(index=False), nl=False)
+    elif form == "json":
+        click.echo(frame.to_json(orient="records", indent=1, force_ascii=False))
+    else:
+        rows = [[_text(value) for value in row] for row in frame.itertuples(index=False)]
+        if form == "markdown":
+            for row in (frame.columns, ["---"] * frame.shape[1], *rows):
+                click.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+        else:
+            same = [len(rows) > 1 and len(set(column)) == 1 for column in zip(*rows)]
+            same = [s and i < list(frame.columns).index("seconds") for i, s in enumerate(same)]
+            told = [f"{n}={v}" for n, v, s in zip(frame.columns, rows[0], same) if s and v]
+            if told:
+                click.echo(f"in all runs: {', '.join(told)}\n")
+            _print_columns([[c for c, s in zip(row, same) if not s] for row in (frame.columns, *rows)])
+
+
+def _text(value):
+    import pandas as pd
+
+    return "" if pd.isna(value) else str(value)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -338,3 +341,211 @@ def test_a_killed_run_process_fails_its_runs_only_in_words(tiny, tmp_path):
     dead = spiky("sweep", tiny, "-p", "f=16", "-o", tmp_path / "out")
     assert dead.exit_code == 1
     assert "DeadKernelError" in dead.stderr
+
+
+def stored(folder, name, parameters, results):
+    (folder / name).mkdir(parents=True)
+    run = {"notebook": "tiny", "seconds": 1.5, "parameters": parameters, "results": results}
+    (folder / name / "result.json").write_text(json.dumps(run))
+
+
+@pytest.fixture
+def two_runs(tmp_path):
+    folder = tmp_path / "runs"
+    stored(folder, "tiny--f=16", {"f": 16, "seed": 0, "kind": ""}, {"peaks": 3, "spk": 0.25, "note": "a|b"})
+    stored(folder, "tiny--f=128", {"f": 128, "seed": 0, "kind": ""}, {"peaks": 4, "spk_null": 0.5, "f": 31})
+    (folder / "tiny--f=64").mkdir()
+    return folder
+
+
+def test_results_are_one_row_a_run(two_runs):
+    assert spiky("results", two_runs).stdout.splitlines() == [
+        "in all runs: notebook=tiny, seed=0",
+        "",
+        "f    seconds  peaks  spk   note  spk_null  f (result)",
+        "16   1.5      3      0.25  a|b",
+        "128  1.5      4                  0.5       31",
+    ]
+    assert spiky("results", two_runs, "--csv").stdout.splitlines() == [
+        "notebook,f,seed,kind,seconds,peaks,spk,note,spk_null,f (result)",
+        "tiny,16,0,,1.5,3,0.25,a|b,,",
+        "tiny,128,0,,1.5,4,,,0.5,31",
+    ]
+    assert spiky("results", two_runs, "--markdown", "-c", "note").stdout.splitlines() == [
+        "| notebook | f | seed | kind | seconds | note |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| tiny | 16 | 0 |  | 1.5 | a\\|b |",
+    ]
+    first, second = json.loads(spiky("results", two_runs, "--json").stdout)
+    assert (first["f"], first["peaks"], first["spk_null"]) == (16, 3, None)
+    assert (second["spk_null"], second["f (result)"]) == (0.5, 31)
+
+
+def test_results_by_pattern_and_where_there_are_none(two_runs, tmp_path):
+    assert "f    seconds  spk   spk_null\n" in spiky("results", two_runs, "-c", "spk*").stdout
+    wrong = spiky("results", two_runs, "-c", "peak")
+    assert (wrong.exit_code, "no result is named peak; did you mean peaks?" in wrong.stderr) == (2, True)
+    (tmp_path / "empty").mkdir()
+    empty = spiky("results", tmp_path / "empty")
+    assert (empty.exit_code, "no run has succeeded in " in empty.stderr) == (2, True)
+    assert spiky("results", tmp_path / "absent").exit_code == 2
+
+
+def test_results_of_the_book_are_read_too():
+    rows = json.loads(spiky("results", ROOT / "book" / "results", "--json").stdout)
+    files = sorted((ROOT / "book" / "results").glob("*.json"))
+    assert [f"{row['notebook']}--{row['dataset']}" for row in rows] == [f.stem for f in files]
+
+
+def answered(page):
+    """The page with every answer in its console blocks as the commands give it here, now."""
+
+    def block(match):
+        lines = []
+        for command in re.findall(r"^\$ spiky (.+)$", match[1], flags=re.M):
+            # real output goes where a terminal shows it: stdout and stderr in one stream
+            output = CliRunner().invoke(main, shlex.split(command), prog_name="spiky").output
+            lines.append(f"$ spiky {command}\n{output.rstrip()}\n")
+        return f"```console\n{''.join(lines)}```"
+
+    return re.sub(r"```console\n(.*?)```", block, page, flags=re.S)
+
+
+def without_seconds(page):
+    """What a rerun repeats: no seconds, no order among parallel runs, no widths."""
+    page = re.sub(r"\b\d+\.\d s\b", "N s", page)
+    lines, column = [], None
+    for line in page.splitlines():
+        words = re.split(r"  +| ?\| ?", line.strip())
+        if column is not None and len(words) > column:
+            words[column] = "N"
+        if not line.strip() or line.startswith(("$", "```")):
+            column = None
+        if "seconds" in words and column is None:
+            column = words.index("seconds")
+        lines.append(re.sub(r"^\[\d/(\d)\]", r"[\1]", "  ".join(words)))
+    for first, line in enumerate(lines):
+        if line.startswith("$ spiky sweep"):
+            last = next(i for i in range(first + 1, len(lines)) if lines[i].startswith(("$", "```")))
+            lines[first + 1 : last] = sorted(lines[first + 1 : last])
+    return lines
+
+
+def test_the_page_on_reruns_shows_what_the_commands_print(tmp_path, monkeypatch):
+    """To store new answers: REWRITE=1 python -m pytest tests/test_cli_run.py -k page."""
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "book" / "rerun.md"
+    text = page.read_text(encoding="utf-8")
+    now = answered(text)
+    if os.environ.get("REWRITE"):
+        page.write_text(now, encoding="utf-8")
+        text = now
+    for name in ("notebooks", "params", "run", "sweep", "results"):
+        assert f"\n$ spiky {name}" in text
+    assert without_seconds(now) == without_seconds(text)
+
+
+def test_masking_seconds_hides_nothing_else():
+    page = "```console\n$ spiky results\nf  seconds  spk\n2  1.50     0.5\n```\nin 2.5 s"
+    assert without_seconds(page) == without_seconds(page.replace("1.50 ", "12.34").replace("2.5 s", "9.1 s"))
+    assert without_seconds(page) != without_seconds(page.replace("0.5", "0.6"))
+    swept = "$ spiky sweep 1\n[1/2] a done in 1.0 s\n[2/2] b done in 1.0 s\n```"
+    assert without_seconds(swept) == without_seconds(
+        swept.replace("1/2] a", "1/2] c").replace("2/2] b", "2/2] a").replace("] c", "] b")
+    )
+    assert without_seconds(swept) != without_seconds(swept.replace("b done", "b failed"))
+    table = "$ spiky results\n| f | seconds | spk |\n| --- | --- | --- |\n| 2 | 1.5 | 0.5 |"
+    assert without_seconds(table) == without_seconds(table.replace("1.5", "77"))
+    assert without_seconds(table) != without_seconds(table.replace("0.5", "0.6"))
+
+
+@pytest.fixture
+def command(tmp_path):
+    """A folder with `spiky` in it, for the shells."""
+    file = tmp_path / "bin" / "spiky"
+    file.parent.mkdir()
+    file.write_text(f"#!{sys.executable}\nfrom spikylib.cli import main\nmain(prog_name='spiky')\n")
+    file.chmod(0o755)
+    return f"{file.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("spiky sw", ["sweep"]),
+        ("spiky run 03", ["03_spk_metric"]),
+        ("spiky run 3 -p cos", ["cos_theta=0.9"]),
+        ("spiky sweep 03_spk_metric -p f=2 -j 2 -p rh", ["rho=0.5"]),
+        ("spiky run nothing -p rh", []),
+        ("spiky params ", [str(int(p.stem[:2])) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))]),
+    ],
+)
+def test_completion_in_bash(command, line, offered):
+    if not shutil.which("bash"):
+        pytest.skip("bash is not here")
+    script = """
+    eval "$(_SPIKY_COMPLETE=bash_source spiky)"
+    complete -p spiky >&2
+    read -ra COMP_WORDS <<< "$1"; [[ "$1" == *" " ]] && COMP_WORDS+=("")
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _spiky_completion spiky
+    printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    shell = subprocess.run(
+        ["bash", "-c", script, "bash", line],
+        env=os.environ | {"PATH": command}, capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert "_spiky_completion spiky" in shell.stderr
+    assert shell.stdout.split() == offered
+
+
+def test_completion_in_zsh(command):
+    environment = os.environ | {"PATH": command}
+    told = subprocess.run(
+        ["spiky"], env=environment | {"_SPIKY_COMPLETE": "zsh_complete", "COMP_WORDS": "spiky run 3 -p rh", "COMP_CWORD": "4"},
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert told.stdout.split("\n") == ["plain", "rho=0.5", "share of items to capture", ""]
+    if not shutil.which("zsh"):
+        pytest.skip("zsh is not here: only what it would be answered was looked at")
+    script = (
+        'autoload -U compinit; compinit -D; eval "$(_SPIKY_COMPLETE=zsh_source spiky)"; print $_comps[spiky]'
+    )
+    shell = subprocess.run(["zsh", "-fc", script], env=environment, capture_output=True, text=True)
+    assert shell.stdout.strip() == "_spiky_completion"
+
+
+@pytest.mark.parametrize("name", ["", "notebooks", "params", "run", "sweep", "results"])
+def test_every_help_has_an_example(name):
+    told = spiky(*name.split(), "--help")
+    assert told.exit_code == 0
+    assert re.search(r"Examples?:\n +spiky ", told.stdout)
+    if name in ("", "run", "sweep"):
+        assert "only notebooks that you trust" in " ".join(told.stdout.split())
+
+
+def test_a_sweep_on_a_dask_cluster_of_two_processes(tiny, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=tmp_path
+    )
+    with cluster:
+        words = ["sweep", tiny, "-p", "f=16,404,32,48", "-o", tmp_path / "out"]
+        swept = spiky(*words, "--scheduler", cluster.scheduler_address)
+        assert swept.exit_code == 1
+        assert swept.stdout.count(" done in ") == 3
+        assert "1 of 4 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
+        again = spiky(*words, "--scheduler", cluster.scheduler_address)
+        assert again.stdout.count("is there already") == 3
+    assert sorted(ran(tiny)) == [16, 32, 48]
+    rows = json.loads(spiky("results", tmp_path / "out", "--json").stdout)
+    assert [row["double"] for row in rows] == [32, 64, 96]
+
+
+def test_a_scheduler_that_does_not_answer_is_wrong_usage(tiny, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    client = distributed.Client
+    monkeypatch.setattr(distributed, "Client", lambda address, timeout: client(address, timeout=0.5))
+    wrong = spiky("sweep", tiny, "-o", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
+    assert wrong.exit_code == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in wrong.stderr
