@@ -7,12 +7,14 @@ the folders. This is what the `spiky` command calls.
 """
 
 import ast
+import base64
 import concurrent.futures
 import contextlib
 import difflib
 import fcntl
 import fnmatch
 import hashlib
+import importlib.metadata
 import itertools
 import json
 import math
@@ -206,11 +208,16 @@ def execute(run, folder, *, html=False, force=False, progress=False):
     here.mkdir(parents=True, exist_ok=True)
     with _locked(here / ".lock", run.name):
         if not force and (there := _there(run, here)):
+            if html and not _html_file(run, here).exists():
+                _write_html(run, here)
             return there
         (here / RESULT).unlink(missing_ok=True)
+        _html_file(run, here).unlink(missing_ok=True)
         start = time.perf_counter()
         try:
             found = _papermill_run(run, here, progress)
+            if html:
+                _write_html(run, here)
         except Exception as error:
             return Outcome(run.name, "failed", time.perf_counter() - start, *_reason(error))
         _write_result(run, here, found, time.perf_counter() - start)
@@ -403,6 +410,79 @@ def _papermill_run(run, here, progress):
             resources={"metadata": {"path": str(run.notebook.parent)}},
         )
         return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
+
+
+def can_write_html():
+    """Raise ValueError where what writes HTML is not installed."""
+    try:
+        import nbconvert  # noqa: F401
+    except ImportError as error:
+        raise ValueError("--html needs nbconvert: pip install nbconvert") from error
+
+
+def _html_file(run, here):
+    return here / f"{run.notebook.stem}.html"
+
+
+def _write_html(run, here):
+    """Write the executed notebook as one file that loads nothing from anywhere."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(here / run.notebook.name, as_version=4)
+    _fill_glued(notebook)
+    nothing = _script("")
+    exporter = HTMLExporter(
+        embed_images=True, mathjax_url=_script(_mathjax()), require_js_url=nothing, mermaid_js_url=nothing
+    )
+    page = exporter.from_notebook_node(notebook)[0]
+    turning = re.compile(r'src="[^"]*plotly\.min\.js"')
+    if turning.search(page):
+        import plotly.offline
+
+        page = turning.sub(f'src="{_script(plotly.offline.get_plotlyjs())}"', page)
+    partial = here / f".{run.notebook.stem}.html.{os.getpid()}"
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(_html_file(run, here))
+
+
+def _fill_glued(notebook):
+    """Put the glued numbers where the prose names them, as the book does."""
+    glued = {}
+    for cell in notebook.cells:
+        shown = []
+        for output in cell.get("outputs", []):
+            told = output.get("metadata", {}).get("scrapbook")
+            if told is None:
+                shown.append(output)
+                continue
+            with contextlib.suppress(KeyError, ValueError, SyntaxError):
+                glued[told["name"]] = ast.literal_eval(output.data[f"{told['mime_prefix']}text/plain"])
+        if "outputs" in cell:
+            cell.outputs = shown
+
+    def number(role):
+        name, _, form = role[1].partition(":")
+        return format(glued[name], form) if name in glued else role[0]
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\{glue:text\}`([^`]+)`", number, cell.source)
+
+
+def _mathjax():
+    """MathJax from the installed package, told what a formula looks like; nothing where it is not."""
+    try:
+        files = importlib.metadata.files("sphinx-mathjax-offline")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    (file,) = [f for f in files if f.name == "tex-svg.js"]
+    math = 'window.MathJax = {tex: {inlineMath: [["$", "$"]], tags: "ams"}};'
+    return math + file.locate().read_text(encoding="utf-8")
+
+
+def _script(text):
+    return "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
 
 
 def _write_result(run, here, found, seconds):

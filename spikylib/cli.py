@@ -215,7 +215,8 @@ def params(notebook):
 )
 @_folder
 @_force
-def run(notebook, given, folder, force):
+@click.option("--html", is_flag=True, help="Also write the executed notebook as one stand-alone HTML file.")
+def run(notebook, given, folder, force, html):
     """Run a chapter with other parameters.
 
     NOTEBOOK is a chapter's number, its name, or the path of a notebook. Names, types and ranges are
@@ -226,15 +227,17 @@ def run(notebook, given, folder, force):
     \b
     Examples:
       spiky run 3 -p dataset=triplej -p f=64
-      spiky run ~/mine.ipynb -p seed=1 -o ~/runs
+      spiky run ~/mine.ipynb -p seed=1 -o ~/runs --html
     """
     from spikylib import _runs
 
     with _usage():
         (planned,) = _runs.plan(_runs.find(notebook), given)
         _runs.check_output(planned, folder)
+        if html:
+            _runs.can_write_html()
     place = f"{folder}/{planned.name}"
-    outcome = _runs.execute(planned, folder, force=force, progress=True)
+    outcome = _runs.execute(planned, folder, html=html, force=force, progress=True)
     if outcome.status == "failed":
         click.echo(f"Error: {outcome.detail}\n\nThe notebook up to there is in {place}", err=True)
         raise SystemExit(1)

@@ -202,6 +202,33 @@ def test_a_folder_with_braces_and_a_notebook_without_results(tmp_path):
     assert result["provenance"]["versions"]["spikylib"] == __version__
 
 
+def test_html_is_one_file_with_the_numbers_of_this_run(tmp_path):
+    pytest.importorskip("nbconvert")
+    path = make(
+        tmp_path / "lab" / "tiny.ipynb",
+        "f = 2  # rank",
+        "from spikylib import rerun\nrerun.glue('half', f / 8)",
+    )
+    notebook = nbformat.read(path, 4)
+    told = "It is {glue:text}`half:.1%`, not {glue:text}`other`, and $x^2$."
+    notebook.cells.append(nbformat.v4.new_markdown_cell(told))
+    nbformat.write(notebook, path)
+    words = ["run", path, "-p", "f=3", "-o", tmp_path / "out"]
+    assert spiky(*words).exit_code == 0
+    html = tmp_path / "out" / "tiny--f=3" / "tiny.html"
+    assert not html.exists()
+    assert "is there already" in spiky(*words, "--html").stdout
+    page = html.read_text()
+    assert "It is 37.5%, not {glue:text}<code>other</code>, and $x^2$." in page
+    assert set(re.findall(r'<(?:script|img|link)[^>]*?(?:src|href)="([^:"]*)', page)) == {"data"}
+    html.unlink()
+    assert spiky(*words, "--html", "--force").exit_code == 0
+    assert "It is 37.5%" in html.read_text()
+    path.write_text(path.read_text().replace("rerun.glue", "rerun.no_such"))
+    assert spiky(*words, "--html", "--force").exit_code == 1
+    assert not html.exists()
+
+
 def test_chapter_1_runs_by_number(tmp_path):
     done = spiky("run", 1, "-p", "n_communities=4", "-o", tmp_path, OMP_NUM_THREADS="1")
     assert done.exit_code == 0, done.output

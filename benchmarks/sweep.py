@@ -1,0 +1,56 @@
+"""Time of a sweep, two runs at a time, beside the same runs in sequence.
+
+All are `spiky sweep`; in sequence a run has every core, or one thread, which is faster where the
+matrices are small; in parallel the cores are divided. The order alternates between rounds.
+Run ``python benchmarks/sweep.py``; a quick one: ``--notebook 1 --values n_communities=2,3,4,5``.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import click
+
+
+def sweep(notebook, values, jobs, threads):
+    """Seconds of one sweep into an empty folder; threads a run, or None: what `spiky` chooses."""
+    code = "from spikylib.cli import main; main(prog_name='spiky')"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    if threads:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", code, "sweep", notebook, "-p", values, "-j", str(jobs), "-o", folder]
+        start = time.perf_counter()
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+@click.command()
+@click.option("--notebook", default="3", show_default=True)
+@click.option("--values", default="f=16,32,48,64,80,96,112,128", show_default=True)
+@click.option("--jobs", default=2, show_default=True)
+@click.option("--repeats", default=3, show_default=True)
+def main(notebook, values, jobs, repeats):
+    """Print the median seconds of each way, and the ratio to the faster sequence."""
+    ways = {
+        "in sequence, every core a run": (1, None),
+        "in sequence, one thread a run": (1, 1),
+        f"{jobs} at a time": (jobs, None),
+    }
+    seconds = {way: [] for way in ways}
+    for repeat in range(repeats):
+        for way in list(ways)[:: -1 if repeat % 2 else 1]:
+            seconds[way].append(sweep(notebook, values, *ways[way]))
+    medians = {way: statistics.median(seconds[way]) for way in ways}
+    print(f"{values} of notebook {notebook}, median of {repeats}")
+    for way, median in medians.items():
+        print(f"{way:32} {median:6.1f} s")
+    *sequences, parallel = medians.values()
+    print(f"{'ratio to the faster sequence':32} {parallel / min(sequences):6.2f}")
+
+
+if __name__ == "__main__":
+    main()
