@@ -6,12 +6,9 @@ score stands beside a loop that scores every item for every subset and sorts.
 Run ``python benchmarks/consistency.py``; a smaller run: ``--items 10000``.
 """
 
-import statistics
-import time
-import tracemalloc
-
 import click
 import numpy as np
+from measuring import measure
 from scipy import integrate, stats
 
 from spikylib import consistency
@@ -40,20 +37,6 @@ def loop(E, k, n_subsets, seed):
         nearest = np.argsort(-(E @ E[subset].mean(axis=0)))[:k]
         shares.append(len(np.intersect1d(nearest, subset)) / k)
     return float(np.mean(shares))
-
-
-def measure(function, repeats):
-    """Median seconds over the repeats, peak allocation in MB of one more call, and the result."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - start)
-    tracemalloc.start()
-    function()
-    peak = tracemalloc.get_traced_memory()[1] / 1e6
-    tracemalloc.stop()
-    return statistics.median(seconds), peak, result
 
 
 @click.command()

@@ -11,12 +11,9 @@ same product to BLAS, as a careful user would. All three must give the same peak
 `svd` compares :func:`spikylib.svd.truncated_svd` with scikit-learn's `randomized_svd`, defaults.
 """
 
-import statistics
-import time
-import tracemalloc
-
 import click
 import numpy as np
+from measuring import measure
 from sklearn.utils.extmath import randomized_svd
 
 from spikylib import datasets
@@ -65,20 +62,6 @@ def planted(n, d, n_spikes, seed):
     rays = rng.standard_normal((n_spikes, d)) / np.sqrt(d)
     rows = rays[rng.integers(0, n_spikes, n)] + 0.25 * rng.standard_normal((n, d)) / np.sqrt(d)
     return rows * np.exp(rng.standard_normal(n))[:, None]
-
-
-def measure(function, repeats):
-    """Median seconds, peak allocation of one more call in MB, and the result."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - start)
-    tracemalloc.start()
-    function()
-    peak = tracemalloc.get_traced_memory()[1] / 1e6
-    tracemalloc.stop()
-    return statistics.median(seconds), peak, result
 
 
 def table(rows):

@@ -6,12 +6,9 @@ unordered, so it does less. Run ``python benchmarks/retrieval.py``; a smaller ru
 ``python benchmarks/retrieval.py --candidates 30000``.
 """
 
-import statistics
-import time
-import tracemalloc
-
 import click
 import numpy as np
+from measuring import measure
 
 from spikylib.retrieval import top_k
 
@@ -22,20 +19,6 @@ def published(E, queries, k, batch=10):
         scores = E[queries[start : start + batch]] @ E.T
         indices.append(np.argpartition(scores, -k, axis=1)[:, -k:])
     return np.concatenate(indices)
-
-
-def measure(function, repeats):
-    """Median seconds over the repeats, and peak allocation in MB of one more call."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - start)
-    tracemalloc.start()
-    function()
-    peak = tracemalloc.get_traced_memory()[1] / 1e6
-    tracemalloc.stop()
-    return statistics.median(seconds), peak, result
 
 
 @click.command()

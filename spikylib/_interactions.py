@@ -36,10 +36,12 @@ class Interactions:
 
     @property
     def n_items(self):
+        """Number of items, the rows of the matrix."""
         return self.matrix.shape[0]
 
     @property
     def n_contexts(self):
+        """Number of contexts, the columns of the matrix."""
         return self.matrix.shape[1]
 
 

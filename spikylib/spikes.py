@@ -39,8 +39,6 @@ class SpikeCover:
         For each row the position of its peak in `peaks`, -1 if no peak captured it.
     captured : numpy.ndarray, shape (n_peaks,), int64
         Rows captured so far after each peak, the peaks themselves included.
-    spk : float
-        Number of peaks divided by n.
     """
 
     peaks: np.ndarray
@@ -49,6 +47,7 @@ class SpikeCover:
 
     @property
     def spk(self):
+        """Number of peaks divided by the number of rows."""
         return len(self.peaks) / len(self.spike)
 
 
