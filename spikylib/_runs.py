@@ -408,6 +408,7 @@ def _papermill_run(run, here, progress):
             progress_bar={"desc": run.name, "disable": None, "leave": False} if progress else False,
             # the kernel works where the notebook lies; papermill's cwd would move this whole process
             resources={"metadata": {"path": str(run.notebook.parent)}},
+            **_quiet(run.notebook),
         )
         return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
 
@@ -483,6 +484,12 @@ def _mathjax():
 
 def _script(text):
     return "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
+
+
+def _quiet(notebook):
+    """Keep ipykernel's warnings about its own transport out of the terminal."""
+    kernel = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("kernelspec", {})
+    return {"extra_arguments": ["--log-level=ERROR"]} if kernel.get("name", "").startswith("python") else {}
 
 
 def _write_result(run, here, found, seconds):

@@ -347,6 +347,7 @@ def test_two_sweeps_into_one_folder_share_the_work(tiny, tmp_path):
     both = [start(*words), start(*words)]
     told = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
+    assert "IPKernelApp" not in told[0][1] + told[1][1], "the kernel talks about itself"
     assert sorted(ran(tiny)) == [16, 17, 18], "each run was made once"
     for f in (16, 17, 18):
         result = json.loads((tmp_path / "out" / f"tiny--f={f}" / "result.json").read_text())
