@@ -16,9 +16,12 @@ a truncation rank from Spk.
 """
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 _QUERY_BLOCK = 1024  # queries served by one pass over the candidates
 _CANDIDATE_BLOCK = 4096  # candidates scored by one matrix product
@@ -102,12 +105,19 @@ def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=F
     table = _Candidates(E, rows, similarity)
     indices = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k))
-    step = max(1, min(_QUERY_BLOCK, _ENTRIES // k))
-    for a in range(0, len(queries), step):
+    workers = os.cpu_count() or 1
+    step = max(1, min(_QUERY_BLOCK, _ENTRIES // k, -(-len(queries) // workers)))
+
+    def serve(a):
         block = queries[a : a + step]
         vectors = np.asarray(E[block] if given_rows else block, dtype=np.float64)
         banned = table.positions(block) if exclude_self else None
         indices[a : a + step], scores[a : a + step] = _search(table, vectors, k, banned)
+
+    # blocks of queries are independent, and numpy releases the lock where the time goes; the
+    # threads of the matrix product would only fight with these
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+        list(pool.map(serve, range(0, len(queries), step)))
     return indices, scores
 
 
