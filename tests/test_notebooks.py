@@ -1,6 +1,7 @@
 """The stored notebooks keep the promises of book/contribute.md, and nbval compares all of them."""
 
 import ast
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -159,3 +160,12 @@ def test_stored_reruns_are_whole_small_and_of_a_chapter(path):
     hashes = run["provenance"]["data_sha256"]
     assert hashes
     assert all(re.fullmatch("[0-9a-f]{64}", h) for h in hashes.values())
+
+
+def test_the_results_page_has_every_number_of_the_stored_reruns():
+    spec = importlib.util.spec_from_file_location("book_tool", ROOT / "tools" / "book.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    stored = (ROOT / "book" / "results" / "every_number.md").read_text(encoding="utf-8")
+    assert stored == tool.every_number(), "run `make results`"
+    assert "| `peaks_128` | 513 | 1698 | 2649 |" in stored

@@ -106,8 +106,25 @@ def results(names=()):
                 print(f"  {title}  {time.perf_counter() - start:.0f} s", flush=True)
         if attempt == 1:
             runs = {title: runs[title] for title in failed}
+    (ROOT / "book/results/every_number.md").write_text(every_number(), encoding="utf-8")
     if failed:
         sys.exit("\n".join(f"{title} failed: {error}" for title, error in failed.items()))
+
+
+def every_number():
+    """What `spiky results book/results` tells, as the results page shows it."""
+    from spikylib import _runs
+
+    lines = ["<!-- written by `make results` -->"]
+    for notebook, runs in _runs.table(ROOT / "book" / "results").groupby("notebook"):
+        runs = runs.set_index("dataset").drop(columns=["notebook", "seconds"]).dropna(axis=1, how="all")
+        lines += [f"\n::::{{dropdown}} {notebook}\n", f"| | {' | '.join(runs.index)} |"]
+        lines.append(f"|---|{'---|' * len(runs)}")
+        for name, values in runs.items():
+            cells = ["" if value != value else str(value).replace("|", "\\|") for value in values]
+            lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        lines.append("::::")
+    return "\n".join(lines) + "\n"
 
 
 def _rerun(title, run):
