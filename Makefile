@@ -20,7 +20,7 @@ html: $(READY) ## build the HTML from the stored outputs (seconds)
 notebooks: $(READY) ## re-execute the notebooks in place, default parameters; N="03 04" picks
 	$(RUN) tools/book.py notebooks $(N)
 
-results: $(READY) ## rerun the chapters on the real data present ($$SPIKYLIB_DATA) into book/results
+results: $(READY) ## rerun the chapters on the real data present (in SPIKYLIB_DATA) into book/results
 	$(RUN) tools/book.py results $(N)
 
 test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
