@@ -5,8 +5,8 @@
 
 `spikes` compares :func:`spikylib.spikes.cover` with two loops that take one peak at a time in
 double precision. The first multiplies the rows still free with the peak, entry by entry, and sums
-each row: the published algorithm, written anew from its description. The second hands the
-same product to BLAS, as a careful user would. All three must give the same peaks.
+each row: the steps of the script released with the paper; it is slow, so it is timed once. The
+second hands the same product to BLAS, as a careful user would. All three must give the same peaks.
 
 `svd` compares :func:`spikylib.svd.truncated_svd` with scikit-learn's `randomized_svd`, defaults.
 """
