@@ -87,7 +87,7 @@ def fetch(name, *, data_home=None, address=None, force=False, progress=None):
                 home / target, checksum, f"move it away, or replace it by `spiky data fetch {name} --force`"
             )
         if all((home / target).is_file() for target in targets) or (there and not source.members):
-            return there
+            return datasets.files(name, data_home)  # another process may just have finished them
     address = str(address or source.address)
     _check_address(address)
     print(terms(name, data_home, address), file=sys.stderr)

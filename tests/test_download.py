@@ -524,5 +524,16 @@ def test_two_processes_at_once_do_not_disturb_each_other(server, tmp_path):
     assert tree(tmp_path) == ["lastfm-2k", "lastfm-2k/artists.dat", "lastfm-2k/user_artists.dat"]
 
 
+def test_files_that_appear_while_fetch_looks_are_returned(publish, tmp_path, monkeypatch):
+    publish(ARCHIVE)
+
+    def another_process_finishes_first(file, *_):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("x")
+
+    monkeypatch.setattr(download, "_verify", another_process_finishes_first)
+    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+
+
 def test_sources_default_to_a_gibibyte():
     assert Source("https://x").largest == 2**30
