@@ -4,13 +4,24 @@ Two items *co-occur* when a context (a playlist, a user) holds both. Popular ite
 co-occur with everything, so raw counts mostly rank popularity. Positive pointwise
 mutual information divides the popularity out: it is positive only where two items
 share more contexts than independence would give.
+
+The counts are the product X X', formed a block of rows at a time within a memory budget, one
+block a core; a block is filtered before the next is begun, so the whole product never exists.
 """
+
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse as sp
+from tqdm import tqdm
+
+_BYTES = 48  # taken by a block at its largest, for each pair of items that share a context
+_SMALLEST = 1 << 20  # pairs of a block below which threads do not pay
+_ENTRIES = 1 << 22  # entries of M worked out at a time
 
 
-def cooccurrence(X, *, min_count=2, top_k=2000):
+def cooccurrence(X, *, min_count=2, top_k=2000, memory=2**30):
     """Count the contexts that each pair of items shares, and filter the counts.
 
     A count :math:`c_{ij}`, i != j, is kept if it is at least `min_count` and j is among the
@@ -25,18 +36,20 @@ def cooccurrence(X, *, min_count=2, top_k=2000):
         Smallest number of shared contexts that is kept, at least 1.
     top_k : int, default 2000
         Neighbours kept per item, at least 1.
+    memory : int, default 2**30
+        Bytes to work in, beside X and the result. The result does not depend on it. A single
+        row is never divided: that takes 48 bytes per item and core at most.
 
     Returns
     -------
     scipy.sparse.csr_array, shape (n_items, n_items), int32
-        Allocates the full product X X' once: about 12 bytes per pair of items that share a
-        context, before any filter.
+        8 bytes per entry kept; while it runs, 8 more for each that passes the filter of its row.
 
     Raises
     ------
     ValueError
         If X is not two-dimensional, is empty, or holds negative or non-finite values; if
-        `min_count` or `top_k` is below 1.
+        `min_count`, `top_k` or `memory` is below 1.
 
     References
     ----------
@@ -51,19 +64,11 @@ def cooccurrence(X, *, min_count=2, top_k=2000):
            [2, 0, 2],
            [1, 2, 0]], dtype=int32)
     """
-    for name, value in (("min_count", min_count), ("top_k", top_k)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    X = _binary(X)
-    C = sp.csr_array(X @ X.T)
-    C.setdiag(0)
-    C.data[C.data < min_count] = 0
-    C.eliminate_zeros()
-    C.sort_indices()
-    return _mutual_top_k(C, top_k)
+    _check_options(min_count=min_count, top_k=top_k, memory=memory)
+    return _counts(_binary(X), min_count, top_k, memory)
 
 
-def ppmi_matrix(X, *, min_count=2, top_k=2000):
+def ppmi_matrix(X, *, min_count=2, top_k=2000, memory=2**30):
     """Weigh the co-occurrence of items by positive pointwise mutual information.
 
     .. math:: m_{ij} = \\max\\left(0, \\ln \\frac{N c_{ij}}{c_i c_j}\\right)
@@ -76,13 +81,13 @@ def ppmi_matrix(X, *, min_count=2, top_k=2000):
     ----------
     X : sparse matrix or array, shape (n_items, n_contexts)
         Interactions, as for :func:`cooccurrence`.
-    min_count, top_k : int
+    min_count, top_k, memory : int
         As for :func:`cooccurrence`.
 
     Returns
     -------
     M : scipy.sparse.csr_array, shape (n_kept, n_kept), float64
-        Symmetric, non-negative, in nats.
+        Symmetric, non-negative, in nats. 12 bytes per entry; 16 while it is made.
     kept : numpy.ndarray, shape (n_kept,), int64
         Row of X behind each row of M, increasing: ``interactions.items.iloc[kept]`` are
         the labels of M.
@@ -110,23 +115,32 @@ def ppmi_matrix(X, *, min_count=2, top_k=2000):
     >>> kept
     array([0, 1])
     """
-    C = cooccurrence(X, min_count=min_count, top_k=top_k).tocoo()
-    count = _binary(X).sum(axis=1).astype(np.float64)
-    n_contexts = X.shape[1]
-    value = np.log(float(n_contexts) * C.data / (count[C.row] * count[C.col]))
-    positive = value > 0
-    row, col, value = C.row[positive], C.col[positive], value[positive]
-    kept = np.unique(row).astype(np.int64)
+    _check_options(min_count=min_count, top_k=top_k, memory=memory)
+    X = _binary(X)
+    count = np.diff(X.indptr).astype(np.float64)
+    C = _counts(X, min_count, top_k, memory, positive=True)
+    kept = np.flatnonzero(np.diff(C.indptr)).astype(np.int64)
     if len(kept) == 0:
         raise ValueError(
-            f"no pair of items is left: of {C.nnz // 2} pairs with {min_count} shared contexts "
-            "or more, none is shared more often than chance; lower min_count or bring more contexts"
+            f"no pair of items is left: none shares {min_count} contexts or more, and more of them "
+            "than chance would give; lower min_count or bring more contexts"
         )
-    number = np.zeros(C.shape[0], dtype=np.int64)
+    number = np.zeros(len(count), dtype=np.int32)
     number[kept] = np.arange(len(kept))
-    M = sp.csr_array((value, (number[row], number[col])), shape=(len(kept), len(kept)))
-    M.sort_indices()
-    return M, kept
+    value = np.empty(C.nnz)
+    for a, b in _blocks(np.diff(C.indptr), _ENTRIES):
+        entries = slice(C.indptr[a], C.indptr[b])
+        row, col = _rows(C.indptr, a, b), C.indices[entries]
+        value[entries] = np.log(float(X.shape[1]) * C.data[entries] / (count[row] * count[col]))
+        C.indices[entries] = number[col]
+    indptr = np.append(C.indptr[kept], C.indptr[-1])
+    return sp.csr_array((value, C.indices, indptr), shape=(len(kept), len(kept))), kept
+
+
+def _check_options(**options):
+    for name, value in options.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def _binary(X):
@@ -152,17 +166,102 @@ def _binary(X):
     return X
 
 
-def _mutual_top_k(C, top_k):
-    """Keep c_ij when each item is among the top_k of the other; C has sorted indices."""
-    if np.diff(C.indptr).max(initial=0) <= top_k:
+def _counts(X, min_count, top_k, memory, positive=False):
+    """The filtered counts of :func:`cooccurrence`; with `positive`, only those above c_i c_j / N.
+
+    Two numbers tell whom an item lists: all others above its `least` count, and of those with just
+    that count the ones up to its `last` index. So whether j lists i is known without its row.
+    """
+    n = X.shape[0]
+    count = np.diff(X.indptr)
+    left, right = _factors(X, min_count)
+    least, last = np.zeros(n, dtype=np.int32), np.full(n, n, dtype=np.int32)
+    workers = os.cpu_count() or 1
+    products = np.minimum(left @ np.diff(right.indptr).astype(np.int64), n)
+    even = max(products.sum() // (4 * workers), _SMALLEST)
+    edges = _blocks(products, min(memory // (_BYTES * workers), even))
+
+    def form(edge):
+        a, b = edge
+        C = left[a:b] @ right
+        rows = _rows(C.indptr, 0, b - a)
+        keep = (C.data >= min_count) & (C.indices != rows + a)
+        C = _subset(C, rows, keep)
+        for i in np.flatnonzero(np.diff(C.indptr) > top_k):
+            here = slice(C.indptr[i], C.indptr[i + 1])
+            least[a + i], last[a + i] = _limits(C.data[here], C.indices[here], top_k)
+        rows = _rows(C.indptr, 0, b - a)
+        keep = _lists(least, last, rows + a, C.indices, C.data)
+        keep &= _lists(least, last, C.indices, rows + a, C.data)  # where j has been seen already
+        if positive:
+            keep &= float(X.shape[1]) * C.data > count[rows + a].astype(float) * count[C.indices]
+        C = _subset(C, rows, keep)
+        C.sort_indices()
         return C
-    keep = np.ones(C.nnz, dtype=bool)
-    for i in np.flatnonzero(np.diff(C.indptr) > top_k):
-        start, end = C.indptr[i], C.indptr[i + 1]
-        best = np.argsort(-C.data[start:end], kind="stable")
-        keep[start + best[top_k:]] = False
-    one_sided = sp.csr_array((keep.astype(np.int32), C.indices, C.indptr), shape=C.shape)
-    C = sp.csr_array(C.multiply(one_sided).multiply(one_sided.T))
-    C.eliminate_zeros()
-    C.sort_indices()
-    return C
+
+    def finish(edge, C):
+        rows = _rows(C.indptr, 0, C.shape[0])
+        return _subset(C, rows, _lists(least, last, C.indices, rows + edge[0], C.data))
+
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(tqdm(pool.map(form, edges), "co-occurrence", len(edges), disable=None, delay=3))
+        if least.any():
+            for k, C in enumerate(pool.map(finish, edges, parts)):
+                parts[k] = C
+    return _stack(parts, n)
+
+
+def _factors(X, min_count):
+    """X without the items that too few contexts hold to share min_count of them; its transpose."""
+    count = np.diff(X.indptr)
+    if (count < min_count).any():
+        X = sp.csr_array(sp.diags_array(count >= min_count, dtype=np.int32) @ X)
+        X.eliminate_zeros()
+    return X, sp.csr_array(X.T)
+
+
+def _blocks(sizes, largest):
+    """Edges (a, b) of consecutive rows whose sizes add up to `largest` at most, or of one row."""
+    total, edges, a = np.append(0, np.cumsum(sizes, dtype=np.int64)), [], 0
+    while a < len(sizes):
+        b = max(a + 1, int(np.searchsorted(total, total[a] + largest, side="right")) - 1)
+        edges.append((a, b))
+        a = b
+    return edges
+
+
+def _rows(indptr, a, b):
+    """The row of each entry of rows a to b."""
+    return np.repeat(np.arange(a, b, dtype=np.int32), np.diff(indptr[a : b + 1]))
+
+
+def _subset(C, rows, keep):
+    """The entries of C that are kept; `rows` holds the row of each."""
+    if keep.all():
+        return C
+    indptr = np.append(0, np.cumsum(np.bincount(rows[keep], minlength=C.shape[0])))
+    return sp.csr_array((C.data[keep], C.indices[keep], indptr), shape=C.shape)
+
+
+def _limits(counts, cols, top_k):
+    """The top_k-th highest count, and the highest index that is listed with just that count."""
+    least = np.partition(counts, len(counts) - top_k)[len(counts) - top_k]
+    ties = np.sort(cols[counts == least])
+    return least, ties[top_k - np.count_nonzero(counts > least) - 1]
+
+
+def _lists(least, last, i, j, counts):
+    """Whether each i lists j among its neighbours."""
+    edge = least[i]
+    return (counts > edge) | ((counts == edge) & (j <= last[i]))
+
+
+def _stack(parts, n):
+    """The parts one below the other; each is dropped once it is copied."""
+    indptr = np.concatenate([[0], *(np.diff(C.indptr) for C in parts)]).cumsum()
+    data, indices = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.int32)
+    start = 0
+    for k, C in enumerate(parts):
+        data[start : start + C.nnz], indices[start : start + C.nnz] = C.data, C.indices
+        start, parts[k] = start + C.nnz, None
+    return sp.csr_array((data, indices, indptr), shape=(n, n))

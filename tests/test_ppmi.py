@@ -1,6 +1,7 @@
 """Co-occurrence and PPMI against definitions written out pair by pair."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spikylib.ppmi import cooccurrence, ppmi_matrix
+from spikylib.datasets import synthetic
+from spikylib.ppmi import _blocks, cooccurrence, ppmi_matrix
 
 binary = arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.integers(0, 1)).filter(
     np.any
 )
+
+
+budget = st.sampled_from([1, 2**30])  # a row at a time, or all of them
 
 
 def literal_cooccurrence(X, min_count, top_k):
@@ -40,20 +45,20 @@ def literal_ppmi(X, min_count, top_k):
     return M[np.ix_(kept, kept)], kept
 
 
-@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9))
-def test_cooccurrence_is_its_definition(X, min_count, top_k):
-    C = cooccurrence(X, min_count=min_count, top_k=top_k)
+@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9), memory=budget)
+def test_cooccurrence_is_its_definition(X, min_count, top_k, memory):
+    C = cooccurrence(X, min_count=min_count, top_k=top_k, memory=memory)
     assert (C.toarray() == literal_cooccurrence(X, min_count, top_k)).all()
 
 
-@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9))
-def test_ppmi_is_its_definition(X, min_count, top_k):
+@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9), memory=budget)
+def test_ppmi_is_its_definition(X, min_count, top_k, memory):
     expected, kept = literal_ppmi(X, min_count, top_k)
     if not kept:
         with pytest.raises(ValueError, match="no pair of items is left"):
             ppmi_matrix(X, min_count=min_count, top_k=top_k)
         return
-    M, found = ppmi_matrix(X, min_count=min_count, top_k=top_k)
+    M, found = ppmi_matrix(X, min_count=min_count, top_k=top_k, memory=memory)
     assert found.tolist() == kept
     np.testing.assert_allclose(M.toarray(), expected, rtol=1e-12)
 
@@ -107,10 +112,32 @@ def test_bad_interactions_are_named(X, message):
         cooccurrence(X)
 
 
-@pytest.mark.parametrize("option", ["min_count", "top_k"])
+@pytest.mark.parametrize("option", ["min_count", "top_k", "memory"])
 def test_bad_options_are_named(option):
     with pytest.raises(ValueError, match=f"{option} must be at least 1, got 0"):
         cooccurrence(np.ones((2, 2)), **{option: 0})
+
+
+def test_blocks_of_rows_give_the_same_matrix(cornell):
+    data, M = cornell
+    assert len(_blocks(np.ones(10), 3)) == 4
+    again, _ = ppmi_matrix(data.matrix, top_k=100, memory=2**20)
+    whole, _ = ppmi_matrix(data.matrix, top_k=100, memory=2**40)
+    assert whole.nnz < M.nnz
+    assert (again.indptr == whole.indptr).all()
+    assert (again.indices == whole.indices).all()
+    assert (again.data == whole.data).all()
+
+
+def test_memory_is_bounded_by_the_budget():
+    X = synthetic(n_items=4000, n_contexts=4000, mean_length=40, seed=0).matrix
+    peak = {}
+    for memory in (2**22, 2**30):
+        tracemalloc.start()
+        cooccurrence(X, min_count=3, memory=memory)
+        peak[memory] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak[2**22] < peak[2**30] / 2
 
 
 def test_real_playlists(cornell):
