@@ -1,16 +1,25 @@
 """The book builds without a warning, its links resolve, and it loads nothing from the network."""
 
+import functools
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
+
+
+@functools.cache
+def stored(name):
+    return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +110,99 @@ def test_the_results_page_tells_measured_from_published(pages):
     text = pages[HTML / "book" / "results.html"].get_text(" ", strip=True)
     for word in ("measured here", "measured, real data", "published", "cornell-yes-small", "17.76 %"):
         assert word in text
+
+
+def test_every_number_links_to_the_cell_that_recorded_it(pages):
+    told, wrong = 0, []
+    for file, page in pages.items():
+        for number in page.find_all(class_="pasted-text"):
+            link = number.find_parent("a", class_="glued")
+            if link is None:
+                wrong.append(f"{file.name}: {number.get_text()} links nowhere")
+                continue
+            url = urlsplit(link["href"])
+            target = (file.parent / url.path).resolve() if url.path else file
+            cell = stored(target.stem).cells[int(url.fragment.removeprefix("cell-"))]
+            outputs = [output.get("metadata", {}) for output in cell.outputs]
+            recorded = {metadata["scrapbook"]["name"] for metadata in outputs if "scrapbook" in metadata}
+            told += 1
+            if link["title"].split(":")[0] not in recorded:
+                wrong.append(f"{file.name}: {number.get_text()} is not of {url.fragment}")
+    assert wrong == []
+    assert told > 500
+
+
+def test_the_front_page_maps_the_chapters(pages):
+    toc = (ROOT / "_toc.yml").read_text()
+    text = pages[HTML / "book" / "intro.html"].find("article").get_text(" ", strip=True)
+    places = [text.index(f" {part} ") for part in re.findall(r"caption: (.+)", toc)]
+    assert places == sorted(places)
+    links = [a["href"] for a in pages[HTML / "book" / "intro.html"].select("article ol a.internal")]
+    assert links == [f"../{name}.html" for name in re.findall(r"file: (notebooks/\S+)", toc)]
+    assert len(re.findall(r"\((?:\d+ s|\d+ min) ?\)", text)) == len(links)
+
+
+def test_the_status_page_tells_what_made_each_notebook(pages):
+    rows = {
+        cells[0]: cells[1:]
+        for row in pages[HTML / "book" / "status.html"].find("table").find_all("tr")
+        if len(cells := [cell.get_text(" ", strip=True) for cell in row.find_all("td")])
+    }
+    assert list(rows) == [f.stem for f in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    for name, (time, dataset, versions) in rows.items():
+        footer = stored(name).cells[-1].outputs[0].text
+        assert re.fullmatch(r"\d+ (s|min)", time), f"run `make notebooks N={name[:2]}`"
+        assert dataset.split(",")[0] in footer
+        for version in versions.split(", "):
+            assert version in footer
+
+
+def test_the_library_reference_names_the_chapters_of_every_entry(pages):
+    sources = {
+        f.stem: "\n".join(c.source for c in stored(f.stem).cells if c.cell_type == "code")
+        for f in (ROOT / "notebooks").glob("*.ipynb")
+    }
+    entries = pages[HTML / "book" / "api.html"].select("dl.py.function, dl.py.class")
+    assert len(entries) > 60
+    for entry in entries:
+        name = entry.find("dt")["id"].split(".")[-1]
+        (told,) = [p for p in entry.find("dd").find_all("p") if p.get_text().startswith("Used ")]
+        linked = {Path(a["href"]).stem for a in told.find_all("a")}
+        calling = {stem for stem, code in sources.items() if re.search(rf"\b{name}\b", code)}
+        if told.get_text().startswith("Used in chapter"):
+            assert linked <= calling, name
+            assert linked
+        elif "no chapter" in told.get_text():
+            assert not calling, name
+        else:
+            assert "through other functions" in told.get_text() or "spiky" in told.get_text(), name
+
+
+def test_the_notebook_can_be_downloaded(pages):
+    for name in re.findall(r"file: (notebooks/\S+)", (ROOT / "_toc.yml").read_text()):
+        (link,) = pages[HTML / f"{name}.html"].select("a.btn-download-source-button")
+        file = (HTML / "notebooks" / link["href"]).resolve()
+        assert file.read_bytes() == (ROOT / f"{name}.ipynb").read_bytes()
+
+
+def test_a_named_repository_turns_on_the_launch_buttons(tmp_path):
+    for name in ("notebooks", "book", "tools"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("static", "__pycache__"))
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    chapter = "notebooks/01_background"
+    (tmp_path / "_toc.yml").write_text(
+        f"format: jb-book\nroot: {chapter}\nparts: [{{caption: C, chapters: [{{file: book/bibliography}}]}}]\n"
+    )
+    for repository in ("https://github.com/someone/a-book", ""):
+        subprocess.run(
+            [Path(sys.executable).with_name("jupyter-book"), "build", tmp_path, "--all"],
+            env=os.environ | {"BOOK_REPOSITORY": repository, "BOOK_BRANCH": "trunk"},
+            capture_output=True,
+            check=True,
+        )
+        page = BeautifulSoup((tmp_path / "_build/html" / f"{chapter}.html").read_text(), "html.parser")
+        links = {a["href"] for a in page.select(".dropdown-launch-buttons a, .btn-source-repository-button")}
+        binder = "https://mybinder.org/v2/gh/someone/a-book/trunk?urlpath=lab/tree/"
+        colab = "https://colab.research.google.com/github/someone/a-book/blob/trunk/"
+        expected = {f"{binder}{chapter}.ipynb", f"{colab}{chapter}.ipynb", repository}
+        assert links == (expected if repository else set())

@@ -8,7 +8,9 @@ python tools/book.py results [NAME ...]     rerun on the real data present, into
 
 import base64
 import importlib.metadata
+import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -25,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
-SOURCES = ("book", "notebooks", "benchmarks", "_config.yml", "_toc.yml", "CHANGELOG.md")
+SOURCES = ("book", "notebooks", "benchmarks", "tools", "_config.yml", "_toc.yml", "CHANGELOG.md")
 
 
 def notebooks(names=(), folder=ROOT / "notebooks"):
@@ -33,9 +35,12 @@ def notebooks(names=(), folder=ROOT / "notebooks"):
     files = sorted(f for f in folder.glob("*.ipynb") if not names or any(f.stem.startswith(n) for n in names))
     if not files:
         sys.exit(f"no notebook in {folder} starts with {', '.join(names)}")
+    times = {}
     with ThreadPoolExecutor(max_workers=2) as pool:
         for file, seconds in pool.map(_execute, files):
             print(f"  {file.stem}  {seconds:.0f} s", flush=True)
+            times[file.stem] = seconds
+    _keep_times(times, folder.parent / "book" / "status.json")
 
 
 def html(source=ROOT):
@@ -156,6 +161,17 @@ def _execute(file):
     if file == ROOT / "notebooks" / "02_datasets.ipynb":
         _picture(notebook)
     return file, time.perf_counter() - start
+
+
+def _keep_times(times, file):
+    """Keep the run times for the status page, to 5 s: finer digits differ from run to run."""
+    seconds = json.loads(file.read_text(encoding="utf-8"))["seconds"] if file.exists() else {}
+    seconds |= {name: max(5, 5 * round(time / 5)) for name, time in times.items()}
+    seconds = {
+        name: seconds[name] for name in sorted(seconds) if (ROOT / "notebooks" / f"{name}.ipynb").exists()
+    }
+    machine = f"{platform.system()} {platform.machine()} with {os.cpu_count()} cores"
+    file.write_text(json.dumps({"machine": machine, "seconds": seconds}, indent=1) + "\n", encoding="utf-8")
 
 
 def _strip(notebook):

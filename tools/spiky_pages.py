@@ -1,0 +1,278 @@
+"""What the book's pages compute about the book: a Sphinx extension, named in _config.yml.
+
+- ``{{ chapters }}`` and ``{{ status }}`` are tables of the chapters, from the table of contents,
+  the stored notebooks and book/status.json.
+- Every glued number links to the cell that recorded it.
+- Every entry of the library reference names the chapters that use it.
+- `BOOK_REPOSITORY` (https://github.com/owner/name) and `BOOK_BRANCH` turn on the buttons that launch a
+  chapter on Binder and Colab, and the links to the repository.
+"""
+
+import ast
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import yaml
+from docutils import nodes
+from myst_nb.ext.glue.roles import PasteTextRole
+from sphinx import addnodes
+from sphinx.util.nodes import make_refnode
+
+
+def setup(app):
+    app.connect("config-inited", _configure)
+    app.connect("doctree-read", _name_cells)
+    app.connect("missing-reference", _link_number)
+    app.connect("autodoc-process-docstring", _tell_uses, priority=600)  # after napoleon
+    app.add_role_to_domain("glue", "text", GluedNumber(), override=True)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def chapters(source):
+    """The chapters by part: what the reader will do, and how long the code runs."""
+    lines = []
+    seconds = _status(source)["seconds"]
+    for part, names in _parts(source):
+        lines += [f"*{part}*", ""]
+        for name in names:
+            text = _markdown(source / "notebooks" / f"{name}.ipynb")
+            told = " ".join(re.search(r"\*\*You will\*\* (.*?)\n\s*\n", text, re.S)[1].split())
+            lines.append(
+                f"{int(name[:2])}. {{doc}}`/notebooks/{name}` ({_duration(seconds.get(name))}). You will {told}"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def status(source):
+    """Tables of the stored runs: of every chapter, and of its reruns on real data."""
+    told = _status(source)
+    lines = [
+        f"Run times are by the clock, rounded to 5 seconds, with two notebooks running at a time, on {told['machine']}.",
+        "",
+        "| notebook | run time | run on | with |",
+        "|---|---|---|---|",
+    ]
+    for _, names in _parts(source):
+        for name in names:
+            dataset, versions = _footer(source / "notebooks" / f"{name}.ipynb")
+            time = _duration(told["seconds"].get(name))
+            lines.append(f"| {{doc}}`{name} </notebooks/{name}>` | {time} | {dataset} | {versions} |")
+    lines += [
+        "",
+        "## Reruns on real data",
+        "",
+        "| notebook | dataset | day | commit | with |",
+        "|---" * 5 + "|",
+    ]
+    for file in sorted((source / "book" / "results").glob("*.json")):
+        run = json.loads(file.read_text(encoding="utf-8"))["provenance"]
+        versions = ", ".join(f"{name} {run['versions'][name]}" for name in ("numpy", "scipy"))
+        name, dataset = file.stem.split("--")
+        lines.append(
+            f"| {{doc}}`{name} </notebooks/{name}>` | {dataset} | {run['time'][:10]} | `{run['commit']}`"
+            f" | Python {run['python']}, {versions} |"
+        )
+    return "\n".join(lines)
+
+
+def uses(source):
+    """Where each object of the library is used.
+
+    Returns
+    -------
+    dict of str to (list of str, list of str)
+        For every qualified name, the notebooks that name it, and the users (notebooks, or ``"cli"``)
+        that reach it through other functions only.
+    """
+    library = _references(source)
+    found = {name: ([], []) for name in library}
+    users = {f.stem: _notebook_names(f) for f in sorted((source / "notebooks").glob("*.ipynb"))}
+    users["cli"] = {name for name in library if name.startswith("spikylib.cli.")}
+    for user, named in users.items():
+        reached, todo = set(), [name for name in named if name in library]
+        while todo:
+            name = todo.pop()
+            if name not in reached:
+                reached.add(name)
+                todo += library[name] & library.keys()
+        for name in reached:
+            found[name][0 if name in named else 1].append(user)
+    return found
+
+
+class GluedNumber(PasteTextRole):
+    """``{glue:text}`` whose number links to the cell that recorded it."""
+
+    def run(self):
+        numbers, messages = super().run()
+        document, _, key = self.text.rpartition("::")
+        key = key.partition(":")[0]
+        env = self.env
+        notebook = env.path2doc(env.relfn2path(document)[1]) if document else env.docname
+        link = addnodes.pending_xref("", *numbers, reftype="glued", reftarget=key, notebook=notebook)
+        link["refdoc"] = env.docname
+        return [link] if numbers else [], messages
+
+    @property
+    def env(self):
+        return self.document.settings.env
+
+
+def _configure(app, config):
+    source = Path(app.srcdir)
+    config.myst_substitutions = {"chapters": chapters(source), "status": status(source)}
+    options = config.html_theme_options
+    repository = os.environ.get("BOOK_REPOSITORY") or options.get("repository_url")
+    if repository:
+        options["repository_url"] = repository
+        options["repository_branch"] = (
+            os.environ.get("BOOK_BRANCH") or options.get("repository_branch") or "main"
+        )
+        options["use_repository_button"] = True
+    else:
+        options.pop("launch_buttons", None)  # there is nothing to launch from
+
+
+def _name_cells(app, doctree):
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code":
+            cell["ids"].append(f"cell-{cell['cell_index']}")
+
+
+def _link_number(app, env, node, number):
+    if node["reftype"] != "glued":
+        return None
+    name, notebook = node["reftarget"], node["notebook"]
+    file = Path(env.doc2path(notebook))
+    index, title = _maker(file, name)
+    link = make_refnode(app.builder, node["refdoc"], notebook, f"cell-{index}", number, title)
+    link["classes"].append("glued")
+    return link
+
+
+def _maker(file, name):
+    """The cell that recorded a name; for the result of a stored rerun, the cell that the rerun ran."""
+    cells = _glued(file)
+    for run in sorted((file.parents[1] / "book" / "results").glob(f"{file.stem}--*.json")):
+        dataset = run.stem.split("--")[1]
+        plain = name.removeprefix(f"{dataset.replace('-', '_')}_")
+        if plain != name and name in cells:
+            made = plain if plain in cells else name
+            return cells[made], f"{made}: stored rerun on {dataset}"
+    return cells[name], f"{name}: recorded by this cell"
+
+
+@cache
+def _glued(file):
+    """For every name glued in a notebook, the index of its cell."""
+    return {
+        output.metadata.scrapbook.name: index
+        for index, cell in enumerate(nbformat.read(file, as_version=4).cells)
+        for output in cell.get("outputs", [])
+        if "scrapbook" in output.get("metadata", {})
+    }
+
+
+def _tell_uses(app, what, name, obj, options, lines):
+    if what not in ("function", "class"):
+        return
+    direct, through = _uses_of(Path(app.srcdir)).get(f"{obj.__module__}.{obj.__name__}", ([], []))
+    if links := _chapter_links(direct):
+        told = f"Used in {links}."
+    elif links := _chapter_links(through):
+        told = f"Used through other functions, in {links}."
+    else:
+        told = "Used by the command ``spiky``." if direct or through else "Used in no chapter."
+    lines += ["", told, ""]
+
+
+@cache
+def _uses_of(source):
+    return uses(source)
+
+
+def _chapter_links(names):
+    return ", ".join(f":doc:`chapter {int(n[:2])} </notebooks/{n}>`" for n in names if n != "cli")
+
+
+def _references(source):
+    """For every top-level object of the library, the objects of the library that it names."""
+    found = {}
+    for file in sorted((_package()).glob("*.py")):
+        module = f"spikylib.{file.stem}"
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        known = _imported(tree) | {
+            node.name: f"{module}.{node.name}"
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found[f"{module}.{node.name}"] = _named(node, known)
+    return found
+
+
+def _package():
+    import spikylib
+
+    return Path(spikylib.__file__).parent
+
+
+def _notebook_names(file):
+    cells = nbformat.read(file, as_version=4).cells
+    tree = ast.parse("\n".join(c.source for c in cells if c.cell_type == "code"))
+    return _named(tree, _imported(tree))
+
+
+def _imported(tree):
+    return {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "spikylib"
+        for alias in node.names
+    }
+
+
+def _named(tree, known):
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in known:
+            found.add(known[node.id])
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            found.add(f"{known[node.value.id]}.{node.attr}")
+    return found
+
+
+def _parts(source):
+    """The parts of the table of contents that hold chapters, with their notebooks."""
+    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
+    for part in toc["parts"]:
+        names = [Path(c["file"]).name for c in part["chapters"] if c["file"].startswith("notebooks/")]
+        if names:
+            yield part["caption"], names
+
+
+def _status(source):
+    return json.loads((source / "book" / "status.json").read_text(encoding="utf-8"))
+
+
+def _duration(seconds):
+    if seconds is None:
+        return "not timed"
+    return f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _markdown(file):
+    return "\n\n".join(c.source for c in nbformat.read(file, as_version=4).cells if c.cell_type == "markdown")
+
+
+def _footer(file):
+    """What the footer of a stored notebook told: dataset and seed, and versions."""
+    told = nbformat.read(file, as_version=4).cells[-1].outputs[0].text.splitlines()
+    dataset, python = told[0].removeprefix("dataset ").rsplit(" · Python ", 1)
+    return dataset.replace(" · ", ", "), f"Python {python}, {told[1].replace(' · ', ', ')}"
