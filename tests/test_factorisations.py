@@ -1,0 +1,172 @@
+"""Other factorisations on planted communities, whose answer is known, and on nothing at all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from spikylib import datasets, factorisations, ppmi, spikes
+from spikylib.factorisations import METHODS, factorise, halves
+from spikylib.svd import truncated_svd
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    """Three communities of playlists, hardly mixed."""
+    data = datasets.synthetic(n_items=150, n_contexts=900, n_communities=3, noise=0.02, seed=1)
+    M, kept = ppmi.ppmi_matrix(data.matrix)
+    return M, sp.csr_array(data.matrix[kept]), data.items["community"].to_numpy()[kept]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_embeds_the_same_rows_and_again_the_same(catalogue, method):
+    M, X, _ = catalogue
+    E = factorise(M, X, 5, method=method, seed=3)
+    assert E.shape == (M.shape[0], 5) and E.dtype == np.float64 and np.isfinite(E).all()
+    np.testing.assert_array_equal(E, factorise(M, X, 5, method=method, seed=3))
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "normal"])
+def test_every_method_sees_planted_communities(catalogue, method):
+    M, X, community = catalogue
+    E = factorise(M, X, 6, method=method)
+    unit = E / np.linalg.norm(E, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -2)
+    assert (community[cosine.argmax(axis=1)] == community).mean() > 0.85
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("svd", "svd_unscaled", "laplacian")])
+def test_the_seed_matters_where_there_is_chance(catalogue, method):
+    M, X, _ = catalogue
+    assert (
+        np.abs(factorise(M, X, 4, method=method, seed=1) - factorise(M, X, 4, method=method, seed=2)).max()
+        > 0
+    )
+
+
+def test_svd_and_its_relatives(catalogue):
+    M, X, _ = catalogue
+    svd = truncated_svd(M, 5)
+    np.testing.assert_array_equal(factorise(M, X, 5), svd.embeddings())
+    np.testing.assert_allclose(factorise(M, X, 5, method="svd_unscaled"), svd.U, atol=1e-12)
+    randomized = factorise(M, X, 5, method="randomized_svd")
+    # same leading direction, up to the solver's error
+    np.testing.assert_allclose(randomized[:, 0], svd.embeddings()[:, 0], atol=1e-3 * svd.s[0])
+
+
+def test_laplacian_against_a_dense_eigendecomposition(catalogue):
+    M, X, _ = catalogue
+    E = factorise(M, X, 4, method="laplacian")
+    dense = M.toarray()
+    root = np.sqrt(dense.sum(axis=1))
+    laplacian = np.eye(len(dense)) - dense / root[:, None] / root
+    _, P = np.linalg.eigh(laplacian)
+    np.testing.assert_allclose(E.T @ E, np.eye(4), atol=1e-10)
+    np.testing.assert_allclose(E @ E.T, P[:, :4] @ P[:, :4].T, atol=1e-8)
+    # the smallest eigenvalue is 0, its vector the square root of the degrees
+    np.testing.assert_allclose(np.abs(E[:, 0]), root / np.linalg.norm(root), atol=1e-8)
+
+
+def test_laplacian_of_separate_parts_points_each_part_one_way():
+    part = np.ones((4, 4)) - np.eye(4)
+    E = factorise(np.kron(np.eye(3), part), np.ones((12, 1)), 3, method="laplacian")
+    np.testing.assert_allclose(E @ E.T, np.kron(np.eye(3), np.full((4, 4), 0.25)), atol=1e-10)
+    M = np.kron(np.eye(3), part)
+    M[0] = M[:, 0] = 0
+    with pytest.raises(ValueError, match="row 0 of M is empty"):
+        factorise(M, np.ones((12, 1)), 3, method="laplacian")
+
+
+def test_nmf_of_a_product_of_non_negative_factors_finds_its_columns():
+    W = np.kron(np.eye(2), np.linspace(1, 2, 8)[:, None])  # two spikes along the axes
+    M = W @ W.T
+    E = factorise(M, np.ones((16, 1)), 2, method="nmf")
+    assert (E >= 0).all()
+    assert len(spikes.cover(E, cos_theta=0.999, rho=1).peaks) == 2
+    # columns are scaled as U Sigma is
+    np.testing.assert_allclose(np.linalg.norm(E, axis=0), truncated_svd(M, 2).s, rtol=1e-3)
+
+
+def test_logistic_mf_does_without_contexts_that_hold_no_item(catalogue):
+    M, X, _ = catalogue
+    wider = sp.hstack([X, sp.csr_array((X.shape[0], 7), dtype=X.dtype)], format="csr")
+    expected = factorise(M, X, 3, method="logistic_mf")
+    np.testing.assert_array_equal(factorise(M, wider, 3, method="logistic_mf"), expected)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(method="word2vec"), "'word2vec'"),
+        (dict(f=0), "between 1 and the 4 items, got 0"),
+        (dict(f=5), "got 5"),
+        (dict(X=np.ones((3, 2))), "same items"),
+        (dict(M=np.ones((4, 3))), "same items"),
+    ],
+)
+def test_bad_factorisations(change, message):
+    plain = dict(M=np.ones((4, 4)), X=np.ones((4, 2)), f=2)
+    arguments = {**plain, **change}
+    with pytest.raises(ValueError, match=message):
+        factorise(arguments["M"], arguments["X"], arguments["f"], method=arguments.get("method", "svd"))
+
+
+def test_halves_tell_structure_from_chance(catalogue):
+    _, X, _ = catalogue
+    table = halves(X, 4, methods=("svd", "normal"), n_splits=2, k=5)
+    assert table.groupby("method").size().to_dict() == {"normal": 4, "svd": 4}
+    mean = table.groupby("method").mean(numeric_only=True)
+    assert mean.loc["svd", "spk"] < 0.2 * mean.loc["normal", "spk"]
+    assert mean.loc["svd", "spk"] < 0.5 * mean.loc["svd", "null"]
+    chance = 5 / (X.shape[0] - 1)
+    for column in ("cosine", "dot", "overlap"):
+        assert mean.loc["svd", column] > 2 * chance
+        assert mean.loc["normal", column] == pytest.approx(chance, abs=0.03)
+    assert (table.groupby(["method", "split"])["overlap"].nunique() == 1).all()
+    assert table["cosine"].nunique() == len(table), "every half is tested on contexts of its own"
+    pd.testing.assert_frame_equal(table, halves(X, 4, methods=("svd", "normal"), n_splits=2, k=5))
+    with pytest.raises(ValueError, match="got 0"):
+        halves(X, n_splits=0)
+
+
+def test_overlap_and_recall_counted_by_hand():
+    # items 0..4 on a circle; the second embedding lacks item 4 and swaps items 2 and 3
+    angle = np.array([0.0, 0.1, 0.3, 0.6, 1.0])
+    E = np.column_stack([np.cos(angle), np.sin(angle)])
+    found = factorisations._overlap([E, E[[0, 1, 3, 2]]], [np.arange(5), np.arange(4)], 1)
+    # nearest in the first: 0->1, 1->0, 2->1, 3->2; in the second: 0->1, 1->0, 2->3, 3->1
+    assert found == 2 / 4
+    X = np.array([[1], [1], [0], [0], [0]])
+    assert factorisations._recall(E, sp.csr_array(X), 1, seed=0) == {"cosine": 1.0, "dot": 1.0}
+    X = np.array([[1], [0], [0], [0], [1]])
+    assert factorisations._recall(E, sp.csr_array(X), 1, seed=0) == {"cosine": 0.0, "dot": 0.0}
+
+
+def test_like_normal_has_mean_and_covariance_and_no_spikes():
+    rng = np.random.default_rng(0)
+    E = np.outer(rng.uniform(1, 3, 3000), [2.0, 1.0, 0.0])
+    E[:, 1] += 5
+    null = factorisations.like_normal(E, seed=4)
+    np.testing.assert_allclose(null.mean(axis=0), E.mean(axis=0), atol=0.1)
+    np.testing.assert_allclose(np.cov(null.T), np.cov(E.T), atol=0.15)
+    rays = np.repeat(np.eye(8), 50, axis=0) * rng.uniform(1, 2, (400, 1))
+    assert spikes.spk(rays) == 4 / 400
+    assert spikes.spk(factorisations.like_normal(rays)) > 0.3
+    whole = factorisations.like_normal(E[:50], seed=1)
+    assert whole.shape == (50, 3)
+    # a turned basis gives turned rows: no choice of basis is made
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    np.testing.assert_allclose(factorisations.like_normal(E[:50] @ turn, seed=1), whole @ turn, atol=1e-10)
+
+
+def test_shuffled_items_keep_their_counts_but_for_pairs_drawn_twice(catalogue):
+    _, X, _ = catalogue
+    mixed = factorisations.shuffle_items(X, seed=2)
+    assert mixed.shape == X.shape and set(np.unique(mixed.data)) == {1}
+    assert (mixed.sum(axis=1) <= X.sum(axis=1)).all() and (mixed.sum(axis=0) <= X.sum(axis=0)).all()
+    assert mixed.nnz > 0.85 * X.nnz
+    assert (mixed != X).nnz > X.nnz / 2
+    diagonal = sp.csr_array(np.eye(6, dtype=int))  # nothing can come up twice
+    np.testing.assert_array_equal(factorisations.shuffle_items(diagonal).sum(axis=0), np.ones(6))
+    np.testing.assert_array_equal(factorisations.shuffle_items(diagonal).sum(axis=1), np.ones(6))
