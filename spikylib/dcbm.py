@@ -8,7 +8,8 @@ e_i = alpha_i s_C(i) with unit directions s_k, give
           \\beta_{kl} = \\langle s_k, s_l D^{-1} \\rangle
 
 with D the f leading eigenvalues, sign included: up to a constant, abs(M-hat) is the mean of a
-DCBM (Theorem 3.4). Conversely the eigenvectors of a DCBM lie on spikes.
+DCBM (Theorem 3.4). With its signs kept, M-hat is the mean of a signed DCBM, whose edges are 1 or
+-1. Conversely the eigenvectors of a DCBM lie on spikes.
 
 Conventions. Communities are numbered from 0; -1 marks rows on no spike. A matrix sampled or
 averaged includes the diagonal (an item may be linked to itself), as in the paper.
@@ -47,12 +48,15 @@ class DCBM:
     scale : float, default 1.0
         What the mean is multiplied by to give the matrix that was modelled; for
         :func:`from_spikes` the constant of the theorem.
+    signed : bool, default False
+        Allow an affinity in [-1, 1]. Between communities of negative affinity an edge of -1,
+        an avoidance, is drawn with probability -alpha_i alpha_j B[C(i), C(j)].
 
     Raises
     ------
     ValueError
         If shapes do not match, a community is out of range, the affinity is not symmetric or
-        not in [0, 1], or a degree is negative, infinite or missing.
+        not in [0, 1] ([-1, 1] where signed), or a degree is negative, infinite or missing.
 
     References
     ----------
@@ -72,9 +76,12 @@ class DCBM:
     affinity: np.ndarray
     degree: np.ndarray
     scale: float = 1.0
+    signed: bool = False
 
     def __post_init__(self):
-        community, affinity, degree = _checked_model(self.community, self.affinity, self.degree)
+        community, affinity, degree = _checked_model(
+            self.community, self.affinity, self.degree, lowest=-1 if self.signed else 0
+        )
         object.__setattr__(self, "community", community)
         object.__setattr__(self, "affinity", affinity)
         object.__setattr__(self, "degree", degree)
@@ -105,7 +112,8 @@ class DCBM:
         Returns
         -------
         scipy.sparse.csr_array, shape (n, n), int8
-            Symmetric, of zeros and ones. Draws n^2 / 2 uniform numbers, 4 million at a time.
+            Symmetric, of zeros and ones, and of -1 where signed. Draws n^2 / 2 uniform numbers,
+            4 million at a time.
 
         Raises
         ------
@@ -127,24 +135,25 @@ class DCBM:
         found = [np.empty((2, 0), dtype=np.int64)]
         for a in range(0, n, step):
             b = min(a + step, n)
-            edge = rng.random((b - a, n - a)) < self.mean(slice(a, b), slice(a, n))
+            edge = rng.random((b - a, n - a)) < np.abs(self.mean(slice(a, b), slice(a, n)))
             i, j = np.nonzero(np.triu(edge))
             found.append(np.stack([i + a, j + a]))
         i, j = np.concatenate(found, axis=1)
         i, j = np.concatenate([i, j[i < j]]), np.concatenate([j, i[i < j]])
-        return sp.csr_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
+        sign = np.where(self.affinity[self.community[i], self.community[j]] < 0, -1, 1)
+        return sp.csr_array((sign.astype(np.int8), (i, j)), shape=(n, n))
 
     def _check_probabilities(self):
         largest = np.zeros(len(self.affinity))
         np.maximum.at(largest, self.community, self.degree)
-        highest = (self.affinity * np.outer(largest, largest)).max()
+        highest = (np.abs(self.affinity) * np.outer(largest, largest)).max()
         if highest > 1 + 1e-12:
             raise ValueError(
                 f"the largest expected entry is {highest:.3g}, above 1: divide degree by {highest**0.5:.3g}"
             )
 
 
-def from_spikes(svd, spike):
+def from_spikes(svd, spike, *, signed=False):
     """Return the DCBM that Theorem 3.4 reads off the spikes of E = U Sigma.
 
     Degrees are the norms of the rows of E divided by the largest, A; the affinity is abs(beta)
@@ -157,6 +166,8 @@ def from_spikes(svd, spike):
         Factorisation of a symmetric matrix.
     spike : array of int, shape (n,)
         Spike of each row, -1 for none, as in ``SpikeCover.spike``.
+    signed : bool, default False
+        Keep the signs of beta. Then ``scale * mean()`` is M-hat itself where spikes are exact.
 
     Returns
     -------
@@ -184,14 +195,15 @@ def from_spikes(svd, spike):
     True
     """
     spike = _checked_spikes(svd, spike)
-    beta = np.abs(signed_affinity(svd, spike))
+    beta = signed_affinity(svd, spike)
     rows = np.flatnonzero(spike >= 0)
     norm = degree_from_norm(svd)[rows]
-    largest, strongest = norm.max(), beta.max()
+    largest, strongest = norm.max(), np.abs(beta).max()
     if largest == 0 or strongest == 0:
         raise ValueError("M-hat is zero on every row that is on a spike: there is nothing to model")
     community = np.unique(spike[rows], return_inverse=True)[1]
-    return DCBM(community, beta / strongest, norm / largest, scale=float(largest**2 * strongest))
+    affinity = (beta if signed else np.abs(beta)) / strongest
+    return DCBM(community, affinity, norm / largest, float(largest**2 * strongest), signed)
 
 
 def signed_affinity(svd, spike):
@@ -400,7 +412,7 @@ def recover(U, n_communities, *, method="spherical", seed=0):
 
 
 def explained(svd, spike, *, max_rows=1000, seed=0):
-    """Return how much of the squared norm of abs(M-hat) on spikes a model of it explains.
+    """Return how much of the squared norm of M-hat on spikes a model of it explains.
 
     Parameters
     ----------
@@ -415,11 +427,13 @@ def explained(svd, spike, *, max_rows=1000, seed=0):
     Returns
     -------
     dict of str to float
-        One minus the squared error's share, for: ``dcbm``, the model of :func:`from_spikes`;
+        One minus the squared error's share. Of abs(M-hat): ``dcbm``, the model of
+        :func:`from_spikes`;
         ``rank``, the best matrix of the same rank as that model (the number of communities, or
         less), which bounds it from above and has no communities; ``sbm``, the mean of each block,
         so communities without degrees; ``shuffled``, the DCBM with communities shuffled among the
-        same rows, so degrees without communities. Allocates about 10 max_rows^2 float64.
+        same rows, so degrees without communities. Of M-hat with its signs: ``signed``, the
+        signed model, at most ``dcbm``. Allocates about 10 max_rows^2 float64.
 
     Raises
     ------
@@ -439,7 +453,8 @@ def explained(svd, spike, *, max_rows=1000, seed=0):
     rows = np.flatnonzero(spike >= 0)
     if len(rows) > max_rows:
         rows = np.sort(rng.choice(rows, max_rows, replace=False))
-    target = np.abs(svd.reconstruct(rows, rows))
+    signed = svd.reconstruct(rows, rows)
+    target = np.abs(signed)
     shuffled = rng.permutation(spike[rows])
     fitted = {}
     for name, labels in (("dcbm", spike[rows]), ("shuffled", shuffled)):
@@ -448,6 +463,8 @@ def explained(svd, spike, *, max_rows=1000, seed=0):
         model = from_spikes(svd, sampled)
         fitted[name] = model.scale * model.mean()
         if name == "dcbm":
+            mean = from_spikes(svd, sampled, signed=True)
+            signed_error = np.sum((signed - mean.scale * mean.mean()) ** 2)
             member = normalize(np.eye(len(model.affinity))[model.community], norm="l1", axis=0)
             rank = np.linalg.matrix_rank(model.affinity)
     within = np.unique(spike[rows], return_inverse=True)[1]
@@ -455,7 +472,8 @@ def explained(svd, spike, *, max_rows=1000, seed=0):
     total = np.sum(target**2)
     found = {name: float(1 - np.sum((target - fit) ** 2) / total) for name, fit in fitted.items()}
     energy = np.sort(np.linalg.eigvalsh(target) ** 2)[::-1]
-    return {**found, "rank": float(energy[:rank].sum() / energy.sum())}
+    found["rank"] = float(energy[:rank].sum() / energy.sum())
+    return {**found, "signed": float(1 - signed_error / total)}
 
 
 def agreement(spike, labels, *, n_permutations=99, seed=0):
@@ -514,7 +532,7 @@ def agreement(spike, labels, *, n_permutations=99, seed=0):
     }
 
 
-def _checked_model(community, affinity, degree):
+def _checked_model(community, affinity, degree, lowest):
     community = np.asarray(community)
     affinity = np.asarray(affinity, dtype=np.float64)
     degree = np.asarray(degree, dtype=np.float64)
@@ -530,9 +548,10 @@ def _checked_model(community, affinity, degree):
     bad = community[(community < 0) | (community >= len(affinity))]
     if len(bad):
         raise ValueError(f"community {bad[0]} is not among the affinity's 0 to {len(affinity) - 1}")
-    if not ((affinity >= 0) & (affinity <= 1)).all():
-        worst = affinity[~((affinity >= 0) & (affinity <= 1))][0]
-        raise ValueError(f"affinity must be between 0 and 1, got {worst}; move a factor into degree")
+    if not ((affinity >= lowest) & (affinity <= 1)).all():
+        worst = affinity[~((affinity >= lowest) & (affinity <= 1))][0]
+        remedy = "pass signed=True" if lowest == 0 and -1 <= worst < 0 else "move a factor into degree"
+        raise ValueError(f"affinity must be between {lowest} and 1, got {worst}; {remedy}")
     if np.abs(affinity - affinity.T).max() > 1e-12:
         raise ValueError("affinity is not symmetric; use (B + B.T) / 2")
     if not (np.isfinite(degree) & (degree >= 0)).all():

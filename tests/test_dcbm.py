@@ -82,6 +82,29 @@ def test_bad_models(change, message):
         DCBM(**{**TWO, **change})
 
 
+def test_a_signed_model_draws_avoidances_and_an_unsigned_one_names_the_way():
+    signed = dict(affinity=[[1.0, -0.8], [-0.8, 0.5]], community=[0, 1, 0], degree=[1.0, 0.5, 0.2])
+    model = DCBM(**signed, signed=True)
+    assert model.mean()[0, 1] == pytest.approx(-0.4, rel=1e-15)
+    n_samples = 2000
+    drawn = [model.sample(seed=s).toarray() for s in range(n_samples)]
+    assert {int(v) for A in drawn for v in np.unique(A)} == {-1, 0, 1}
+    assert all((A == A.T).all() and (A[0, 1] <= 0) and (A[0, 2] >= 0) for A in drawn)
+    assert np.mean([A[0, 1] for A in drawn]) == pytest.approx(-0.4, abs=5 * (0.24 / n_samples) ** 0.5)
+    # without avoidances it draws what the plain model draws
+    np.testing.assert_array_equal(
+        DCBM(**TWO, signed=True).sample(3).toarray(), DCBM(**TWO).sample(3).toarray()
+    )
+    with pytest.raises(ValueError, match=r"got -0\.8; pass signed=True"):
+        DCBM(**signed)
+    with pytest.raises(ValueError, match=r"between -1 and 1, got -1\.5; move a factor"):
+        DCBM(**{**signed, "affinity": [[1.0, -1.5], [-1.5, 0.5]]}, signed=True)
+    with pytest.raises(ValueError, match=r"largest expected entry is 1\.6, above 1"):
+        DCBM(
+            **{**signed, "degree": [2.0, 1.0, 0.5], "affinity": [[0.1, -0.8], [-0.8, 0.5]]}, signed=True
+        ).sample()
+
+
 def test_expected_entries_above_one_cannot_be_sampled():
     model = DCBM([0, 0, 1], [[0.5, 0], [0, 0.1]], [2, 1, 2])
     with pytest.raises(ValueError, match="largest expected entry is 2, above 1"):
@@ -112,6 +135,9 @@ def test_theorem_holds_with_negative_eigenvalues_and_negative_blocks():
     np.testing.assert_allclose(model.scale * model.mean(), np.abs(M[np.ix_(on, on)]), rtol=1e-11)
     beta = dcbm.signed_affinity(svd, spike)
     assert (beta < 0).any()
+    signed_model = dcbm.from_spikes(svd, spike, signed=True)
+    np.testing.assert_allclose(signed_model.scale * signed_model.mean(), M[np.ix_(on, on)], rtol=1e-11)
+    np.testing.assert_array_equal(np.abs(signed_model.affinity), model.affinity)
     norm = dcbm.degree_from_norm(svd)[on]
     signed = np.outer(norm, norm) * beta[np.ix_(spike[on], spike[on])]
     np.testing.assert_allclose(signed, M[np.ix_(on, on)], rtol=1e-11)
@@ -277,6 +303,26 @@ def test_explained_counted_by_hand():
             block[where] = target[where].mean()
     assert found["sbm"] == pytest.approx(1 - ((target - block) ** 2).sum() / (target**2).sum(), abs=1e-12)
     assert found["shuffled"] < found["sbm"] < found["dcbm"] < found["rank"] < 1
+
+
+def test_the_sign_costs_four_times_what_has_the_wrong_one():
+    # abs(M-hat) against abs(model) differs from M-hat against model only where the signs differ
+    M, spike = dcbm.planted_spikes(sizes=(12, 9, 7), n_off=5, noise=3.0, seed=3)
+    svd = truncated_svd(M, f=8)
+    found = dcbm.explained(svd, spike)
+    on = np.flatnonzero(spike >= 0)
+    norm, beta = dcbm.degree_from_norm(svd)[on], dcbm.signed_affinity(svd, spike)
+    wrong = total = 0.0
+    for i in range(28):
+        for j in range(28):
+            entry = float(svd.reconstruct(on[[i]], on[[j]])[0, 0])
+            fit = norm[i] * norm[j] * beta[spike[on[i]], spike[on[j]]]
+            total += entry**2
+            wrong += abs(entry * fit) if entry * fit < 0 else 0.0
+    assert wrong > 0
+    assert found["dcbm"] - found["signed"] == pytest.approx(4 * wrong / total, rel=1e-9)
+    exact, labels = signed_matrix()
+    assert dcbm.explained(truncated_svd(exact, f=3), labels)["signed"] == pytest.approx(1)
 
 
 def test_explained_on_a_sample_is_seeded_and_exact_spikes_stay_exact():
