@@ -658,8 +658,8 @@ def fit_stretch(runs, *, n_resamples=1000, seed=0, cos_theta=0.9, rho=0.5):
 
     Examples
     --------
-    >>> fit = fit_stretch(planted_runs([5], [4], [12, 16, 24, 32], n_items=300))
-    >>> 0.8 < fit["stretch"] < 1.2
+    >>> fit = fit_stretch(planted_runs([5, 10], [4], [12, 16, 24, 32], n_items=300))
+    >>> 0.7 < fit["low"] <= fit["stretch"] <= fit["high"] < 1.5
     True
     """
     grid = np.exp(np.arange(np.log(0.5), np.log(4), 0.01))
