@@ -11,8 +11,9 @@ for the query, by row, the lower first. So rounding never decides, and items on 
 are ties for the cosine. A row of zero norm has cosine 0 with everything.
 
 Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise between its two
-similarities; :func:`hide_one` and :func:`evaluate` tell what lists are worth; :func:`knee` chooses
-a truncation rank from Spk.
+similarities; :func:`limit_per_spike` and :func:`own_spike_first` rank again with spikes in mind;
+:func:`hide_one`, :func:`evaluate`, :func:`k_occurrence` and :func:`paired_interval` tell what lists are
+worth; :func:`knee` chooses a truncation rank from Spk.
 """
 
 import math
@@ -152,6 +153,86 @@ def temper_norms(E, gamma):
     return E * factor[:, None]
 
 
+def limit_per_spike(lists, spike, k, *, per_spike=1):
+    """Let each spike have at most so many places, first come first served.
+
+    Parameters
+    ----------
+    lists : array of int, shape (q, depth)
+        Items by decreasing score, more than are needed.
+    spike : array of int, shape (n,)
+        Spike of each item, -1 for none; an item on no spike is never held back.
+    k : int
+        Items to keep, 1 to depth.
+    per_spike : int, default 1
+        Places for each spike, at least 1.
+
+    Returns
+    -------
+    numpy.ndarray, shape (q, k), int64
+        The items within the limit, in their order; where they are fewer than k, those held back
+        follow in theirs.
+
+    Raises
+    ------
+    ValueError
+        If `k` or `per_spike` is out of range.
+
+    Examples
+    --------
+    >>> limit_per_spike([[0, 1, 2, 3, 4]], [7, 7, 7, 8, -1], 4)
+    array([[0, 3, 4, 1]])
+    """
+    lists, spike = _checked_lists(lists, k), np.asarray(spike)
+    if per_spike < 1:
+        raise ValueError(f"per_spike must be at least 1, got {per_spike}")
+    of = spike[lists]
+    together = np.argsort(of, axis=1, kind="stable")
+    grouped = np.take_along_axis(of, together, axis=1)
+    at = np.broadcast_to(np.arange(lists.shape[1]), of.shape)
+    starts = np.where(grouped != np.roll(grouped, 1, axis=1), at, 0)
+    place = np.empty(of.shape, dtype=np.int64)  # among the items of its spike in the list
+    np.put_along_axis(place, together, at - np.maximum.accumulate(starts, axis=1), axis=1)
+    return _first(lists, (place >= per_spike) & (of >= 0), k)
+
+
+def own_spike_first(lists, queries, spike, k):
+    """Move the items on the query's own spike to the front, both parts in their order.
+
+    Parameters
+    ----------
+    lists : array of int, shape (q, depth)
+        Items by decreasing score, more than are needed.
+    queries : array of int, shape (q,)
+        The item that each list is for; one on no spike keeps its list.
+    spike : array of int, shape (n,)
+        Spike of each item, -1 for none.
+    k : int
+        Items to keep, 1 to depth.
+
+    Returns
+    -------
+    numpy.ndarray, shape (q, k), int64
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match or `k` is out of range.
+
+    Examples
+    --------
+    >>> own_spike_first([[0, 1, 2], [0, 1, 2]], [3, 4], [7, 8, 7, 7, -1], 3)
+    array([[0, 2, 1],
+           [0, 1, 2]])
+    """
+    lists, spike = _checked_lists(lists, k), np.asarray(spike)
+    queries = np.asarray(queries)
+    if queries.shape != (len(lists),):
+        raise ValueError(f"there are {len(lists)} lists for queries of shape {queries.shape}")
+    own = spike[queries][:, None]
+    return _first(lists, (spike[lists] != own) | (own < 0), k)
+
+
 def hide_one(X, *, min_size=3, seed=0):
     """Hide one item of each context, and pick another of its items to ask with.
 
@@ -274,6 +355,101 @@ def evaluate(lists, queries, hidden, *, popularity, cover):
         "opens_with_peak": _share(lists[asked, 0] == cover.peaks[cover.spike[asked]]),
         "crosses": _share((listed != own)[listed >= 0]),
     }
+
+
+def k_occurrence(lists, n_items):
+    """Count the lists that each item is in, N_k of Radovanovic et al.
+
+    Its mean is k where all items have a list; its skewness (:func:`scipy.stats.skew`) measures
+    hubness: 0 where all items are listed alike, large where a few hubs fill the lists.
+
+    Parameters
+    ----------
+    lists : array of int, shape (q, k)
+        Items listed, as from :func:`top_k`; distinct within a list.
+    n_items : int
+        Items that there are.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_items,), int64
+
+    Raises
+    ------
+    ValueError
+        If a list holds an item that is not in 0 to n_items - 1.
+
+    References
+    ----------
+    Radovanovic, Nanopoulos, Ivanovic (2010), "Hubs in Space: Popular Nearest Neighbors in
+    High-Dimensional Data", JMLR 11:2487.
+
+    Examples
+    --------
+    >>> k_occurrence([[1, 2], [0, 2], [0, 1], [2, 1]], 4)
+    array([2, 3, 3, 0])
+    """
+    lists = np.asarray(lists)
+    if lists.size and not 0 <= lists.min() <= lists.max() < n_items:
+        raise ValueError(f"lists hold items {lists.min()} to {lists.max()}, beyond 0 to {n_items - 1}")
+    return np.bincount(lists.ravel(), minlength=n_items)
+
+
+def paired_interval(values, others, *, level=0.95, n_resamples=1000, seed=0):
+    """Bootstrap the mean difference of two measurements of the same tests.
+
+    Tests are drawn with replacement, both measurements of a test together, so that what makes
+    a test easy or hard for both does not widen the interval.
+
+    Parameters
+    ----------
+    values, others : array, shape (n_tests,)
+        Measurements of each test by two methods.
+    level : float, default 0.95
+        Coverage of the interval, between 0 and 1.
+    n_resamples : int, default 1000
+        Bootstrap resamples, at least 1.
+    seed : int, default 0
+
+    Returns
+    -------
+    difference, low, high : float
+        Mean of ``values - others``, and percentiles of its resamples. Works in 32 MB, or in
+        16 bytes a test.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in shape, there is no test, or an option is out of range.
+
+    References
+    ----------
+    Efron, Tibshirani (1993), "An Introduction to the Bootstrap", section 13.3.
+
+    Examples
+    --------
+    >>> paired_interval([1, 1, 0, 1], [0, 0, 0, 0])
+    (0.75, 0.25, 1.0)
+    """
+    values, others = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if values.shape != others.shape or values.ndim != 1 or len(values) == 0:
+        raise ValueError(
+            f"values and others must be equally long lists of tests, got {values.shape} and {others.shape}"
+        )
+    if not 0 < level < 1 or n_resamples < 1:
+        raise ValueError(
+            f"level must be between 0 and 1 and n_resamples at least 1, got {level} and {n_resamples}"
+        )
+    difference = values - others
+    n = len(difference)
+    rng = np.random.default_rng(seed)
+    step = max(1, 2**21 // n)
+    means = [
+        difference[rng.integers(n, size=(min(step, n_resamples - a), n))].mean(axis=1)
+        for a in range(0, n_resamples, step)
+    ]
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
+    return float(difference.mean()), float(low), float(high)
 
 
 def knee(f, peaks):
@@ -448,6 +624,19 @@ class _Held:
             kept.append(part)
         kept = np.concatenate(kept)
         self.query, self.at, self.upper = self.query[kept], self.at[kept], self.upper[kept]
+
+
+def _checked_lists(lists, k):
+    lists = np.asarray(lists)
+    if lists.ndim != 2 or not 1 <= k <= lists.shape[1]:
+        raise ValueError(f"k must be between 1 and the length of the lists, shape {lists.shape}, got {k}")
+    return lists.astype(np.int64)
+
+
+def _first(lists, later, k):
+    """The first k of each list once the items marked `later` are moved to its end."""
+    order = np.argsort(later, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(lists, order, axis=1)
 
 
 def _share(mask):

@@ -299,3 +299,106 @@ def test_knee():
 def test_bad_knees(f, peaks, message):
     with pytest.raises(ValueError, match=message):
         retrieval.knee(f, peaks)
+
+
+def walk(lists, spike, k, allowed):
+    """Fill each list one item at a time; `allowed(query number, spike, counts)` says who may come in."""
+    result = []
+    for q, row in enumerate(lists):
+        taken, held, counts = [], [], {}
+        for item in row:
+            if allowed(q, spike[item], counts):
+                taken.append(item)
+                counts[spike[item]] = counts.get(spike[item], 0) + 1
+            else:
+                held.append(item)
+        result.append((taken + held)[:k])
+    return np.array(result)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    spike=st.lists(st.integers(-1, 3), min_size=6, max_size=6),
+    orders=st.lists(st.permutations(range(6)), min_size=1, max_size=4),
+    k=st.integers(1, 6),
+    per_spike=st.integers(1, 3),
+)
+def test_ranking_again_with_spikes_in_mind(spike, orders, k, per_spike):
+    limited = retrieval.limit_per_spike(orders, spike, k, per_spike=per_spike)
+    expected = walk(orders, spike, k, lambda q, s, counts: s < 0 or counts.get(s, 0) < per_spike)
+    np.testing.assert_array_equal(limited, expected)
+    queries = [order[0] for order in orders]
+    first = retrieval.own_spike_first(orders, queries, spike, k)
+    expected = walk(orders, spike, k, lambda q, s, counts: s == spike[queries[q]] >= 0)
+    np.testing.assert_array_equal(first, expected)
+
+
+def test_one_place_per_spike_shows_every_spike_in_reach():
+    spike = np.repeat(np.arange(5), 4)
+    lists = np.tile(np.arange(20), (3, 1))
+    shown = retrieval.limit_per_spike(lists, spike, 5)
+    assert (np.sort(spike[shown], axis=1) == np.arange(5)).all()
+    none = np.full(20, -1)
+    np.testing.assert_array_equal(retrieval.limit_per_spike(lists, none, 7), lists[:, :7])
+    np.testing.assert_array_equal(retrieval.own_spike_first(lists, [0, 9, 19], none, 7), lists[:, :7])
+
+
+def test_bad_ranking_again():
+    for k in (0, 4):
+        with pytest.raises(ValueError, match=f"got {k}"):
+            retrieval.limit_per_spike([[0, 1, 2]], [0, 0, 1], k)
+        with pytest.raises(ValueError, match=f"got {k}"):
+            retrieval.own_spike_first([[0, 1, 2]], [0], [0, 0, 1], k)
+    with pytest.raises(ValueError, match="per_spike must be at least 1, got 0"):
+        retrieval.limit_per_spike([[0, 1, 2]], [0, 0, 1], 1, per_spike=0)
+    with pytest.raises(ValueError, match="1 lists for queries"):
+        retrieval.own_spike_first([[0, 1, 2]], [0, 1], [0, 0, 1], 1)
+
+
+def test_k_occurrence_counts_lists():
+    lists = np.array([[1, 2], [2, 3], [2, 1], [2, 0]])
+    expected = [sum(item in row for row in lists.tolist()) for item in range(6)]
+    np.testing.assert_array_equal(retrieval.k_occurrence(lists, 6), expected)
+    ring = np.array([[1, 2], [2, 3], [3, 0], [0, 1]])
+    assert (retrieval.k_occurrence(ring, 4) == 2).all()
+    with pytest.raises(ValueError, match="items 0 to 3, beyond 0 to 2"):
+        retrieval.k_occurrence(ring, 3)
+    assert retrieval.k_occurrence(np.empty((0, 3), int), 2).tolist() == [0, 0]
+
+
+def test_paired_interval_of_equal_and_of_shifted_measurements():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(0, 10, 400)
+    assert retrieval.paired_interval(hard, hard) == (0.0, 0.0, 0.0)
+    # the same shift in every test is certain, however much the tests differ
+    assert retrieval.paired_interval(hard + 0.5, hard) == pytest.approx((0.5, 0.5, 0.5))
+    difference, low, high = retrieval.paired_interval(hard + rng.normal(1, 2, 400), hard, seed=1)
+    # the normal interval: 1.96 standard errors of 0.1
+    assert low == pytest.approx(difference - 0.196, abs=0.04)
+    assert high == pytest.approx(difference + 0.196, abs=0.04)
+    assert retrieval.paired_interval(hard, -hard, seed=1) == retrieval.paired_interval(hard, -hard, seed=1)
+
+
+def test_paired_interval_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for draw in range(200):
+        _, low, high = retrieval.paired_interval(
+            rng.random(60) < 0.5, rng.random(60) < 0.3, level=0.9, n_resamples=300, seed=draw
+        )
+        hits += low <= 0.2 <= high
+    assert 0.82 < hits / 200 < 0.97
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(others=[1.0]), "equally long"),
+        (dict(values=[], others=[]), "equally long"),
+        (dict(level=1.0), "got 1.0 and"),
+        (dict(n_resamples=0), "and 0"),
+    ],
+)
+def test_bad_intervals(change, message):
+    with pytest.raises(ValueError, match=message):
+        retrieval.paired_interval(**{"values": [1.0, 2.0], "others": [0.0, 0.0], **change})
