@@ -206,3 +206,36 @@ def test_a_named_repository_turns_on_the_launch_buttons(tmp_path):
         colab = "https://colab.research.google.com/github/someone/a-book/blob/trunk/"
         expected = {f"{binder}{chapter}.ipynb", f"{colab}{chapter}.ipynb", repository}
         assert links == (expected if repository else set())
+
+
+def test_a_claim_named_in_a_chapter_links_to_its_verdict(pages):
+    for page in [p for f, p in pages.items() if f.parent.name == "notebooks"]:
+        article = page.find("article")
+        named = [a for a in article.find_all("a", class_="internal") if "#claim-" in a["href"]]
+        assert all(a["href"].endswith(f"claims.html#claim-{a.get_text().lower()}") for a in named)
+        bare = [
+            text
+            for text in article.find_all(string=re.compile(r"\bclaims? [PNAD]\d"))
+            if not text.find_parent(["h1", "h2", "h3", "figcaption", "pre"])
+        ]
+        assert named and bare == []
+
+
+def test_every_claim_says_where_it_was_tested(pages):
+    rows = pages[HTML / "book" / "claims.html"].select("table.claims tbody tr")
+    assert all(row.find("td")["id"] == f"claim-{row.find('td').get_text(strip=True).lower()}" for row in rows)
+    cells = [row.find_all("td") for row in rows]
+    tested = [cell for cell in cells if not cell[4].get_text().startswith("open")]
+    assert [cell[0].get_text() for cell in tested if not cell[2].find("a", href=True)] == []
+
+
+def test_the_first_use_of_a_word_links_to_the_glossary(pages):
+    glossary = {dt["id"] for dt in pages[HTML / "book" / "notation.html"].select("dl.glossary dt")}
+    linked = set()
+    for file, page in pages.items():
+        if file.parent.name == "notebooks":
+            words = [urlsplit(a["href"]).fragment for a in page.select("article a[href*='#term-']")]
+            assert {"term-PPMI", "term-spike", "term-embedding"} & set(words), file.name
+            assert len(words) == len(set(words))
+            linked |= set(words)
+    assert linked == glossary, "a word that no chapter uses"

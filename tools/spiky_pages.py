@@ -2,7 +2,8 @@
 
 - ``{{ chapters }}`` and ``{{ status }}`` are tables of the chapters, from the table of contents,
   the stored notebooks and book/status.json.
-- Every glued number links to the cell that recorded it.
+- Every glued number links to the cell that recorded it, every claim named in a chapter to its verdict, and the
+  first use of a word of the glossary in a chapter to its definition.
 - Every entry of the library reference names the chapters that use it.
 - `BOOK_REPOSITORY` (https://github.com/owner/name) and `BOOK_BRANCH` turn on the buttons that launch a
   chapter on Binder and Colab, and the links to the repository.
@@ -22,11 +23,16 @@ from myst_nb.ext.glue.roles import PasteTextRole
 from sphinx import addnodes
 from sphinx.util.nodes import make_refnode
 
+CLAIMS = "book/claims"
+
 
 def setup(app):
     app.connect("config-inited", _configure)
     app.connect("doctree-read", _name_cells)
+    app.connect("doctree-read", _name_claims)
+    app.connect("doctree-read", _link_words)
     app.connect("missing-reference", _link_number)
+    app.connect("missing-reference", _link_claim)
     app.connect("autodoc-process-docstring", _tell_uses, priority=600)  # after napoleon
     app.add_role_to_domain("glue", "text", GluedNumber(), override=True)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -176,6 +182,79 @@ def _glued(file):
         for output in cell.get("outputs", [])
         if "scrapbook" in output.get("metadata", {})
     }
+
+
+def _name_claims(app, doctree):
+    """Give each row of the claims page an anchor, ``claim-p7``."""
+    if app.env.docname == CLAIMS:
+        ids = _claims(Path(app.srcdir))
+        for entry in doctree.findall(nodes.entry):
+            if entry.astext() in ids:
+                entry["ids"].append(f"claim-{entry.astext().lower()}")
+
+
+def _link_words(app, doctree):
+    """Link the claims that a chapter names, and its first use of each word of the glossary."""
+    docname = app.env.docname
+    if not docname.startswith("notebooks/"):
+        return
+    source = Path(app.srcdir)
+    targets = {("claim", claim): re.compile(rf"\b{claim}\b") for claim in _claims(source)}
+    targets |= {("term", term): _word(term) for term in _glossary(source)}
+    prose = (nodes.paragraph, nodes.emphasis, nodes.strong, nodes.inline)
+    outside = (nodes.reference, addnodes.pending_xref, nodes.title, nodes.caption, nodes.literal, nodes.math)
+    for text in list(doctree.findall(nodes.Text)):
+        parents = list(_parents(text))
+        if isinstance(text.parent, prose) and not any(isinstance(p, outside) for p in parents):
+            _link_text(text, targets, docname)
+
+
+def _link_text(text, targets, docname):
+    told, made, rest = text.astext(), [], 0
+    found = [(match, target) for target, pattern in targets.items() for match in pattern.finditer(told)]
+    for match, (kind, name) in sorted(found, key=lambda f: (f[0].start(), -f[0].end())):
+        if match.start() < rest or (kind, name) not in targets:
+            continue
+        link = addnodes.pending_xref("", reftype=kind, reftarget=name, refexplicit=True, refdoc=docname)
+        link["refdomain"] = "std" if kind == "term" else ""
+        link += nodes.inline("", match[0])
+        made += [nodes.Text(told[rest : match.start()]), link]
+        rest = match.end()
+        if kind == "term":
+            del targets[kind, name]
+    if made:
+        text.parent.replace(text, [node for node in [*made, nodes.Text(told[rest:])] if node.astext()])
+
+
+def _link_claim(app, env, node, claim):
+    if node["reftype"] != "claim":
+        return None
+    name = node["reftarget"]
+    return make_refnode(
+        app.builder, node["refdoc"], CLAIMS, f"claim-{name.lower()}", claim, f"verdict on {name}"
+    )
+
+
+@cache
+def _claims(source):
+    return set(re.findall(r"^\* - ([A-Z]\d+)$", (source / f"{CLAIMS}.md").read_text(encoding="utf-8"), re.M))
+
+
+@cache
+def _glossary(source):
+    text = (source / "book" / "notation.md").read_text(encoding="utf-8")
+    return re.findall(r"^(\S.*)$", re.search(r"```\{glossary\}\n(.*?)```", text, re.S)[1], re.M)
+
+
+def _word(term):
+    """A term in the singular or plural; a lower-case one also at the beginning of a sentence."""
+    first = f"[{term[0]}{term[0].upper()}]"
+    return re.compile(rf"(?<![\w@-]){first}{re.escape(term[1:])}s?(?![\w-])")
+
+
+def _parents(node):
+    while node := node.parent:
+        yield node
 
 
 def _tell_uses(app, what, name, obj, options, lines):
