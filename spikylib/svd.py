@@ -7,16 +7,20 @@ M is symmetric, so its singular triplets come from the eigenpairs of largest mag
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 _DENSE_UP_TO = 1000  # rows; below this a full eigendecomposition takes well under a second
 _BLOCK = 8  # columns multiplied at a time: wide enough for cache, narrow enough to converge
+_CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
 _MAX_RESTARTS = 200
 _ROUNDING = 1e-14  # a residual, as a share of sigma_1, below which rounding decides
+_SINGLE = 1e-5  # a tolerance that products in single precision keep with room to spare
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,16 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
         comparison, its residuals are typically some percent of the largest singular value.
     tol : float, default 1e-10
         Largest residual allowed, as a share of the largest singular value ("exact" only).
-        Raise it to trade accuracy for speed; below about 1e-13 rounding gets in the way.
+        Raise it to trade accuracy for speed: from 1e-5 on, M is multiplied in single
+        precision. Below about 1e-13 rounding gets in the way.
     seed : int, default 0
         Seed of the starting vector, or of the random projection.
 
     Returns
     -------
     TruncatedSVD
-        Beside M, allocates about 5 n f float64 while it runs, and 2 n f for what it returns.
+        2 n f float64. While it runs, beside M, 3 n f of them and little more; from `tol` 1e-5
+        on, 4 bytes per entry of M as well.
 
     Raises
     ------
@@ -121,18 +127,26 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
     if not 1 <= f <= n:
         raise ValueError(f"f must be between 1 and the {n} rows of M, got {f}")
     if solver == "exact":
-        P, d = _eigenpairs(M, f, tol, seed)
-        U, s, V = P, np.abs(d), P * np.where(d < 0, -1.0, 1.0)
+        U, d = _eigenpairs(M, f, tol, seed)
+        s, V = np.abs(d), U.copy()
+        V *= np.where(d < 0, -1.0, 1.0)
     elif solver == "randomized":
         from sklearn.utils.extmath import randomized_svd
 
         U, s, Vt = randomized_svd(M, f, random_state=seed)
-        V = Vt.T
+        V = np.ascontiguousarray(Vt.T)
     else:
         raise ValueError(f'solver must be "exact" or "randomized", got {solver!r}')
     sign = _signs(U)
-    U, V = U * sign, V * sign
-    return TruncatedSVD(U, s, V, _residuals(M, U, s, V))
+    U *= sign
+    V *= sign
+    residuals = _residuals(M, U, s, V)
+    if solver == "exact" and residuals.max() > tol * s[0]:
+        raise ArithmeticError(
+            f"residual {residuals.max() / s[0]:.1e} of the largest singular value, above tol={tol:.1e}; "
+            "raise tol or lower f"
+        )
+    return TruncatedSVD(U, s, V, residuals)
 
 
 def _checked(M):
@@ -143,12 +157,18 @@ def _checked(M):
     M = sp.csr_array(M, dtype=np.float64)
     if not np.isfinite(M.data).all():
         raise ValueError("M holds NaN or infinity")
-    largest = abs(M).max()
-    if largest == 0:
+    if not M.data.any():
         raise ValueError("M is zero everywhere: it has no direction to embed")
-    if abs(M - M.T).max() > 1e-12 * largest:
+    if not _is_symmetric(M):
         raise ValueError("M is not symmetric; use ppmi_matrix, or M @ M.T, or (M + M.T) / 2")
     return M
+
+
+def _is_symmetric(M):
+    """Whether M z = M' z, to rounding, for a random z: neither M' nor M - M' is formed."""
+    z = np.random.default_rng(0).uniform(1, 2, M.shape[0])
+    largest = max(M.data.max(), -M.data.min())
+    return bool((np.abs(M @ z - M.T @ z) <= 1e-12 * largest * np.diff(M.indptr)).all())
 
 
 def _eigenpairs(M, f, tol, seed):
@@ -158,89 +178,117 @@ def _eigenpairs(M, f, tol, seed):
         d, P = scipy.linalg.eigh(M.toarray())
         order = _by_magnitude(d)[:f]
         return P[:, order], d[order]
-    d, P = _block_lanczos(M, f, max(tol, _ROUNDING) / 2, np.random.default_rng(seed))
-    worst = _residuals(M, P, d, P).max() / abs(d[0])
-    if worst > tol:
-        raise ArithmeticError(
-            f"residual {worst:.1e} of the largest singular value, above tol={tol:.1e}; raise tol or lower f"
-        )
+    if tol >= _SINGLE:
+        M = M.astype(np.float32)
+    # the threads are ours, over blocks of rows: those of the matrix product would fight with them
+    with threadpool_limits(1), ThreadPoolExecutor(_threads()) as pool:
+        product = _product(M, pool)
+        d, P = _block_lanczos(product, n, f, max(tol, _ROUNDING) / 2, np.random.default_rng(seed), pool)
     return P, d
 
 
-def _block_lanczos(M, f, tol, rng):
-    """Thick-restart block Lanczos with full reorthogonalisation.
+def _block_lanczos(product, n, f, tol, rng, pool):
+    """Thick-restart block Lanczos with full reorthogonalisation; `product` gives M X.
 
     The basis V grows by blocks until it has `size` columns; H = V' M V is then decomposed. The
     residual of a Ritz vector V y is that of the last block, R y[-b:], so it costs nothing to
     know. Unless the f leading ones are small, V shrinks to its leading Ritz vectors and grows
     again. Blocks make every step a matrix product, and find repeated eigenvalues.
     """
-    n, b = M.shape[0], _BLOCK
+    b = _BLOCK
     size = -(-(2 * f + 2 * b) // b) * b
-    V = np.empty((n, size + b), order="F")
+    V = np.empty((n, size + b))
     H = np.zeros((size, size))
     V[:, :b] = np.linalg.qr(rng.standard_normal((n, b)))[0]
     start = 0
-    multiply = _threaded_product(M)
-    for _ in range(_MAX_RESTARTS):
-        for j in range(start, size, b):
-            basis = V[:, : j + b]
-            W, overlap = _orthogonalise(multiply(np.ascontiguousarray(V[:, j : j + b])), basis)
-            V[:, j + b : j + 2 * b], R = _orthonormal(W, basis)
-            H[: j + b, j : j + b] = overlap
-            H[j : j + b, : j + b] = overlap.T
-        d, Y = np.linalg.eigh((H + H.T) / 2)
-        order = _by_magnitude(d)
-        d, Y = d[order], Y[:, order]
-        if (np.linalg.norm(R @ Y[-b:, :f], axis=0) <= tol * abs(d[0])).all():
-            break
-        start = (f + (size - f) // 2) // b * b
-        _in_place_product(V, Y[:, :start])
-        V[:, start : start + b] = V[:, size:]
-        H[:] = 0
-        np.fill_diagonal(H[:start, :start], d[:start])
-    _in_place_product(V, Y[:, :f])
+    with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
+        for _ in range(_MAX_RESTARTS):
+            for j in range(start, size, b):
+                W = product(V[:, j : j + b])
+                # M times a block lies in the span of it, its two neighbours and, right after a
+                # restart, of all before: take that out first, and then what rounding left
+                near = V[:, 0 if j == start else j - b : j + b]
+                overlap = np.zeros((j + b, b))
+                overlap[-near.shape[1] :] = _project_out(W, near, pool)
+                overlap += _project_out(W, V[:, : j + b], pool)
+                V[:, j + b : j + 2 * b], R = _orthonormal(W, V[:, : j + b], pool)
+                H[: j + b, j : j + b] = overlap
+                H[j : j + b, : j + b] = overlap.T
+            d, Y = np.linalg.eigh((H + H.T) / 2)
+            order = _by_magnitude(d)
+            d, Y = d[order], Y[:, order]
+            converged = np.linalg.norm(R @ Y[-b:, :f], axis=0) <= tol * abs(d[0])
+            bar.update(np.count_nonzero(converged) - bar.n)
+            if converged.all():
+                break
+            start = (f + (size - f) // 2) // b * b
+            _rotate(V, Y[:, :start], pool)
+            V[:, start : start + b] = V[:, size:]
+            H[:] = 0
+            np.fill_diagonal(H[:start, :start], d[:start])
+    _rotate(V, Y[:, :f], pool)
     return d[:f], V[:, :f].copy()
 
 
-def _orthogonalise(W, basis):
-    """W without its part in the span of the basis, twice is enough; and its coordinates there."""
-    first = basis.T @ W
-    W = W - basis @ first
-    second = basis.T @ W
-    return W - basis @ second, first + second
+def _project_out(W, basis, pool):
+    """Take from W, in place, its part in the span of the basis; return its coordinates there."""
+    coordinates = sum(_by_rows(lambda rows: basis[rows].T @ W[rows], len(W), pool))
+
+    def subtract(rows):
+        W[rows] -= basis[rows] @ coordinates
+
+    _by_rows(subtract, len(W), pool)
+    return coordinates
 
 
-def _orthonormal(W, basis):
+def _orthonormal(W, basis, pool):
     """QR of W; where W has lost rank, directions that are orthogonal to the basis as well."""
     Q, R = np.linalg.qr(W)
     diagonal = np.abs(np.diag(R))
     if diagonal.min() <= 1e-8 * diagonal.max():
-        Q, again = np.linalg.qr(_orthogonalise(Q, basis)[0])
+        for _ in range(2):
+            _project_out(Q, basis, pool)
+        Q, again = np.linalg.qr(Q)
         R = again @ R
     return Q, R
 
 
-def _in_place_product(V, Y):
-    """Replace the leading columns of V by V Y, a block of rows at a time."""
-    for a in range(0, len(V), 16384):
-        V[a : a + 16384, : Y.shape[1]] = V[a : a + 16384, : Y.shape[0]] @ Y
+def _rotate(V, Y, pool):
+    """Replace the leading columns of V by V Y."""
+
+    def replace(rows):
+        V[rows, : Y.shape[1]] = V[rows, : Y.shape[0]] @ Y
+
+    _by_rows(replace, len(V), pool)
 
 
-def _threaded_product(M):
-    """A function X -> M X that keeps every core busy; each thread has rows of equal weight."""
-    n, workers = M.shape[0], os.cpu_count() or 1
-    inner = np.searchsorted(M.indptr, np.linspace(0, M.nnz, workers + 1)[1:-1])
-    edges = np.unique([0, *inner, n])
+def _by_rows(function, n, pool):
+    """What a function returns for each chunk of n rows; every thread has a stretch of chunks."""
+    edges = np.linspace(0, n, _threads() + 1).astype(int)
+
+    def stretch(a, b):
+        return [function(slice(k, min(k + _CHUNK, b))) for k in range(a, b, _CHUNK)]
+
+    return list(chain.from_iterable(pool.map(stretch, edges[:-1], edges[1:])))
+
+
+def _threads():
+    return os.cpu_count() or 1
+
+
+def _product(M, pool):
+    """A function X -> M X that keeps every thread busy; each has rows of equal weight."""
+    n = M.shape[0]
+    inner = np.searchsorted(M.indptr, np.linspace(0, M.nnz, _threads() + 1)[1:-1])
     parts = []
-    for a, b in pairwise(edges):
+    for a, b in pairwise(np.unique([0, *inner, n])):
         entries = slice(M.indptr[a], M.indptr[b])
         rows = (M.data[entries], M.indices[entries], M.indptr[a : b + 1] - M.indptr[a])
         parts.append((slice(a, b), sp.csr_array(rows, shape=(b - a, n))))
-    pool = ThreadPoolExecutor(max_workers=len(parts))
 
     def multiply(X):
-        out = np.empty((n, X.shape[1]))
+        X = np.ascontiguousarray(X, dtype=M.dtype)
+        out = np.empty(X.shape)
 
         def one(part):
             out[part[0]] = part[1] @ X
@@ -265,4 +313,10 @@ def _signs(U):
 
 
 def _residuals(M, U, s, V):
-    return np.linalg.norm(M @ V - U * s, axis=0)
+    norms = []
+    with ThreadPoolExecutor(_threads()) as pool:
+        product = _product(M, pool)
+        for k in range(0, len(s), _BLOCK):
+            columns = slice(k, k + _BLOCK)
+            norms.append(np.linalg.norm(product(V[:, columns]) - U[:, columns] * s[columns], axis=0))
+    return np.concatenate(norms)

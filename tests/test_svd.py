@@ -39,6 +39,25 @@ def test_sparse_route_is_the_svd():
     np.testing.assert_allclose(np.abs(np.sum(result.U * result.V, axis=0)), 1, atol=1e-8)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("tol", [1e-5, 1e-8])
+def test_any_tolerance_and_number_of_threads(tol, threads, monkeypatch):
+    monkeypatch.setattr(module, "_threads", lambda: threads)
+    M = symmetric(2500, seed=4, density=0.01)
+    result = truncated_svd(M, f=30, tol=tol)
+    s = np.linalg.svd(M.toarray(), compute_uv=False)
+    np.testing.assert_allclose(result.s, s[:30], rtol=tol)
+    assert 0 < result.residuals.max() <= tol * s[0]
+    np.testing.assert_allclose(result.U.T @ result.U, np.eye(30), atol=1e-10)
+
+
+def test_one_entry_more_is_not_symmetric():
+    M = symmetric(2500, seed=4, density=0.01).tolil()
+    M[7, 2000] += 1e-6
+    with pytest.raises(ValueError, match="not symmetric"):
+        truncated_svd(M.tocsr(), f=5)
+
+
 def test_both_routes_agree(monkeypatch):
     M = symmetric(300, seed=5)
     dense = truncated_svd(M, f=10)
