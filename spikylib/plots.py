@@ -774,6 +774,63 @@ def space(groups, *, marked=None, title=None, labels=("factor 1", "factor 2", "f
     return _done(fig)
 
 
+def intervals(panels, *, xlabels, logx=(), zero=(), marks=None):
+    """Draw values with intervals: a row per thing compared, a panel per measure, a colour per group.
+
+    Parameters
+    ----------
+    panels : sequence of dict of str to pandas.DataFrame
+        One per measure: by group a table with columns ``value``, ``low`` and ``high``, and a row
+        per thing compared. The rows of the first table give the order, downwards.
+    xlabels : sequence of str
+        With units, one per panel.
+    logx : sequence of int
+        Panels with a logarithmic x axis, from 0.
+    zero : sequence of int
+        Panels with a vertical line at 0.
+    marks : dict of int to (label, dict of str to pandas.Series), optional
+        For a panel, values to set beside those of the groups, as vertical ticks.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    groups = list(panels[0])
+    rows = list(panels[0][groups[0]].index)
+    fig, axes = plt.subplots(
+        1,
+        len(panels),
+        figsize=(1.3 + 2.1 * len(panels), 1.3 + len(rows) * (0.24 + 0.1 * len(groups))),
+        layout="constrained",
+        sharey=True,
+        squeeze=False,
+    )
+    for p, (ax, panel, xlabel) in enumerate(zip(axes[0], panels, xlabels)):
+        if p in zero:
+            ax.axvline(0, color=GREY, linewidth=1)
+        for g, (group, table) in enumerate(panel.items()):
+            at = np.array([rows.index(row) for row in table.index]) + 0.7 * ((g + 0.5) / len(groups) - 0.5)
+            colour = PALETTE[groups.index(group) % 10]
+            ax.hlines(at, table["low"], table["high"], color=colour, linewidth=1.5)
+            ax.plot(table["value"], at, _MARKERS[g % 8], color=colour, markersize=4.5, label=group)
+            if p in (marks or {}):
+                ax.plot(marks[p][1][group], at, "|", color=colour, markersize=9, markeredgewidth=1.2)
+        ax.set(xlabel=xlabel, yticks=range(len(rows)), yticklabels=rows)
+        ax.tick_params(axis="x", labelsize="small")
+        for line in np.arange(0.5, len(rows) - 1):
+            ax.axhline(line, color="0.92", linewidth=0.6, zorder=0)
+        if p in logx:
+            _log(ax.xaxis)
+    axes[0, 0].set_ylim(len(rows) - 0.4, -0.6)
+    for label, _ in (marks or {}).values():
+        axes[0, 0].plot([], [], "|", color="0.2", markersize=9, label=label)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    named = dict(zip(labels, handles))
+    if len(named) > 1:
+        fig.legend(named.values(), named.keys(), loc="outside lower center", ncols=min(len(named), 3))
+    return _done(fig)
+
+
 def _few(dates):
     return [dates[i] for i in sorted({0, len(dates) // 3, 2 * len(dates) // 3, len(dates) - 1})]
 

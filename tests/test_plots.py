@@ -1,9 +1,13 @@
 """Figures: what they are given is what they show, and a notebook shows each once."""
 
+import json
+from base64 import b64decode
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 
 from spikylib import dcbm, plots, spikes
@@ -91,6 +95,7 @@ def test_slices_draw_every_row_in_every_panel():
     first, second = fig.axes
     assert len(first.collections[0].get_offsets()) == 40
     assert (first.get_xlabel(), second.get_zlabel()) == ("dim 10", "dim 15")
+    assert len(plots.slices(E, [(0, 1, 2)]).axes) == 1
 
 
 def test_definition_circles_the_peaks():
@@ -116,16 +121,61 @@ def test_heatmap_matrices_scatter_and_distributions_carry_their_units():
     assert ax.lines[0].get_ydata() == pytest.approx([1, 2 / 3, 1 / 3])
 
 
-def test_turning_is_the_same_text_every_time_and_asks_nothing_of_the_network():
-    figure = plots.turning(E, (0, 1, 2), labels=[f"item {i}" for i in range(40)], colour=np.arange(40) % 12)
-    text = plots.html(figure, "turn").data
-    assert (
-        text
-        == plots.html(
-            plots.turning(E, (0, 1, 2), labels=[f"item {i}" for i in range(40)], colour=np.arange(40) % 12),
-            "turn",
-        ).data
-    )
-    assert 'src="../_static/plotly.min.js"' in text
-    assert 'src="http' not in text
-    assert "item 39" in text
+LABELS = [f"item {i}" for i in range(39)] + ["</script>"]
+COVERS = [(range(1, 17), np.arange(40) % 12, ["a", "b"]), (range(4, 7), np.full(40, -1), [])]
+
+
+def written(page):
+    """The figure that a page's HTML holds, and the HTML around it."""
+    soup = BeautifulSoup(page.data, "html.parser")
+    (script,) = soup.find_all("script", type="application/json")
+    return json.loads(script.string), soup
+
+
+def test_turning_keeps_every_column_to_choose_from_and_greys_the_eleventh_spike():
+    figure = plots.turning(E * 100, [1, 2, 3, 65, 66, 67], labels=LABELS, covers=COVERS)
+    (points,) = figure.data
+    meta = figure.layout.meta
+    assert meta["dimensions"] == [1, 2, 3, 65, 66, 67]
+    np.testing.assert_allclose(np.transpose(meta["columns"]), E * 100, atol=0.5)
+    assert list(points.z) == meta["columns"][2]
+    assert [c["dimensions"] for c in meta["covers"]] == [list(range(1, 17)), [4, 5, 6]]
+    assert [c["name"] for c in meta["covers"]] == ["of dimensions 1 to 16", "of dimensions 4 to 6"]
+    assert list(points.marker.color)[9:13] == [9, -1, -1, 0]
+    lowest, first = points.marker.colorscale[0], points.marker.colorscale[2]
+    assert lowest == (0, "#bfbfbf") and first == (pytest.approx(1 / 11), "#0173b2")
+
+
+def test_html_is_the_same_every_time_and_asks_nothing_of_the_network():
+    def page():
+        figure = plots.turning(E, range(1, 7), labels=LABELS, covers=COVERS)
+        return plots.html(figure, "turn", still=plots.slices(E, [(0, 1, 2)]), alt='rays "through" <0>')
+
+    assert page().data == page().data
+    data, soup = written(page())
+    assert data["data"][0]["text"] == LABELS, "a label cannot end the script"
+    assert [s["src"] for s in soup.find_all("script", src=True)] == ["../_static/plotly.min.js"]
+    assert soup.div["id"] == "turn"
+    assert soup.img["alt"] == soup.find(role="img")["aria-label"] == 'rays "through" <0>'
+    assert b64decode(soup.img["src"].partition(",")[2]).startswith(b"\x89PNG")
+
+
+def test_sliding_profile_knows_the_peaks_needed_at_every_position():
+    rhos = [0.1, 0.5, 0.8]
+    covers = {c: {"f = 3": spikes.cover(E, f=3, cos_theta=c, rho=0.8)} for c in (0.5, 0.9)}
+    figure = plots.sliding_profile(covers, rhos=rhos, start=(0.9, 0.5))
+    meta = figure.layout.meta
+    assert (meta["n"], meta["labels"], meta["start"]) == (40, ["f = 3"], [1, 1])
+    for (c, _), ((curve,)) in zip(covers.items(), meta["curves"]):
+        alone = [spikes.cover(E, f=3, cos_theta=c, rho=r) for r in rhos]
+        assert curve["needed"] == [len(cover.peaks) for cover in alone]
+        assert curve["reached"] == [cover.captured[-1] / 40 for cover in alone]
+        assert curve["peaks"][0] == 1 and curve["peaks"][-1] == len(alone[-1].peaks)
+    assert figure.layout.shapes[0].y0 == 0.5
+
+
+def test_sliding_profile_thins_a_long_profile():
+    cover = spikes.cover(np.eye(1000), rho=0.9)
+    (curve,) = plots.sliding_profile({0.9: {"f": cover}}, rhos=[0.9], start=(0.9, 0.9)).data
+    assert len(curve.x) <= 80
+    np.testing.assert_allclose(curve.y, np.array(curve.x) / 1000, atol=1e-4)
