@@ -454,8 +454,9 @@ def _fill_glued(notebook):
         shown = []
         for output in cell.get("outputs", []):
             told = output.get("metadata", {}).get("scrapbook")
-            if told is None:
+            if told is None or not told["mime_prefix"]:
                 shown.append(output)
+            if told is None:
                 continue
             with contextlib.suppress(KeyError, ValueError, SyntaxError):
                 glued[told["name"]] = ast.literal_eval(output.data[f"{told['mime_prefix']}text/plain"])

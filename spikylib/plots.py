@@ -5,6 +5,11 @@ opaque white ground, and sizes that read at the width of a page. Interactive twi
 figures turned into HTML by :func:`html`, which loads the book's one copy of the script.
 """
 
+import io
+from base64 import b64encode
+from html import escape
+from pathlib import Path
+
 import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +22,21 @@ GREY = "0.65"
 _MARKERS, _DASHES = "osD^vPX*", ["-", "--", "-.", ":"]
 _PART_MARKERS = "ovsD^P*X<>"
 _PLOTLY = "../_static/plotly.min.js"  # where the book keeps it, seen from a notebook's page
+_PLOTLY_DASHES = ["solid", "dash", "dashdot", "dot"]
+_INTERACTIVE = {  # the common look: on white, dark text, a tooltip that reads on any colour
+    "template": "none",
+    "autosize": True,
+    "paper_bgcolor": "white",
+    "font": {"size": 13, "color": "#1a1a1a"},
+    "showlegend": False,
+    "hoverlabel": {
+        "bgcolor": "white",
+        "bordercolor": "#333",
+        "font": {"size": 14, "color": "#1a1a1a"},
+        "align": "left",
+        "namelength": -1,
+    },
+}
 
 sns.set_theme(
     style="ticks",
@@ -202,10 +222,11 @@ def slices(E, windows, *, colour=None, names=None):
     """
     names = np.arange(np.shape(E)[1]) + 1 if names is None else names
     colour = [colour] * len(windows) if np.ndim(colour) < 2 else colour
+    columns = min(len(windows), 2)
     rows = -(-len(windows) // 2)
-    fig = plt.figure(figsize=(7.0, 3.3 * rows))
+    fig = plt.figure(figsize=(7.0, 3.3 * rows) if columns == 2 else (6.4, 5.2))
     for j, (window, shade) in enumerate(zip(windows, colour)):
-        ax = fig.add_subplot(rows, 2, j + 1, projection="3d")
+        ax = fig.add_subplot(rows, columns, j + 1, projection="3d")
         points = np.asarray(E)[:, list(window)]
         ax.scatter(*points.T, s=5, c=_shades(shade, len(E)), depthshade=False, linewidths=0)
         ax.scatter([0], [0], [0], s=40, c="black", marker="+")
@@ -276,74 +297,193 @@ def cover_profile(covers, *, rho):
     return _done(fig)
 
 
-def turning(E, dimensions, *, labels, colour=None, title=None):
+def turning(E, names, *, labels, covers):
     """Scatter an embedding in 3-D so that a reader can turn it (the twin of :func:`slices`).
 
     Parameters
     ----------
-    E : array, shape (n, f)
-    dimensions : (int, int, int)
-        Counted from 0.
+    E : array, shape (n, d)
+        Rows to draw, and the columns that a reader may choose from; the first three are shown first.
+    names : sequence of int, length d
+        Number of each column, as written on the axes.
     labels : sequence of str, length n
         Shown on hovering.
-    colour : array of int, shape (n,), optional
-        As for :func:`slices`.
-    title : str, optional
+    covers : sequence of (sequence of int, array of int of shape (n,), sequence of str)
+        Colourings to choose from: the dimensions that each is about, the spike of each row (0 to 9;
+        the rest is grey), and the label of each spike's peak. Of those dimensions, the ones that
+        stand in `names` switch to it.
 
     Returns
     -------
     plotly.graph_objects.Figure
+        What the controls of :func:`html` choose from is in its ``layout.meta``.
     """
     import plotly.graph_objects as go
 
-    x, y, z = np.round(np.asarray(E, dtype=np.float64)[:, list(dimensions)], 2).T.tolist()
-    shade = [to_hex(rgb) for rgb in _shades(colour, len(E))]
+    columns = [_short(column) for column in np.asarray(E, dtype=np.float64).T]
+    choices = [
+        {
+            "name": f"of dimensions {dimensions[0]} to {dimensions[-1]}",
+            "dimensions": [int(d) for d in dimensions],
+            "spike": [int(k) if 0 <= k < 10 else -1 for k in spike],
+            "peaks": [str(peak) for peak in peaks][:10],
+        }
+        for dimensions, spike, peaks in covers
+    ]
+    shades = ["#bfbfbf", *map(to_hex, PALETTE[:10])]
     points = go.Scatter3d(
-        x=x,
-        y=y,
-        z=z,
+        **dict(zip("xyz", columns)),
         mode="markers",
-        text=list(labels),
+        text=[str(label) for label in labels],
         hovertemplate="%{text}<extra></extra>",
-        marker={"size": 2, "color": shade},
+        marker={
+            "size": 2.5,
+            "color": choices[0]["spike"],
+            "cmin": -1.5,
+            "cmax": 9.5,
+            "colorscale": [[(k + side) / 11, c] for k, c in enumerate(shades) for side in (0, 1)],
+            "line": {"width": 0},
+        },
     )
-    names = [f"dim {d + 1}" for d in dimensions]
+    axis = {"showticklabels": False, "showspikes": False, "gridcolor": "#ddd", "zerolinecolor": "#555"}
+    axes = {f"{a}axis": axis | {"title": {"text": f"dim {name}"}} for a, name in zip("xyz", names)}
     return go.Figure(
         points,
         layout={
-            "scene": {f"{a}axis": {"title": {"text": name}} for a, name in zip("xyz", names)},
-            "margin": {"l": 0, "r": 0, "t": 30 if title else 0, "b": 0},
-            "title": {"text": title} if title else None,
-            "height": 460,
-            "showlegend": False,
-            "paper_bgcolor": "white",
+            **_INTERACTIVE,
+            "scene": axes | {"aspectmode": "cube", "camera": {"eye": {"x": 1.4, "y": 1.4, "z": 0.8}}},
+            "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+            "meta": {
+                "kind": "turning",
+                "dimensions": [int(name) for name in names],
+                "columns": columns,
+                "covers": choices,
+            },
         },
     )
 
 
-def html(figure, name):
-    """Turn a Plotly figure into HTML for a page of the book, with no load from the network.
+def sliding_profile(covers, *, rhos, start):
+    """Draw cover profiles whose two thresholds a reader can slide (the twin of :func:`cover_profile`).
+
+    Parameters
+    ----------
+    covers : dict of float to dict of str to spikylib.spikes.SpikeCover
+        Covers by cos_theta, then by label; each was run to the largest of `rhos` at least, since a
+        smaller share stops the same cover earlier. A line is thinned to some eighty steps.
+    rhos : sequence of float
+        Positions of the slider, rising.
+    start : (float, float)
+        The cos_theta and the rho shown first, each one of the positions.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        What the controls of :func:`html` choose from is in its ``layout.meta``.
+    """
+    import plotly.graph_objects as go
+
+    labels = list(next(iter(covers.values())))
+    n = len(next(iter(covers[start[0]].values())).spike)
+    curves = [[_steps(cover, rhos) for cover in by_label.values()] for by_label in covers.values()]
+    shown = curves[list(covers).index(start[0])]
+    lines = [
+        go.Scatter(
+            x=curve["peaks"],
+            y=curve["share"],
+            mode="lines",
+            name=label,
+            line={"shape": "hv", "color": to_hex(PALETTE[i % 10]), "dash": _PLOTLY_DASHES[i % 4]},
+            hovertemplate="%{x} peaks capture %{y:.1%}<extra></extra>",
+        )
+        for i, (label, curve) in enumerate(zip(labels, shown))
+    ]
+    most = max(curve["needed"][-1] for by_label in curves for curve in by_label)
+    return go.Figure(
+        lines,
+        layout={
+            **_INTERACTIVE,
+            "margin": {"l": 60, "r": 10, "t": 10, "b": 45},
+            "plot_bgcolor": "white",
+            "xaxis": {
+                "type": "log",
+                "range": [0, float(np.ceil(10 * np.log10(most)) / 10)],
+                "title": {"text": "number of peaks"},
+                "dtick": 1,
+                "showline": True,
+                "linecolor": "#333",
+                "gridcolor": "#e5e5e5",
+            },
+            "yaxis": {
+                "range": [0, 1],
+                "title": {"text": "share of rows captured"},
+                "tickformat": ".0%",
+                "showline": True,
+                "linecolor": "#333",
+                "gridcolor": "#e5e5e5",
+            },
+            "shapes": [
+                {
+                    "type": "line",
+                    "xref": "paper",
+                    "x0": 0,
+                    "x1": 1,
+                    "y0": start[1],
+                    "y1": start[1],
+                    "line": {"dash": "dash", "color": "#666", "width": 1},
+                }
+            ],
+            "showlegend": True,
+            "legend": {"x": 0.01, "y": 0.99, "bgcolor": "rgba(255, 255, 255, 0.85)"},
+            "meta": {
+                "kind": "profile",
+                "n": n,
+                "labels": labels,
+                "cos_theta": [float(c) for c in covers],
+                "rho": [float(r) for r in rhos],
+                "start": [list(covers).index(start[0]), list(rhos).index(start[1])],
+                "curves": curves,
+            },
+        },
+    )
+
+
+def html(figure, name, *, still, alt):
+    """Turn an interactive figure into HTML for a page of the book, with no load from the network.
 
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
+        From :func:`turning` or :func:`sliding_profile`.
     name : str
         Identifier of the figure on its page, so that two runs give the same text.
+    still : matplotlib.figure.Figure
+        Its twin: shown in print, and where there is no WebGL or no Plotly.
+    alt : str
+        What is seen, for the picture and its twin.
 
     Returns
     -------
     IPython.display.HTML
+        The controls are ordinary form fields, so the keyboard and a screen reader reach them; a
+        sentence below tells what they show.
     """
     from IPython.display import HTML
 
+    png = io.BytesIO()
+    still.savefig(png, format="png", dpi=80, metadata={"Software": None})
+    style, script = (Path(__file__).with_name(f"figures.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    data = figure.to_json().replace("<", "\\u003c")
+    alt = escape(alt)
     return HTML(
-        figure.to_html(
-            full_html=False,
-            include_plotlyjs=_PLOTLY,
-            include_mathjax=False,
-            div_id=name,
-            config={"displaylogo": False, "responsive": True},
-        )
+        f'<div class="spiky-figure" id="{escape(name)}"><style>\n{style}</style>\n'
+        f'<img class="spiky-twin" alt="{alt}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">\n'
+        '<p class="spiky-still"></p>\n'
+        '<div class="spiky-live"><div class="spiky-controls"></div>'
+        f'<div class="spiky-plot" role="img" aria-label="{alt}"></div>'
+        '<output class="spiky-told" aria-live="polite"></output></div>\n'
+        f'<script type="application/json">{data}</script>\n'
+        f'<script defer src="{_PLOTLY}"></script>\n<script>\n{script}</script></div>'
     )
 
 
@@ -852,6 +992,27 @@ def _log(axis):
     axis.set_major_locator(LogLocator(subs=(1,) if high > 100 * low else (1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _short(values):
+    """Numbers with three digits of the largest, which is more than a screen shows."""
+    largest = np.abs(values).max()
+    digits = 2 - int(np.floor(np.log10(largest))) if largest > 0 else 0
+    return (np.round(values, digits) + 0.0).tolist()
+
+
+def _steps(cover, rhos):
+    """A profile of at most eighty steps, and where it reaches each share."""
+    n, total = len(cover.spike), len(cover.peaks)
+    thin = np.unique(np.geomspace(1, total, 80).round().astype(int))
+    needed = 1 + np.searchsorted(cover.captured, np.ceil(np.asarray(rhos) * n - 1e-9))
+    needed = np.minimum(needed, total)
+    return {
+        "peaks": thin.tolist(),
+        "share": np.round(cover.captured[thin - 1] / n, 4).tolist(),
+        "needed": needed.tolist(),
+        "reached": np.round(cover.captured[needed - 1] / n, 4).tolist(),
+    }
 
 
 def _shades(colour, n):

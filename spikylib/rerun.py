@@ -125,7 +125,7 @@ class Record:
         partial.replace(results_file)
 
 
-def glue(name, value):
+def glue(name, value, *, display=False):
     """Attach a value to the notebook under a name, for prose on any page of the book.
 
     Outside a notebook nothing happens.
@@ -135,13 +135,15 @@ def glue(name, value):
     name : str
         For ``{glue:text}`name` ``, or ``{glue:}`` where the value is a table or HTML.
     value : int, float, bool, str, pandas.DataFrame or IPython.display.HTML
+    display : bool, default False
+        Also show it as an output of the cell.
     """
     from IPython import get_ipython
 
     if get_ipython() is not None:
         import myst_nb
 
-        myst_nb.glue(name, value, display=False)
+        myst_nb.glue(name, value, display=display)
 
 
 def read_results(chapter, folder=None):
