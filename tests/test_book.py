@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -239,3 +241,27 @@ def test_the_first_use_of_a_word_links_to_the_glossary(pages):
             assert len(words) == len(set(words))
             linked |= set(words)
     assert linked == glossary, "a word that no chapter uses"
+
+
+def test_the_pages_are_published_from_where_they_are_built():
+    text = (ROOT / ".github/workflows/pages.yml").read_text()
+    workflow = yaml.safe_load(text)
+    build, publish = workflow["jobs"]["build"]["steps"], workflow["jobs"]["publish"]
+    (make,) = [step for step in build if step.get("run") == "make book"]
+    assert make["env"]["BOOK_REPOSITORY"] == "${{ github.server_url }}/${{ github.repository }}"
+    (upload,) = [step for step in build if "upload-pages-artifact" in step.get("uses", "")]
+    assert ROOT / upload["with"]["path"] == HTML
+    assert workflow["permissions"] == {"contents": "read"}
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    assert publish["needs"] == "build"
+
+
+def test_binder_finds_what_it_installs():
+    python = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert python in ci["jobs"]["test"]["strategy"]["matrix"]["python"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
+    constraints, package = [line.split() for line in lines if not line.startswith("#")]
+    assert (ROOT / "binder" / constraints[1]).resolve() == ROOT / "constraints.txt"
+    assert package == ["-e", ".[book]"] and "book" in project["optional-dependencies"]

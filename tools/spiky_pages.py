@@ -6,7 +6,7 @@
   first use of a word of the glossary in a chapter to its definition.
 - Every entry of the library reference names the chapters that use it.
 - `BOOK_REPOSITORY` (https://github.com/owner/name) and `BOOK_BRANCH` turn on the buttons that launch a
-  chapter on Binder and Colab, and the links to the repository.
+  chapter on Binder and Colab, and the links to the repository. ``{{ launch }}`` tells how to use them.
 """
 
 import ast
@@ -86,6 +86,29 @@ def status(source):
     return "\n".join(lines)
 
 
+def launch(repository=None):
+    """How to run a chapter on Binder and on Colab, for a book of a known or unknown repository."""
+    if repository:
+        buttons = "The rocket at the top of every chapter opens it on Binder or on Colab."
+    else:
+        repository = "https://github.com/OWNER/NAME"
+        buttons = (
+            "A book that was built from a known repository has a rocket at the top of every chapter, which opens it on"
+            " Binder or on Colab. This one was not: put the address of the repository in place of the one below."
+        )
+    return f"""{buttons}
+
+Binder installs the book by itself, from `binder/`, which takes some minutes. On Colab, run this first, in a cell above the chapter's own,
+and then restart the session (*Runtime*, *Restart session*), since Colab has loaded other versions already:
+
+```ipython3
+!git clone -q {repository} spiky
+%pip install -q "./spiky[book]"
+```
+
+After the restart, `%cd spiky/notebooks`, and the chapter finds the stored reruns on real data."""
+
+
 def uses(source):
     """Where each object of the library is used.
 
@@ -131,9 +154,13 @@ class GluedNumber(PasteTextRole):
 
 def _configure(app, config):
     source = Path(app.srcdir)
-    config.myst_substitutions = {"chapters": chapters(source), "status": status(source)}
     options = config.html_theme_options
     repository = os.environ.get("BOOK_REPOSITORY") or options.get("repository_url")
+    config.myst_substitutions = {
+        "chapters": chapters(source),
+        "status": status(source),
+        "launch": launch(repository),
+    }
     if repository:
         options["repository_url"] = repository
         options["repository_branch"] = (
