@@ -14,16 +14,20 @@ Functions. :func:`cover` returns peaks and membership, :func:`spk` the single nu
 """
 
 import math
+import os
 import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
+from threadpoolctl import threadpool_limits
 
 _PEAK_BLOCK = 256  # candidate peaks resolved by one matrix product
 _ROW_BLOCK = 2048  # rows multiplied at a time: bounds the working memory
+_THREADED = 16 * _ROW_BLOCK  # rows from which threads pay for their start
 _ZERO = 1e-9  # a norm at most this share of the largest counts as zero
 
 
@@ -93,8 +97,8 @@ def cover(E, *, f=None, cos_theta=0.9, rho=0.5):
     Returns
     -------
     SpikeCover
-        Working memory: 25 n bytes for norms, order and membership, and at most 40 MB + 64 kB
-        per column whatever n is; E is never copied whole.
+        Working memory: 40 n bytes for norms, order and membership, and per core at most 10 MB
+        and 32 kB per column whatever n is; E is never copied whole.
 
     Raises
     ------
@@ -126,38 +130,11 @@ def cover(E, *, f=None, cos_theta=0.9, rho=0.5):
     (array([0, 2]), array([0, 0, 1, 0, 1]), array([3, 5]))
     """
     E, cos_theta = _checked(E, f, cos_theta, rho)
-    n = len(E)
-    norm, scale = _norms(E)
-    order = np.argsort(-norm, kind="stable")
-    order = order[: np.count_nonzero(norm > _ZERO * norm.max())]
-    target = math.ceil(rho * n - 1e-9)
-    if len(order) < target:
-        warnings.warn(
-            f"only {len(order)} of {n} rows have a norm above zero: rho={rho} cannot be reached, "
-            "so Spk counts the peaks that capture those",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    spike = np.full(n, -1, dtype=np.int64)
-    peaks, captured, total, start = [], [], 0, 0
-    while total < target and start < len(order):
-        start, candidates = _next_free(order, spike, start)
-        if len(candidates) == 0:
-            break
-        block = _Block(E, norm, scale, candidates, cos_theta)
-        first = len(peaks)
-        for rows in _free_rows(spike, norm, _ROW_BLOCK):
-            which = block.first_capture(rows)
-            spike[rows] = np.where(which < 0, -1, first + which)
-        spike[block.peaks] = first + np.arange(len(block.peaks))
-        sizes = np.bincount(spike[spike >= first] - first, minlength=len(block.peaks))
-        running = total + np.cumsum(sizes)
-        needed = min(int(np.searchsorted(running, target)) + 1, len(running))
-        spike[spike >= first + needed] = -1
-        peaks.extend(block.peaks[:needed])
-        captured.extend(running[:needed])
-        total = int(running[needed - 1])
-    return SpikeCover(np.array(peaks, dtype=np.int64), spike, np.array(captured, dtype=np.int64))
+    if len(E) < _THREADED:
+        return _cover(E, cos_theta, rho, map)
+    # the threads are ours, over blocks of rows: those of the matrix product would fight with them
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return _cover(E, cos_theta, rho, pool.map)
 
 
 def describe(cover, items, *, by, n_spikes=10):
@@ -220,6 +197,44 @@ def describe(cover, items, *, by, n_spikes=10):
     return pd.DataFrame(rows, columns=["peak", "size", "shared", "share", "lift"])
 
 
+def _cover(E, cos_theta, rho, each):
+    n = len(E)
+    norm, scale = _norms(E, each)
+    order = np.argsort(-norm, kind="stable")
+    order = order[: np.count_nonzero(norm > _ZERO * norm.max())]
+    target = math.ceil(rho * n - 1e-9)
+    if len(order) < target:
+        warnings.warn(
+            f"only {len(order)} of {n} rows have a norm above zero: rho={rho} cannot be reached, "
+            "so Spk counts the peaks that capture those",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    spike = np.full(n, -1, dtype=np.int64)
+    peaks, captured, total, start = [], [], 0, 0
+    while total < target and start < len(order):
+        start, candidates = _next_free(order, spike, start)
+        if len(candidates) == 0:
+            break
+        block = _Block(E, norm, scale, candidates, cos_theta)
+        first = len(peaks)
+
+        def capture(rows, block=block, first=first):
+            row, peak = block.first_capture(rows)
+            spike[row] = first + peak
+
+        list(each(capture, _free_rows(spike, norm)))
+        spike[block.peaks] = first + np.arange(len(block.peaks))
+        sizes = np.bincount(spike[spike >= first] - first, minlength=len(block.peaks))
+        running = total + np.cumsum(sizes)
+        needed = min(int(np.searchsorted(running, target)) + 1, len(running))
+        spike[spike >= first + needed] = -1
+        peaks.extend(block.peaks[:needed])
+        captured.extend(running[:needed])
+        total = int(running[needed - 1])
+    return SpikeCover(np.array(peaks, dtype=np.int64), spike, np.array(captured, dtype=np.int64))
+
+
 class _Block:
     """Candidates in order of norm; the peaks among them, and what those capture."""
 
@@ -229,8 +244,9 @@ class _Block:
         # row's norm, with room to spare
         self.band = (E.shape[1] + 16) * 2.0**-23
         self.peaks = candidates
-        self.directions = (self._rows(candidates) / norm[candidates, None]).astype(np.float32)
-        capture = self._captures(candidates)
+        self.directions = (self._rows(candidates, np.float64) / norm[candidates, None]).astype(np.float32)
+        capture = np.zeros((len(candidates), len(candidates)), dtype=bool)
+        capture[self._captures(candidates)] = True
         taken = np.zeros(len(candidates), dtype=bool)
         chosen = []
         for j in range(len(candidates)):
@@ -240,31 +256,36 @@ class _Block:
         self.peaks, self.directions = candidates[chosen], self.directions[chosen]
 
     def first_capture(self, rows):
-        """Position of the first peak that captures each row, -1 where none does."""
-        capture = self._captures(rows)
-        first = capture.argmax(axis=1)
-        return np.where(capture[np.arange(len(rows)), first], first, -1)
+        """The rows that a peak captures, and the position of the first that does."""
+        i, j = self._captures(rows)
+        first = np.flatnonzero(np.diff(i, prepend=-1))
+        return rows[i[first]], j[first]
 
     def _captures(self, rows):
-        product = self._rows(rows).astype(np.float32) @ self.directions.T
+        """Pairs (row, peak) by position whose cosine is above the threshold, in order."""
+        product = self._rows(rows, np.float32) @ self.directions.T
         lowest, highest = (
-            ((self.cos_theta + error) * self.norm[rows, None]).astype(np.float32)
+            ((self.cos_theta + error) * self.norm[rows]).astype(np.float32)
             for error in (-self.band, self.band)
         )
-        capture = product > lowest
-        unclear = np.flatnonzero(capture & (product < highest))
+        above = np.flatnonzero(product > lowest[:, None])
+        i, j = np.divmod(above, len(self.peaks))
+        unclear = np.flatnonzero(product.ravel()[above] < highest[i])
+        wrong = []
         for a in range(0, len(unclear), _ROW_BLOCK):
-            i, j = np.divmod(unclear[a : a + _ROW_BLOCK], len(self.peaks))
-            capture[i, j] = self._exact(rows[i], self.peaks[j]) > self.cos_theta
-        return capture
+            part = unclear[a : a + _ROW_BLOCK]
+            wrong.extend(part[self._exact(rows[i[part]], self.peaks[j[part]]) <= self.cos_theta])
+        return (np.delete(i, wrong), np.delete(j, wrong)) if wrong else (i, j)
 
     def _exact(self, rows, peaks):
-        dot = np.einsum("ij,ij->i", self._rows(rows), self._rows(peaks))
+        dot = np.einsum("ij,ij->i", self._rows(rows, np.float64), self._rows(peaks, np.float64))
         return dot / (self.norm[rows] * self.norm[peaks])
 
-    def _rows(self, rows):
-        block = self.E[rows].astype(np.float64, copy=False)
-        return block if self.scale == 1 else block * self.scale
+    def _rows(self, rows, dtype):
+        block = self.E[rows]
+        if self.scale != 1:
+            block = block.astype(np.float64) * self.scale
+        return block.astype(dtype, copy=False)
 
 
 def _checked(E, f, cos_theta, rho):
@@ -284,9 +305,9 @@ def _checked(E, f, cos_theta, rho):
     return E, float(cos_theta)
 
 
-def _norms(E):
+def _norms(E, each):
     """Norm of each row of E times a scale, 1 unless squares could leave the range of floats."""
-    norm = _scaled_norms(E, 1.0)
+    norm = _scaled_norms(E, 1.0, each)
     if 1e-10 < norm.max() < 1e10:  # false for NaN as well
         return norm, 1.0
     largest = 0.0
@@ -301,17 +322,17 @@ def _norms(E):
     if largest == 0:
         raise ValueError("every row of E is zero: there is no direction to measure")
     scale = 2.0 ** -min(max(math.frexp(largest)[1], -1022), 1022)
-    return _scaled_norms(E, scale), scale
+    return _scaled_norms(E, scale, each), scale
 
 
-def _scaled_norms(E, scale):
-    norm = np.empty(len(E))
-    with np.errstate(over="ignore"):
-        for a in range(0, len(E), _ROW_BLOCK):
+def _scaled_norms(E, scale, each):
+    def of_block(a):
+        with np.errstate(over="ignore"):
             block = E[a : a + _ROW_BLOCK].astype(np.float64, copy=False)
             block = block if scale == 1 else block * scale
-            norm[a : a + _ROW_BLOCK] = np.sqrt(np.einsum("ij,ij->i", block, block))
-    return norm
+            return np.sqrt(np.einsum("ij,ij->i", block, block))
+
+    return np.concatenate(list(each(of_block, range(0, len(E), _ROW_BLOCK))))
 
 
 def _next_free(order, spike, start):
@@ -326,10 +347,7 @@ def _next_free(order, spike, start):
     return start, np.array(found, dtype=np.int64)
 
 
-def _free_rows(spike, norm, size):
+def _free_rows(spike, norm):
     """Blocks of rows, in row order, that are on no spike yet and have a direction."""
-    floor = _ZERO * norm.max()
-    for a in range(0, len(spike), size):
-        rows = a + np.flatnonzero((spike[a : a + size] < 0) & (norm[a : a + size] > floor))
-        if len(rows):
-            yield rows
+    rows = np.flatnonzero((spike < 0) & (norm > _ZERO * norm.max()))
+    return [rows[a : a + _ROW_BLOCK] for a in range(0, len(rows), _ROW_BLOCK)]

@@ -68,11 +68,13 @@ def test_cover_is_its_definition_on_noisy_spikes(seed, d, rho):
     assert_same(E, rho=rho)
 
 
-def test_small_blocks_change_nothing(monkeypatch):
+@pytest.mark.parametrize("threaded_from", [0, 10**9])
+def test_small_blocks_and_threads_change_nothing(threaded_from, monkeypatch):
     E = np.random.default_rng(0).standard_normal((200, 4))
     before = cover(E, rho=0.9)
     monkeypatch.setattr(module, "_PEAK_BLOCK", 3)
     monkeypatch.setattr(module, "_ROW_BLOCK", 7)
+    monkeypatch.setattr(module, "_THREADED", threaded_from)
     after = cover(E, rho=0.9)
     assert (before.spike == after.spike).all() and (before.peaks == after.peaks).all()
     assert_same(E, rho=0.9)
