@@ -43,6 +43,7 @@ from spikylib.retrieval import top_k
 
 _LIMIT = 9.0  # normal scores beyond this many standard deviations weigh less than 1e-18
 _ENTRIES = 2**21  # of a table held at a time
+_EXTREME = 1e6  # moments beyond this are refused
 _FORMS = ("independent", "conditional")
 
 
@@ -179,8 +180,8 @@ def theoretical(n_items, dim, k, *, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0, f
     Raises
     ------
     ValueError
-        If a size is out of range, `std` is not positive, `form` is unknown, or no distribution
-        has such a skewness and kurtosis.
+        If a size is out of range, `std` is not positive, `form` is unknown, no distribution has such
+        a skewness and kurtosis, or a moment is above 10^6, where rounding decides.
 
     References
     ----------
@@ -274,10 +275,13 @@ def moments(E):
     >>> moments(np.array([[1., -1.], [-1., 1.]]))
     {'mean': 0.0, 'std': 1.0, 'skew': 0.0, 'kurtosis': 1.0}
     """
-    values = _checked_embedding(E).ravel()
+    values = _checked_embedding(E).ravel().astype(np.float64)
+    # a power of two, so that no fourth power leaves the range of floats and no digit changes
+    scale = 2.0 ** min(int(np.frexp(np.abs(values).max())[1]), 1023)
+    values = values / scale
     return {
-        "mean": float(values.mean()),
-        "std": float(values.std()),
+        "mean": float(values.mean() * scale),
+        "std": float(values.std() * scale),
         "skew": float(stats.skew(values)),
         "kurtosis": float(stats.kurtosis(values, fisher=False)),
     }
@@ -381,6 +385,11 @@ def _scores(dim, k, mean, std, skew, kurtosis, form):
         raise ValueError(
             "mean, std, skew and kurtosis must be finite and std above 0 (constant coordinates have no "
             f"nearest items), got {mean}, {std}, {skew}, {kurtosis}"
+        )
+    if abs(mean) > _EXTREME * std or kurtosis > _EXTREME or abs(skew) > _EXTREME:
+        raise ValueError(
+            f"mean / std, skew and kurtosis must be at most {_EXTREME:.0e}, beyond which rounding decides, "
+            f"got {mean} / {std}, {skew}, {kurtosis}"
         )
     if kurtosis < (1 + skew**2) * (1 - 1e-9):
         raise ValueError(

@@ -569,4 +569,7 @@ def _checked_spikes(svd, spike):
         )
     if not (spike >= 0).any():
         raise ValueError("no row is on a spike: spike must be 0 or more somewhere")
+    largest = svd.s.max()
+    if largest > 1e150 or 0 < largest < 1e-150:
+        raise ValueError(f"the largest singular value is {largest:.1e}, whose square is no float; rescale M")
     return spike

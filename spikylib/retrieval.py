@@ -8,7 +8,8 @@ to norm^gamma.
 Conventions. ``E`` has one row per item; what is returned are rows of ``E``. The order is
 total: by score, and where two scores agree to :math:`2^{-40}` of the largest score possible
 for the query, by row, the lower first. So rounding never decides, and items on one exact spike
-are ties for the cosine. A row of zero norm has cosine 0 with everything.
+are ties for the cosine. A row of zero norm (below 1e-150, whose square may vanish) has cosine 0 with
+everything.
 
 Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise between its two
 similarities; :func:`limit_per_spike` and :func:`own_spike_first` rank again with spikes in mind;
@@ -28,6 +29,7 @@ _QUERY_BLOCK = 1024  # queries served by one pass over the candidates
 _CANDIDATE_BLOCK = 4096  # candidates scored by one matrix product
 _ENTRIES = 2**22  # survivors held for a block of queries
 _DIGITS = 2.0**40  # scores that agree to one part in this are tied
+_SMALLEST = 1e-150  # norms below this count as zero: their products leave the range of floats
 
 
 def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=False):
@@ -98,6 +100,9 @@ def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=F
         queries = _matrix("queries", queries)
         if queries.shape[1] != E.shape[1]:
             raise ValueError(f"queries have {queries.shape[1]} columns, E has {E.shape[1]}")
+        vanished = (_norms("queries", queries) == 0) & np.any(queries, axis=1)
+        if vanished.any():
+            raise ValueError(f"query {vanished.argmax()} has a norm below {_SMALLEST}; rescale it")
         if exclude_self:
             raise ValueError("exclude_self needs queries that are rows of E, got vectors")
     available = len(rows) - int(exclude_self and np.isin(queries, rows).any())
@@ -509,6 +514,10 @@ class _Candidates:
     def __init__(self, E, rows, similarity):
         self.E, self.rows, self.cosine = E, rows, similarity == "cosine"
         norm = np.concatenate([_norms("E", E[block]) for block in self._blocks(len(rows))])
+        if not norm.any() and any(np.any(E[block]) for block in self._blocks(len(rows))):
+            raise ValueError(
+                f"E holds only rows of norm below {_SMALLEST}, whose squares vanish; rescale them"
+            )
         self.norm = norm
         self.top = max(float(norm.max()), np.finfo(float).tiny)
         # error of a dot product of two single-precision rows, relative to their norms, with room
@@ -667,9 +676,11 @@ def _rows(name, rows, n):
 
 
 def _norms(name, block):
-    norm = np.linalg.norm(np.asarray(block, dtype=np.float64), axis=1)
+    block = np.asarray(block, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(block, axis=1)
     if not np.isfinite(norm).all():
         raise ValueError(
             f"{name} holds NaN, infinity or values whose square overflows; remove or rescale them"
         )
-    return norm
+    return np.where(norm < _SMALLEST, 0.0, norm)
