@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from spikylib import dcbm, spikes, svd
-from spikylib.spikes import _ZERO, SpikeCover, _checked, _norms
+from spikylib.spikes import _ZERO, SpikeCover, _checked
 
 _BLOCK_ENTRIES = 2**22  # cosines computed at a time
 _ROUNDING = 1e-12  # a cosine this near the threshold is computed again as `spikes.cover` does
@@ -62,9 +62,7 @@ def neighbours(E, *, f=None, cos_theta=0.9, max_pairs=200_000_000):
            [0, 0, 1]])
     """
     E, cos_theta = _checked(E, f, cos_theta, 0.5)
-    norm, scale = _norms(E)
-    E = E.astype(np.float64) * scale
-    alive = np.flatnonzero(norm > _ZERO * norm.max())
+    E, norm, alive = _scaled(E)
     unit = E[alive] / norm[alive, None]
     step = max(1, _BLOCK_ENTRIES // len(alive))
     columns, counts, total = [], [], 0
@@ -844,11 +842,26 @@ def _merged(neighbours):
     return neighbours[first][:, first], weight
 
 
+def _scaled(E):
+    """E times a power of two, which changes no cosine and keeps squares in range; norms; rows of norm > 0."""
+    E = np.asarray(E).astype(np.float64)
+    if not np.isfinite(E).all():
+        i, j = np.argwhere(~np.isfinite(E))[0]
+        raise ValueError(f"E holds {E[i, j]} at row {i}, column {j}; remove or fill such rows first")
+    largest = np.abs(E).max()
+    if largest == 0:
+        raise ValueError("every row of E is zero: there is no direction to measure")
+    E = np.ldexp(E, -np.frexp(largest)[1])
+    norm = np.sqrt(np.einsum("ij,ij->i", E, E))
+    return E, norm, np.flatnonzero(norm > _ZERO * norm.max())
+
+
 def _unit(E):
     """Rows scaled to length 1, in double precision; rows of zero norm become zero."""
-    norm, scale = _norms(np.asarray(E))
-    alive = norm > _ZERO * norm.max()
-    return np.where(alive[:, None], np.asarray(E) * scale / np.where(alive, norm, 1)[:, None], 0.0)
+    E, norm, alive = _scaled(E)
+    unit = np.zeros_like(E)
+    unit[alive] = E[alive] / norm[alive, None]
+    return unit
 
 
 def _directions(E, candidates):
