@@ -16,6 +16,8 @@ brings a matrix made elsewhere, :meth:`RowPartitions.gather` brings a result hom
 
 import math
 import operator
+import threading
+import uuid
 import warnings
 import weakref
 from dataclasses import dataclass
@@ -31,7 +33,8 @@ from tqdm import tqdm
 from spikylib import ppmi, spikes, svd
 
 _SENT = 1 << 19  # entries sent to the cluster in one message: 6 MB
-_SHARE = 4  # a task works in one part in so many of its worker's memory, by thread
+_SHARE = 4  # a task works in one part in so many of its thread's memory
+_BYTES = 32  # taken by an entry of M while it is made
 _UNLIMITED = 8 << 30  # bytes counted on where workers have no limit
 _ROW_WEIGHT = 100  # a row costs a step of the iteration about as much as so many entries
 _BLOCK = 8  # columns multiplied at a time
@@ -40,6 +43,9 @@ _ROUNDING = 1e-14  # a residual, as a share of sigma_1, below which rounding dec
 _PEAK_BLOCK = 512  # candidate peaks resolved and broadcast at a time
 _ROW_BLOCK = 2048  # rows compared with them at a time
 _ZERO = 1e-9  # a norm at most this share of the largest counts as zero
+
+_lock = threading.Lock()
+_columns = weakref.WeakValueDictionary()  # multiplied by this worker at this moment, by step
 
 
 @dataclass(frozen=True)
@@ -236,7 +242,7 @@ def ppmi_matrix(X, client, *, min_count=2, top_k=2000):
             )
         number = work.submit(_numbers, sizes)
         weight = np.cumsum(entries + _ROW_WEIGHT * (entries > 0), dtype=np.int64)
-        wanted = max(work.threads, int(24 * entries.sum(dtype=np.int64) // work.memory) + 1)
+        wanted = max(work.threads, int(_BYTES * entries.sum(dtype=np.int64) // work.memory) + 1)
         cuts = np.searchsorted(weight, weight[-1] / wanted * np.arange(1, wanted))
         cuts = np.unique([0, *cuts, n_items])
         parts = []
@@ -273,7 +279,7 @@ def truncated_svd(M, client, f=128, *, tol=1e-10, seed=0):
     -------
     DistributedSVD
         While it runs, a partition of r rows takes about 4 r f float64 on its worker beside M,
-        and each task 8 n float64, the columns that it multiplies. The client holds O(f^2).
+        and a worker 16 n float64, the columns multiplied. The client holds O(f^2).
 
     Raises
     ------
@@ -405,8 +411,8 @@ class _Work:
         self.client = client
         self.futures = weakref.WeakSet()
         self.threads = sum(threads for threads, _ in workers)
-        self.limit = min(limit for _, limit in workers)
-        self.memory = min(limit // threads for threads, limit in workers) // _SHARE
+        self.room = min(room for _, room in workers)
+        self.memory = min(room // threads for threads, room in workers) // _SHARE
 
     def __enter__(self):
         return self
@@ -422,7 +428,7 @@ class _Work:
         return future
 
     def map(self, function, *columns):
-        """One task a row of the columns; a column that is no list or tuple is the same in all."""
+        """One task for each row of the columns; what is no list or tuple is the same in all."""
         rows = max(len(column) for column in columns if isinstance(column, (list, tuple)))
         columns = [c if isinstance(c, (list, tuple)) else [c] * rows for c in columns]
         futures = self.client.map(function, *columns, pure=False)
@@ -446,8 +452,10 @@ class _Work:
 
 
 def _room(dask_worker):
-    """Threads of a worker, and the bytes that it may use."""
-    return dask_worker.state.nthreads, dask_worker.memory_manager.memory_limit or _UNLIMITED
+    """Threads of a worker, and the bytes that it may still use: a quarter of its limit or more."""
+    limit = dask_worker.memory_manager.memory_limit
+    room = max(limit - dask_worker.monitor.get_process_memory(), limit // 4) if limit else _UNLIMITED
+    return dask_worker.state.nthreads, room
 
 
 def _sent(work, A, a, b):
@@ -490,16 +498,16 @@ def _counted(work, X, min_count):
     else:
         X = ppmi._binary(X)
         (n_items, n_contexts), entries = X.shape, X.nnz
-        if 8 * entries > work.limit // 4:
+        if 8 * entries > work.room // 4:
             raise ValueError(
-                f"X takes {8 * entries / 1e6:.0f} MB, more than a quarter of the {work.limit / 1e6:.0f} MB of "
-                "a worker; save it in files by context and pass their paths"
+                f"X takes {8 * entries / 1e6:.0f} MB, more than a quarter of the {work.room / 1e6:.0f} MB that a "
+                "worker has free; save it in files by context and pass their paths"
             )
         T = sp.csr_array(X.T)
         edges = ppmi._blocks(np.diff(T.indptr), _SENT)
         sources = [work.submit(_same, T[a:b]) for a, b in edges]
     count = work.fold(np.add, work.map(_count_items, sources, n_items))
-    if 8 * entries <= work.limit // 4:
+    if 8 * entries <= work.room // 4:
         sources = [work.submit(_whole, sources, count, min_count)]
     return sources, n_items, n_contexts, count
 
@@ -606,11 +614,16 @@ def _numbers(sizes):
 def _weigh(blocks, rows, number, count, n_contexts, n_kept):
     """PPMI of items a to b, from consecutive blocks of counts that begin at item `start`."""
     start, a, b = rows
-    C = _stack(blocks)[a - start : b - start]
-    rows = ppmi._rows(C.indptr, 0, b - a) + a
-    value = np.log(float(n_contexts) * C.data / (count[rows].astype(float) * count[C.indices]))
-    indptr = np.append(C.indptr[:-1][np.diff(C.indptr) > 0], C.indptr[-1])
-    return sp.csr_array((value, number[C.indices], indptr), shape=(len(indptr) - 1, n_kept))
+    parts = []
+    for C in blocks:
+        height, first = C.shape[0], max(a - start, 0)
+        C = C[first : b - start]
+        rows = ppmi._rows(C.indptr, 0, C.shape[0]) + (start + first)
+        value = np.log(float(n_contexts) * C.data / (count[rows].astype(float) * count[C.indices]))
+        indptr = np.append(C.indptr[:-1][np.diff(C.indptr) > 0], C.indptr[-1])
+        parts.append(sp.csr_array((value, number[C.indices], indptr), shape=(len(indptr) - 1, n_kept)))
+        start += height
+    return _stack(parts)
 
 
 # SVD. basis[p] lists the column blocks of partition p.
@@ -631,7 +644,8 @@ def _block_lanczos(M, work, f, tol, seed):
                 # M times a block lies in the span of it, its two neighbours and, right after a
                 # restart, of all before: take that out first, and then what rounding left
                 near = basis if j == start else [own[-2:] for own in basis]
-                made = work.map(_multiply, M.parts, [[own[-1] for own in basis]] * len(basis), near)
+                newest = [[own[-1] for own in basis]] * len(basis)
+                made = work.map(_multiply, M.parts, newest, uuid.uuid4().hex, near)
                 block, overlap, R = _orthonormal(work, made, near, basis)
                 if j == 0:
                     _check_symmetric(overlap)
@@ -699,8 +713,12 @@ def _random_qr(rows, seed, p):
     return np.linalg.qr(np.random.default_rng([seed, p]).standard_normal((rows, _BLOCK)))
 
 
-def _multiply(part, newest, near):
-    return _with_products(part @ np.vstack(newest), near)
+def _multiply(part, newest, name, near):
+    with _lock:  # threads of a worker that are at the same step share the columns
+        columns = _columns.get(name)
+        if columns is None:
+            columns = _columns[name] = np.vstack(newest)
+    return _with_products(part @ columns, near)
 
 
 def _with_products(W, own):

@@ -14,7 +14,7 @@ distributed = pytest.importorskip("distributed")
 
 from spikylib import cluster, datasets, ppmi, spikes, svd  # noqa: E402
 
-LIMIT = 600 * 2**20  # bytes a worker may use; its libraries alone take a third
+LIMIT = 400 * 2**20  # bytes a worker may use; its libraries alone take half
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ class Cramped(cluster._Work):
 
     def __init__(self, client):
         super().__init__(client)
-        self.limit, self.memory = 4 * 8 * 1000, 500 * ppmi._BYTES
+        self.room, self.memory = 4 * 8 * 1000, 500 * ppmi._BYTES
 
 
 def test_files_that_no_worker_can_hold(client, playlists, tmp_path, monkeypatch):
@@ -140,7 +140,7 @@ def test_files_that_no_worker_can_hold(client, playlists, tmp_path, monkeypatch)
         sp.save_npz(paths[-1], part.tocsc() if k else part, compressed=bool(k))
     M, found = cluster.ppmi_matrix(paths, client, top_k=12)
     assert (found == kept).all()
-    assert len(M.parts) > 2, "partitions of M are small where memory is"
+    assert len(M.parts) > 4, "partitions of M are small where memory is"
     same_matrix(M.gather(), expected)
 
 
@@ -424,7 +424,7 @@ def highest_memory():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_stays_under_the_limit(client):
-    """A product of more than the limit, 15 million pairs, in two processes that outlive it."""
+    """The counts, 47 million of 8 bytes, are more than a worker has free; none is ended for that."""
     n, m, length = 7000, 9000, 130
     items = np.concatenate([np.random.default_rng(k).permutation(n)[:length] for k in range(m)])
     X = sp.csc_array((np.ones(m * length), items, np.arange(0, m * length + 1, length)), shape=(n, m))
