@@ -971,6 +971,80 @@ def intervals(panels, *, xlabels, logx=(), zero=(), marks=None):
     return _done(fig)
 
 
+def measured_and_told(panels, *, xlabel, ylabel):
+    """Show measurements as points and what a law tells as dotted curves, on log axes.
+
+    Parameters
+    ----------
+    panels : dict of (str, float) to dict of str to dict
+        Title and marked x of each panel; in it, by label, the points ``measured`` and the curve
+        ``told``, each (x, y). A label keeps its colour.
+    xlabel, ylabel : str
+        With units.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    fig, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(3.6 * columns, 2.6 * rows + 0.5),
+        layout="constrained",
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    handles = {}
+    for ax, ((title, mark), groups) in zip(np.ravel(axes), panels.items()):
+        for i, (label, group) in enumerate(groups.items()):
+            handles[label] = ax.plot(
+                *group["measured"], color=PALETTE[i], marker=_MARKERS[i], markersize=4, linestyle="none"
+            )[0]
+            handles["law"] = ax.plot(*group["told"], color=PALETTE[i], linestyle=":")[0]
+        ax.axvline(mark, color=GREY, linestyle="--", linewidth=1, zorder=0)
+        ax.set_title(title)
+        _log(ax.xaxis)
+        _log(ax.yaxis)
+    for ax in np.ravel(axes)[len(panels) :]:
+        ax.set_axis_off()
+    handles["law"] = handles.pop("law")
+    fig.supxlabel(xlabel, fontsize="medium")
+    fig.supylabel(ylabel, fontsize="medium")
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles))
+    return _done(fig)
+
+
+def clouds(groups, *, colour_label):
+    """Scatter groups of points in the plane side by side, seen from the origin, with a colour.
+
+    Parameters
+    ----------
+    groups : dict of str to (points, colour)
+        By title: points of shape (n, 2), and a quantity of shape (n,), on the viridis map.
+    colour_label : str
+        What the colour is, with its unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, axes = plt.subplots(
+        1, len(groups), figsize=(2.6 * len(groups) + 0.6, 2.9), layout="constrained", squeeze=False
+    )
+    low = min(np.min(colour) for _, colour in groups.values())
+    high = max(np.max(colour) for _, colour in groups.values())
+    for ax, (title, (points, colour)) in zip(axes[0], groups.items()):
+        drawn = ax.scatter(*np.asarray(points).T, c=colour, s=8, cmap="viridis", vmin=low, vmax=high)
+        ax.scatter([0], [0], c="black", marker="+", s=60)
+        ax.set(title=title, xlabel="strongest dimension", aspect="equal", adjustable="datalim")
+    axes[0, 0].set_ylabel("second strongest")
+    fig.colorbar(drawn, ax=axes, label=colour_label)
+    return _done(fig)
+
+
 def _few(dates):
     return [dates[i] for i in sorted({0, len(dates) // 3, 2 * len(dates) // 3, len(dates) - 1})]
 
