@@ -21,6 +21,7 @@ import yaml
 from docutils import nodes
 from myst_nb.ext.glue.roles import PasteTextRole
 from sphinx import addnodes
+from sphinx.errors import ExtensionError
 from sphinx.util.nodes import make_refnode
 
 CLAIMS = "book/claims"
@@ -46,7 +47,10 @@ def chapters(source):
         lines += [f"*{part}*", ""]
         for name in names:
             text = _markdown(source / "notebooks" / f"{name}.ipynb")
-            told = " ".join(re.search(r"\*\*You will\*\* (.*?)\n\s*\n", text, re.S)[1].split())
+            found = re.search(r"\*\*You will\*\* (.*?)\n\s*\n", text, re.S)
+            if not found:
+                raise ExtensionError(f"notebooks/{name}.ipynb does not say what **You will** do in it")
+            told = " ".join(found[1].split())
             lines.append(
                 f"{int(name[:2])}. {{doc}}`/notebooks/{name}` ({_duration(seconds.get(name))}). You will {told}"
             )
@@ -379,6 +383,11 @@ def _markdown(file):
 
 def _footer(file):
     """What the footer of a stored notebook told: dataset and seed, and versions."""
-    told = nbformat.read(file, as_version=4).cells[-1].outputs[0].text.splitlines()
+    outputs = nbformat.read(file, as_version=4).cells[-1].get("outputs")
+    if not outputs:
+        raise ExtensionError(
+            f"{file.name} is not executed, or has no footer; run `make notebooks N={file.stem[:2]}`"
+        )
+    told = outputs[0].text.splitlines()
     dataset, python = told[0].removeprefix("dataset ").rsplit(" · Python ", 1)
     return dataset.replace(" · ", ", "), f"Python {python}, {told[1].replace(' · ', ', ')}"
