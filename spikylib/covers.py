@@ -85,7 +85,7 @@ def neighbours(E, *, f=None, cos_theta=0.9, max_pairs=200_000_000):
         columns.append(alive[j[hit]].astype(np.int32))
     stored = np.zeros(len(E), dtype=np.int64)
     stored[alive] = np.concatenate(counts)
-    start = np.concatenate([[0], np.cumsum(stored)])
+    start = np.concatenate([[0], np.cumsum(stored)]).astype(np.int32 if total < 2**31 else np.int64)
     columns = np.concatenate(columns)
     return sp.csr_array((np.ones(len(columns), dtype=bool), columns, start), shape=(len(E), len(E)))
 
