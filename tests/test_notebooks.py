@@ -105,6 +105,35 @@ def test_every_figure_has_alt_text_caption_and_name(notebook):
     assert len(names) == len(set(names))
 
 
+def test_alt_text_and_caption_say_different_things(notebook):
+    for cell in code_cells(notebook):
+        told = cell.metadata.get("mystnb", {})
+        if "figure" in told:
+            assert told["image"]["alt"].split() != told["figure"]["caption"].split()
+
+
+def test_theorems_are_numbered_and_checked_by_the_code_that_follows(notebook):
+    cells = notebook.cells
+    for i, cell in enumerate(cells):
+        if cell.cell_type != "markdown":
+            continue
+        stated = re.findall(
+            r"\{prf:(?:theorem|lemma|proposition|corollary|definition)\}.*\n:label: \S+", cell.source
+        )
+        assert len(stated) == len(re.findall(r"\{prf:(?!proof|ref)", cell.source)), (
+            "a statement without a label"
+        )
+        if stated:
+            section = cells[i + 1 :]
+            ends = [
+                k
+                for k, c in enumerate(section)
+                if re.search(r"^## ", c.source, re.M) and c.cell_type == "markdown"
+            ]
+            checks = [c for c in section[: ends[0]] if c.cell_type == "code"]
+            assert checks, f"no code follows {stated[0]}"
+
+
 def test_exercises_have_solutions_that_run(notebook):
     text = markdown(notebook)
     labels = re.findall(r":label: (ex-\S+)", text)
@@ -135,6 +164,10 @@ def test_the_frame_is_there(notebook):
     text = markdown(notebook)
     for part in (
         "In this chapter",
+        "**You will** ",
+        "**You will learn to** ",
+        "**You need** ",
+        "**Time**",
         "## On real data",
         "## Exercises",
         "## In practice",
