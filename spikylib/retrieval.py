@@ -365,7 +365,7 @@ def evaluate(lists, queries, hidden, *, popularity, cover):
 def k_occurrence(lists, n_items):
     """Count the lists that each item is in, N_k of Radovanovic et al.
 
-    Its mean is k where all items have a list; its skewness (:func:`scipy.stats.skew`) measures
+    Its mean is k where all items have a list; its skewness (``scipy.stats.skew``) measures
     hubness: 0 where all items are listed alike, large where a few hubs fill the lists.
 
     Parameters
