@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+BROWSER := $(VENV)/.browser
 
 .DEFAULT_GOAL := help
-.PHONY: help book html notebooks results test lint clean
+.PHONY: help book html pdf browser notebooks results test lint clean
 
 help: ## show this help
 	@echo "make TARGET, where TARGET is one of:"
@@ -26,6 +27,12 @@ results: $(READY) ## rerun the chapters on the real data present (in SPIKYLIB_DA
 test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
 	$(RUN) -m pytest -n 2 $(ARGS)
 
+browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on this machine
+	$(RUN) -m pytest -m browser tests/browser $(ARGS)
+
+pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
+	$(RUN) tools/pdf.py
+
 lint: $(READY) ## ruff, notebooks included
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -38,4 +45,8 @@ $(READY): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) found. Try: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	@touch $@
+
+$(BROWSER): $(READY)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	@touch $@

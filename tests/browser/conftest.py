@@ -1,0 +1,88 @@
+"""A browser that has no network, and the pages of one build of the book."""
+
+import importlib.util
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = ROOT / "_build" / "html"
+SETTLED = """async () => {
+    if (window.MathJax?.startup) await MathJax.startup.promise;
+    await document.fonts.ready;
+}"""
+INSIDE = ("file:", "data:", "blob:", "about:")
+
+
+def load_tool(name):
+    """A script of tools/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tool():
+    browser = load_tool("browser")
+    if browser.find() is None:
+        pytest.skip("no Chromium: install one (apt-get install chromium) or name it in $CHROMIUM")
+    return browser
+
+
+@pytest.fixture(scope="session")
+def html(tool):
+    """The folder of a fresh build."""
+    built = subprocess.run(
+        [sys.executable, "tools/book.py", "html"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def chromium(tool):
+    with tool.launch() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def visit(html, chromium):
+    """A context manager: a page of the book, settled, with what went wrong in ``page.wrong``."""
+
+    @contextmanager
+    def visit(name, *, width=1300, scheme="light", reduced_motion="reduce", browser=chromium, query=""):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion=reduced_motion,
+            offline=True,
+        )
+        wrong = []
+
+        def guard(route):
+            if route.request.url.startswith(INSIDE):
+                route.continue_()
+            else:
+                wrong.append(f"asked the network for {route.request.url}")
+                route.abort()
+
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.wrong = wrong
+        page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+        page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url}"))
+        try:
+            page.goto((html / name).as_uri() + query)
+            page.wait_for_load_state("load")
+            if "http-equiv" not in (html / name).read_text(encoding="utf-8")[:300]:
+                page.evaluate(SETTLED)
+            yield page
+        finally:
+            context.close()
+
+    return visit
