@@ -4,9 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+BENCH := $(VENV)/.bench
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf browser notebooks results test lint clean
+.PHONY: help book html pdf browser notebooks results test bench lint clean
 
 help: ## show this help
 	@echo "make TARGET, where TARGET is one of:"
@@ -33,6 +34,9 @@ browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on thi
 pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 	$(RUN) tools/pdf.py
 
+bench: $(BENCH) ## time every stage beside its peers, into benchmarks/README.md (20 minutes)
+	$(RUN) benchmarks/bench.py
+
 lint: $(READY) ## ruff, notebooks included
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -49,4 +53,8 @@ $(READY): pyproject.toml constraints.txt
 
 $(BROWSER): $(READY)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	@touch $@
+
+$(BENCH): $(READY)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@

@@ -8,7 +8,7 @@ Run ``python benchmarks/consistency.py``; a smaller run: ``--items 10000``.
 
 import click
 import numpy as np
-from measuring import measure
+from measuring import measure, table
 from scipy import integrate, stats
 
 from spikylib import consistency
@@ -47,23 +47,25 @@ def loop(E, k, n_subsets, seed):
 @click.option("--seed", default=0, show_default=True)
 def main(items, dim, subsets, repeats, seed):
     """Compare the closed forms for several k, then the measured score at k = 20."""
-    click.echo("closed form               k    seconds    peak MB    value")
     for k in (2, 20, 200):
+        rows = []
         for name, function in (
-            ("literal", lambda k=k: literal(items, dim, k)),
-            ("independent", lambda k=k: consistency.theoretical(items, dim, k)),
-            ("conditional", lambda k=k: consistency.theoretical(items, dim, k, form="conditional")),
+            ("independent form", lambda k=k: consistency.theoretical(items, dim, k)),
+            ("conditional form", lambda k=k: consistency.theoretical(items, dim, k, form="conditional")),
+            ("literal quadratures", lambda k=k: literal(items, dim, k)),
         ):
             seconds, peak, value = measure(function, repeats)
-            click.echo(f"{name:22}{k:5}{seconds:11.4f}{peak:11.1f}{value:11.6f}")
+            rows.append((name, seconds, peak, f"{value:.6f}"))
+        table(f"Consistency of {k} of {items:,} items in {dim} dimensions, computed", rows)
     E = np.random.default_rng(seed).standard_normal((items, dim))
-    click.echo(f"measured, {subsets} subsets")
+    rows = []
     for name, function in (
-        ("loop", lambda: loop(E, 20, subsets, seed)),
-        ("empirical", lambda: consistency.empirical(E, 20, n_subsets=subsets, seed=seed).mean),
+        ("`empirical`", lambda: consistency.empirical(E, 20, n_subsets=subsets, seed=seed).mean),
+        ("loop over subsets", lambda: loop(E, 20, subsets, seed)),
     ):
         seconds, peak, value = measure(function, repeats)
-        click.echo(f"{name:22}{20:5}{seconds:11.4f}{peak:11.1f}{value:11.6f}")
+        rows.append((name, seconds, peak, f"{value:.4f}"))
+    table(f"Consistency of 20 of {items:,} items, {subsets} subsets measured", rows)
 
 
 if __name__ == "__main__":

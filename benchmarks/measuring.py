@@ -1,19 +1,64 @@
-"""What the benchmark scripts share."""
+"""What the benchmark scripts share: time, memory, tables."""
 
+import ctypes
+import gc
+import os
+import platform
+import re
 import statistics
 import time
-import tracemalloc
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+_STATUS = Path("/proc/self/status")  # Linux tells resident memory there, and its peak since a reset
 
 
 def measure(function, repeats):
-    """Median seconds over the repeats, peak allocation of one more call in MB, and the result."""
-    seconds = []
-    for _ in range(repeats):
+    """Median seconds of some calls, peak memory of the first in MB, and its result.
+
+    Memory is what the process holds at its highest beyond what it held before, whoever
+    allocates it: numpy, BLAS, or a library in C++. NaN where the system does not tell.
+    """
+    before = _reset()
+    start = time.perf_counter()
+    result = function()
+    seconds = [time.perf_counter() - start]
+    peak = _resident("VmHWM") - before
+    for _ in range(repeats - 1):
         start = time.perf_counter()
-        result = function()
+        function()
         seconds.append(time.perf_counter() - start)
-    tracemalloc.start()
-    function()
-    peak = tracemalloc.get_traced_memory()[1] / 1e6
-    tracemalloc.stop()
     return statistics.median(seconds), peak, result
+
+
+def table(title, rows, note=""):
+    """Print rows (name, seconds, MB, remark) as a table, with the ratio of each time to the first."""
+    click.echo(f"### {title}\n")
+    click.echo("| | seconds | ratio | MB | |\n|---|---:|---:|---:|---|")
+    for name, seconds, peak, remark in rows:
+        click.echo(f"| {name} | {seconds:.3g} | {seconds / rows[0][1]:.2f} | {peak:.0f} | {remark} |")
+    click.echo(f"\n{note}\n" if note else "")
+
+
+def machine(packages):
+    """The processor, its cores, and the versions of the packages, in a line."""
+    cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    name = cpu[1] if cpu else platform.processor()
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+
+
+def _resident(what):
+    found = re.search(rf"{what}:\s*(\d+) kB", _STATUS.read_text()) if _STATUS.exists() else None
+    return int(found[1]) / 1e3 if found else float("nan")
+
+
+def _reset():
+    """Give freed memory back, forget the peak so far, and tell what is held."""
+    gc.collect()
+    if _STATUS.exists():
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    return _resident("VmRSS")

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from measuring import table
 
 BOUND = 1e-10  # residual, as a share of sigma_1: that of spikylib.svd
 
@@ -58,20 +59,15 @@ def compare_curves(options):
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_arrays(Path(folder), options.items)
         for similarity in ("cosine", "dot"):
-            overlap = {}
-            for method in ("spikylib", "published"):
+            rows = []
+            for name, method in (("`curves`", "spikylib"), ("published script's method", "published")):
                 job = {"method": method, "folder": folder, "similarity": similarity}
                 job |= {"n_queries": options.queries, "k": options.k}
                 call = [sys.executable, __file__, "one", json.dumps(job)]
                 told = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
-                overlap[method] = told["overlap"]
-                print(
-                    f"{similarity:6s} {method:9s} {told['seconds']:6.1f} s  (processor {told['processor']:6.1f} s)  {told['gigabytes']:5.2f} GB  "
-                    f"overlap by part {np.round(told['overlap'], 3)}",
-                    flush=True,
-                )
-            difference = np.abs(np.subtract(*overlap.values())).max()
-            print(f"{similarity:6s} largest difference of the two {difference:.4f}", flush=True)
+                remark = f"overlap by part {', '.join(f'{x:.3f}' for x in told['overlap'])}"
+                rows.append((name, told["seconds"], told["megabytes"], remark))
+            table(f"Stability of {options.items:,} x 128, two dates, {similarity}", rows)
 
 
 def write_arrays(folder, n_items, dim=128, n_communities=400):
@@ -101,9 +97,9 @@ def run(method, folder, similarity, n_queries, k):
         overlap = curves(snapshots, k=k, n_queries=n_queries, similarity=similarity)["overlap"].to_list()
     else:
         overlap = published_method(paths, similarity, n_queries, k)
-    seconds, processor = time.perf_counter() - start, time.process_time()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"seconds": seconds, "processor": processor, "gigabytes": peak, "overlap": overlap}
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return {"seconds": seconds, "megabytes": peak, "overlap": overlap}
 
 
 def published_method(paths, similarity, n_queries, k, n_parts=5, block=10):
@@ -142,6 +138,7 @@ def compare_starts(options):
         matrices = [
             (part.items["id"].to_numpy()[kept], M) for part in cut for M, kept in [ppmi_matrix(part.matrix)]
         ]
+        rows = []
         for name, solve in STARTS.items():
             seconds, worst, before = [], 0.0, None
             for ids, M in matrices:
@@ -152,11 +149,9 @@ def compare_starts(options):
                     d, P = solve(M, options.f, guess)
                 seconds.append(time.process_time() - start)
                 worst, before = max(worst, largest_residual(M, d, P)), (ids, P)
-            print(
-                f"{kind:10s} {name:38s} first {seconds[0]:6.2f} s, later median {np.median(seconds[1:]):6.2f} s, "
-                f"largest residual {worst:.0e} sigma_1",
-                flush=True,
-            )
+            remark = f"first {seconds[0]:.2f} s, largest residual {worst:.0e} sigma_1"
+            rows.append((name, np.median(seconds[1:]), float("nan"), remark))
+        table(f"Later SVDs of {options.windows} {kind} windows, processor time", rows)
 
 
 def carried(before, ids):

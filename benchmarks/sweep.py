@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import click
+from measuring import table
 
 
 def sweep(notebook, values, jobs, threads):
@@ -34,7 +35,7 @@ def sweep(notebook, values, jobs, threads):
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--repeats", default=3, show_default=True)
 def main(notebook, values, jobs, repeats):
-    """Print the median seconds of each way, and the ratio to the faster sequence."""
+    """Print the median seconds of each way, the fastest first."""
     ways = {
         "in sequence, every core a run": (1, None),
         "in sequence, one thread a run": (1, 1),
@@ -45,11 +46,9 @@ def main(notebook, values, jobs, repeats):
         for way in list(ways)[:: -1 if repeat % 2 else 1]:
             seconds[way].append(sweep(notebook, values, *ways[way]))
     medians = {way: statistics.median(seconds[way]) for way in ways}
-    print(f"{values} of notebook {notebook}, median of {repeats}")
-    for way, median in medians.items():
-        print(f"{way:32} {median:6.1f} s")
-    *sequences, parallel = medians.values()
-    print(f"{'ratio to the faster sequence':32} {parallel / min(sequences):6.2f}")
+    nan = float("nan")
+    rows = [(way, median, nan, "") for way, median in sorted(medians.items(), key=lambda way: way[1])]
+    table(f"Chapter {notebook} run with {values}", rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,181 @@
+"""The whole pipeline at the size of the paper's largest catalogue, each stage in a process of its own.
+
+    python benchmarks/full.py FOLDER                   # 1,261,730 items, 66 M interactions
+    python benchmarks/full.py FOLDER --fraction 0.1    # a tenth of both
+
+The catalogue is drawn with the lengths and the popularity of the Million Playlist Dataset: lengths are
+log-normal with median 49 and mean 66, 5 to 250; plays by rank r follow (r + 405)^-1.25, which
+gives the first track 46,500 playlists and the last one two. Half of the draws of a playlist
+come from its community, of 4,000. Interactions, matrix and embeddings stay in FOLDER, so a stage
+can be run again: `--stages svd,spikes`. What was measured is kept in full.json, here or, for a part
+of the catalogue, in FOLDER; `make bench` puts it into the table.
+"""
+
+import json
+import multiprocessing
+import resource
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import scipy.sparse as sp
+
+from spikylib import stability
+from spikylib.datasets import Embeddings
+from spikylib.ppmi import ppmi_matrix
+from spikylib.spikes import cover
+from spikylib.svd import truncated_svd
+
+_SLICE = 50_000  # playlists drawn at a time
+
+
+def draw(folder, fraction, seed=0):
+    """Draw the catalogue; items are numbered in order of first appearance."""
+    rng = np.random.default_rng(seed)
+    n_items, n_contexts, n_communities = (
+        int(1_261_730 * fraction),
+        int(1_000_000 * fraction),
+        int(4000 * fraction),
+    )
+    weight = np.arange(1, n_communities + 1) ** -0.8
+    community = rng.choice(n_communities, n_items, p=weight / weight.sum())
+    by_community = np.argsort(community, kind="stable")
+    plays = (np.arange(n_items) + 405.0 * fraction) ** -1.25
+    edge = np.append(0, np.cumsum(rng.permutation(plays)[by_community]))
+    first = np.searchsorted(community[by_community], np.arange(n_communities + 1))
+    low, high = edge[first[:-1]], edge[first[1:]]
+    items, contexts = [], []
+    for a in range(0, n_contexts, _SLICE):
+        size = min(_SLICE, n_contexts - a)
+        length = np.clip(np.exp(np.log(49) + 0.78 * rng.standard_normal(size)), 5, 250).astype(int)
+        own = rng.choice(n_communities, size, p=(high - low) / edge[-1])
+        context = np.repeat(np.arange(size), 2 * length)  # more than needed: a track comes twice
+        genre, u = own[context], rng.random(len(context))
+        inside = rng.random(len(context)) < 0.5
+        point = np.where(inside, low[genre] + u * (high - low)[genre], u * edge[-1])
+        item = np.minimum(np.searchsorted(edge, point, side="right") - 1, n_items - 1)
+        new = np.sort(np.unique(context * n_items + item, return_index=True)[1])
+        item, context = item[new], context[new]
+        place = np.arange(len(new)) - np.searchsorted(context, np.arange(size))[context]
+        kept = place < length[context]
+        items.append(item[kept].astype(np.int32))
+        contexts.append((a + context[kept]).astype(np.int32))
+    items, contexts = np.concatenate(items), np.concatenate(contexts)
+    seen = np.full(n_items, len(items))
+    seen[items[::-1]] = np.arange(len(items))[::-1]
+    number = np.empty(n_items, dtype=np.int32)
+    number[np.argsort(seen, kind="stable")] = np.arange(n_items)
+    X = sp.csr_matrix(
+        (np.ones(len(items), dtype=np.int8), (number[items], contexts)), shape=(n_items, n_contexts)
+    )
+    sp.save_npz(folder / "X.npz", X, compressed=False)
+    plays = np.sort(np.diff(X.indptr))[::-1]
+    return {
+        "items": n_items,
+        "contexts": n_contexts,
+        "interactions": X.nnz,
+        "plays_first": int(plays[0]),
+        "plays_median": int(np.median(plays)),
+    }
+
+
+def ppmi(folder):
+    """X -> M."""
+    X = sp.csr_array(sp.load_npz(folder / "X.npz"))
+    start = time.perf_counter()
+    M, kept = ppmi_matrix(X)
+    seconds = time.perf_counter() - start
+    for name in ("data", "indices", "indptr"):
+        np.save(folder / f"M_{name}.npy", getattr(M, name))
+    np.save(folder / "kept.npy", kept)
+    return {"seconds": seconds, "rows": M.shape[0], "nnz": M.nnz}
+
+
+def svd(folder):
+    """M -> E at f = 128, residuals at most 1e-10."""
+    parts = [np.load(folder / f"M_{name}.npy") for name in ("data", "indices", "indptr")]
+    M = sp.csr_array(tuple(parts), shape=(len(parts[2]) - 1,) * 2)
+    start = time.perf_counter()
+    result = truncated_svd(M, 128)
+    seconds = time.perf_counter() - start
+    np.save(folder / "E.npy", result.embeddings().astype(np.float32))
+    return {
+        "seconds": seconds,
+        "residual": result.residuals.max() / result.s[0],
+        "s": result.s[[0, 63, 127]].tolist(),
+    }
+
+
+def spikes(folder):
+    """E -> Spk@128, from a memory map in single precision."""
+    E = np.load(folder / "E.npy", mmap_mode="r")
+    start = time.perf_counter()
+    found = cover(E)
+    return {
+        "seconds": time.perf_counter() - start,
+        "rows": len(E),
+        "peaks": len(found.peaks),
+        "spk": found.spk,
+    }
+
+
+def curves(folder):
+    """Stability: the embedding of the first half of the playlists against that of all of them."""
+    X = sp.csr_array(sp.load_npz(folder / "X.npz"))
+    M, kept = ppmi_matrix(X[:, : X.shape[1] // 2])
+    del X
+    half = Embeddings(kept, truncated_svd(M, 128).embeddings().astype(np.float32))
+    del M
+    whole = Embeddings(np.load(folder / "kept.npy"), np.load(folder / "E.npy"))
+    start = time.perf_counter()
+    found = stability.curves({"2022-01-01": half, "2022-07-01": whole})
+    seconds = time.perf_counter() - start
+    overlap = found.pivot(index="part", columns="similarity", values="overlap").round(3)
+    return {
+        "seconds": seconds,
+        "common": len(np.intersect1d(half.ids, whole.ids)),
+        "overlap": overlap.to_dict("list"),
+    }
+
+
+STAGES = {"draw": draw, "ppmi": ppmi, "svd": svd, "spikes": spikes, "curves": curves}
+
+
+def alone(stage, folder, options, out):
+    start = time.perf_counter()
+    found = STAGES[stage](folder, **options)
+    found["process_seconds"] = time.perf_counter() - start
+    found["peak_GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    out.send(found)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--fraction", default=1.0, show_default=True, help="Of the catalogue's size.")
+@click.option("--stages", default=",".join(STAGES), show_default=True)
+def main(folder, fraction, stages):
+    """Run the stages one after the other and keep what they took."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (Path(__file__).parent if fraction == 1 else folder) / "full.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    spawn = multiprocessing.get_context("spawn")
+    for stage in stages.split(","):
+        end, out = spawn.Pipe(duplex=False)
+        options = {"fraction": fraction} if stage == "draw" else {}
+        process = spawn.Process(target=alone, args=(stage, folder, options, out))
+        process.start()
+        out.close()
+        try:
+            results[stage] = end.recv()
+        except EOFError:
+            raise click.ClickException(
+                f"the stage {stage} ended without a result, exit code {process.exitcode}"
+            ) from None
+        process.join()
+        file.write_text(json.dumps(results, indent=1) + "\n")
+        click.echo(f"{stage:7} {results[stage]}")
+
+
+if __name__ == "__main__":
+    main()
