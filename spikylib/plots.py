@@ -337,7 +337,7 @@ def turning(E, names, *, labels, covers):
         text=[str(label) for label in labels],
         hovertemplate="%{text}<extra></extra>",
         marker={
-            "size": 2.5,
+            "size": 3,
             "color": choices[0]["spike"],
             "cmin": -1.5,
             "cmax": 9.5,
@@ -997,9 +997,10 @@ def measured_and_told(panels, *, xlabel, ylabel):
         sharey=True,
         squeeze=False,
     )
-    handles = {}
+    labels, handles = list(dict.fromkeys(label for groups in panels.values() for label in groups)), {}
     for ax, ((title, mark), groups) in zip(np.ravel(axes), panels.items()):
-        for i, (label, group) in enumerate(groups.items()):
+        for label, group in groups.items():
+            i = labels.index(label)
             handles[label] = ax.plot(
                 *group["measured"], color=PALETTE[i], marker=_MARKERS[i], markersize=4, linestyle="none"
             )[0]
