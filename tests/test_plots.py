@@ -179,3 +179,27 @@ def test_sliding_profile_thins_a_long_profile():
     (curve,) = plots.sliding_profile({0.9: {"f": cover}}, rhos=[0.9], start=(0.9, 0.9)).data
     assert len(curve.x) <= 80
     np.testing.assert_allclose(curve.y, np.array(curve.x) / 1000, atol=1e-4)
+
+
+def test_a_law_is_drawn_in_the_colour_of_what_was_measured():
+    group = {"measured": ([2, 4], [1, 3]), "told": ([4, 8], [2, 5])}
+    fig = plots.measured_and_told(
+        {("K = 3", 3): {"low": group, "high": group}, ("K = 5", 5): {"high": group}},
+        xlabel="f",
+        ylabel="peaks",
+    )
+    first, second = fig.axes
+    assert [ax.get_title() for ax in fig.axes] == ["K = 3", "K = 5"]
+    assert first.lines[0].get_color() == first.lines[1].get_color() != first.lines[2].get_color()
+    assert second.lines[0].get_color() == first.lines[2].get_color(), "a label keeps its colour"
+    assert second.lines[0].get_marker() == first.lines[2].get_marker()
+    assert list(first.lines[1].get_ydata()) == [2, 5] and list(first.lines[-1].get_xdata()) == [3, 3]
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["low", "high", "law"]
+
+
+def test_clouds_share_one_scale_of_colour():
+    fig = plots.clouds({"a": (E[:, :2], np.arange(40)), "b": (E[:, 2:4], np.full(40, 7.0))}, colour_label="t")
+    left, right = fig.axes[:2]
+    np.testing.assert_array_equal(left.collections[0].get_offsets(), E[:, :2])
+    assert left.collections[0].get_clim() == right.collections[0].get_clim() == (0, 39)
+    assert fig.axes[2].get_ylabel() == "t"
