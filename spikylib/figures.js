@@ -4,9 +4,9 @@
   const add = (parent, tag, properties = {}) =>
     parent.appendChild(Object.assign(document.createElement(tag), properties));
 
-  const choose = (controls, name, options, changed) => {
+  const choose = (controls, name, spoken, options, changed) => {
     const label = add(controls, "label", { textContent: name });
-    const select = add(label, "select");
+    const select = add(label, "select", { ariaLabel: spoken });
     for (const [group, entries] of Object.entries(options)) {
       const parent = group ? add(select, "optgroup", { label: group }) : select;
       for (const [value, text] of entries) add(parent, "option", { value, textContent: text });
@@ -44,7 +44,7 @@
         {
           ...Object.fromEntries(axes.map((a, i) => [a, [meta.columns[chosen[i]]]])),
           "marker.color": [of.map((k) => (inside(k) ? k : -1))],
-          "marker.size": [of.map((k) => (only !== "all" && inside(k) ? 5 : 2.5))],
+          "marker.size": [of.map((k) => (only !== "all" && inside(k) ? 5 : 3))],
         },
         Object.fromEntries(titles),
       );
@@ -54,7 +54,7 @@
         : `Coloured: spike ${Number(only) + 1}, ${count} of the ${of.length} items drawn; its peak is ${peaks[only]}.`;
     };
     const pick = axes.map((a, i) => {
-      const select = choose(controls, a, dimensions, () => show(i === 0));
+      const select = choose(controls, a, `${a} axis: dimension`, dimensions, () => show(i === 0));
       select.value = String(i);
       return select;
     });
@@ -62,7 +62,7 @@
       name,
       [[`${c} all`, "the ten largest"], ...peaks.map((peak, k) => [`${c} ${k}`, `${k + 1}: ${peak}`])],
     ]));
-    const spike = choose(controls, "Spikes", spikes, () => show(false));
+    const spike = choose(controls, "Spikes", "Spikes to colour", spikes, () => show(false));
     const button = add(controls, "button", { type: "button" });
     let timer = 0, held = false, seen = true;
     const step = () => {
