@@ -167,10 +167,11 @@ def test_the_library_reference_names_the_chapters_of_every_entry(pages):
     entries = pages[HTML / "book" / "api.html"].select("dl.py.function, dl.py.class")
     assert len(entries) > 60
     for entry in entries:
-        name = entry.find("dt")["id"].split(".")[-1]
+        module, name = entry.find("dt")["id"].split(".")[-2:]
         (told,) = [p for p in entry.find("dd").find_all("p") if p.get_text().startswith("Used ")]
         linked = {Path(a["href"]).stem for a in told.find_all("a")}
-        calling = {stem for stem, code in sources.items() if re.search(rf"\b{name}\b", code)}
+        called = re.compile(rf"\b{module}\.{name}\b|from spikylib\.{module} import .*\b{name}\b")
+        calling = {stem for stem, code in sources.items() if called.search(code)}
         if told.get_text().startswith("Used in chapter"):
             assert linked <= calling, name
             assert linked
@@ -265,3 +266,19 @@ def test_binder_finds_what_it_installs():
     constraints, package = [line.split() for line in lines if not line.startswith("#")]
     assert (ROOT / "binder" / constraints[1]).resolve() == ROOT / "constraints.txt"
     assert package == ["-e", ".[book]"] and "book" in project["optional-dependencies"]
+
+
+def test_the_bibliography_labels_works_as_the_text_cites_them(pages):
+    bibliography = pages[HTML / "book" / "bibliography.html"]
+    labels = {
+        c["id"]: c.find(class_="label").get_text().strip("[] ")
+        for c in bibliography.find_all(class_="citation")
+    }
+    cited = 0
+    for page in pages.values():
+        for link in page.select("article a[href*='bibliography.html#id']"):
+            label = labels[urlsplit(link["href"]).fragment]
+            told = " ".join(link.get_text().split())
+            assert told in (label, label[-4:]), label
+            cited += told == label
+    assert cited > 10

@@ -7,6 +7,7 @@
 - Every entry of the library reference names the chapters that use it.
 - `BOOK_REPOSITORY` (https://github.com/owner/name) and `BOOK_BRANCH` turn on the buttons that launch a
   chapter on Binder and Colab, and the links to the repository. ``{{ launch }}`` tells how to use them.
+- The bibliography style ``author_year`` labels works as the citations in the text do.
 """
 
 import ast
@@ -20,6 +21,9 @@ import nbformat
 import yaml
 from docutils import nodes
 from myst_nb.ext.glue.roles import PasteTextRole
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style as PlainStyle
+from pybtex.style.labels import BaseLabelStyle
 from sphinx import addnodes
 from sphinx.errors import ExtensionError
 from sphinx.util.nodes import make_refnode
@@ -36,6 +40,7 @@ def setup(app):
     app.connect("missing-reference", _link_claim)
     app.connect("autodoc-process-docstring", _tell_uses, priority=600)  # after napoleon
     app.add_role_to_domain("glue", "text", GluedNumber(), override=True)
+    register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -154,6 +159,22 @@ class GluedNumber(PasteTextRole):
     @property
     def env(self):
         return self.document.settings.env
+
+
+class AuthorYearLabels(BaseLabelStyle):
+    """``Afchar et al., 2023``."""
+
+    def format_labels(self, entries):
+        for entry in entries:
+            names = [
+                " ".join([*person.prelast_names, *person.last_names]) for person in entry.persons["author"]
+            ]
+            told = names[0] + " et al." if len(names) > 2 else " and ".join(names)
+            yield f"{told}, {entry.fields['year']}"
+
+
+class AuthorYear(PlainStyle):
+    default_label_style = AuthorYearLabels
 
 
 def _configure(app, config):
