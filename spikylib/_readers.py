@@ -6,7 +6,9 @@ Each takes the dataset's name and the data home and returns :class:`Interactions
 that memory holds the numbers and the distinct labels, never the whole text.
 """
 
+import contextlib
 import csv
+import errno
 import gzip
 import io
 import json
@@ -25,17 +27,19 @@ from spikylib._interactions import Embeddings, build
 from spikylib._publishers import DATASETS
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
-_MAX_UNPACKED = 1 << 32  # bytes; no published file comes near
+DENSEST = 1000  # bytes that a packed byte may stand for, and a tenth as many rows; ten bytes are usual
+_MAX_UNPACKED = 1 << 30  # bytes; no published file comes near
 
 
 def cornell_yes(name, home, *, min_context_size=5, min_item_count=1):
     """Radio playlists of Yes.com; a song repeated in a playlist counts towards its size."""
     folder = home / "cornell-yes" / name.replace("cornell-yes-", "yes_")
     train = _require(folder / "train.txt", name)
-    plays, sources = [_read_playlists(train)], ["train.txt"]
-    if (folder / "test.txt").is_file():
-        plays.append(_read_playlists(folder / "test.txt"))
-        sources.append("test.txt")
+    with reading(folder):
+        plays, sources = [_read_playlists(train)], ["train.txt"]
+        if (folder / "test.txt").is_file():
+            plays.append(_read_playlists(folder / "test.txt"))
+            sources.append("test.txt")
     songs, playlists, labels = [], [], []
     for source, lines in zip(sources, plays):
         for number, line in lines:
@@ -45,12 +49,14 @@ def cornell_yes(name, home, *, min_context_size=5, min_item_count=1):
     notes = f"read {' and '.join(sources)}"
     if len(sources) == 1:
         notes += "; test.txt is absent, and the paper used both"
+    with reading(folder):
+        items = _cornell_labels(max(songs) + 1, folder)
     return build(
         np.array(songs),
         np.array(playlists),
         name=name,
         notes=notes,
-        items=_cornell_labels(max(songs) + 1, folder),
+        items=items,
         contexts=pd.DataFrame({"id": labels}),
         min_context_size=min_context_size,
         min_item_count=min_item_count,
@@ -62,31 +68,34 @@ def aotm_2011(name, home, *, min_context_size=1, min_item_count=1, start=None, e
     path = home / "aotm-2011" / "aotm2011_playlists.json.gz"
     if not path.is_file() and path.with_suffix("").is_file():
         path = path.with_suffix("")
-    mixes = _read_json(_require(path, name))
-    number, titles, mix = {}, {}, []
-    item, size = [], []
-    for place, entry in enumerate(mixes):
-        try:
-            before = len(item)
-            for part in entry["filtered_lists"]:
-                item.extend(number.setdefault(track, len(number)) for track in part)
-            size.append(len(item) - before)
-            for label, track, *_ in entry["playlist"]:
-                if track is not None and len(label) == 2:
-                    titles.setdefault(track, label)
-            user = (entry.get("user") or {}).get("name")
-            mix.append((entry["mix_id"], entry.get("category"), user, entry.get("timestamp")))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}, playlist {place}: not an object of the published format ({error!r})"
-            ) from None
+    _require(path, name)
+    with reading(path):
+        mixes = _read_json(path)
+        number, titles, mix = {}, {}, []
+        item, size = [], []
+        for place, entry in enumerate(mixes):
+            try:
+                before = len(item)
+                for part in entry["filtered_lists"]:
+                    item.extend(number.setdefault(track, len(number)) for track in part)
+                size.append(len(item) - before)
+                for label, track, *_ in entry["playlist"]:
+                    if track is not None and len(label) == 2:
+                        titles.setdefault(track, label)
+                user = (entry.get("user") or {}).get("name")
+                mix.append((entry["mix_id"], entry.get("category"), user, entry.get("timestamp")))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, playlist {place}: not an object of the published format ({error!r})"
+                ) from None
     if not item:
         raise ValueError(f"{path} holds no playlist with a matched track")
-    items = pd.DataFrame({"id": list(number)})
-    for column, k in (("title", 1), ("artist", 0)):
-        items[column] = [titles[track][k] if track in titles else "" for track in number]
-    contexts = pd.DataFrame(mix, columns=["id", "category", "user", "time"])
-    contexts["time"] = pd.to_datetime(contexts["time"], errors="coerce", format="ISO8601")
+    with reading(path):
+        items = pd.DataFrame({"id": list(number)})
+        for column, k in (("title", 1), ("artist", 0)):
+            items[column] = [titles[track][k] if track in titles else "" for track in number]
+        contexts = pd.DataFrame(mix, columns=["id", "category", "user", "time"])
+        contexts["time"] = pd.to_datetime(contexts["time"], errors="coerce", format="ISO8601")
     return build(
         np.array(item),
         np.repeat(np.arange(len(size)), size),
@@ -115,7 +124,7 @@ def spotify_mpd(name, home, *, min_context_size=1, min_item_count=1, start=None,
     item, size, playlist = [], [], []
     for path in slices:
         codes = []
-        try:
+        with reading(path, "is not a slice of the published format"):
             for entry in _read_json(path)["playlists"]:
                 playlist.append(
                     (entry["pid"], entry.get("name"), entry.get("num_followers"), entry["modified_at"])
@@ -129,13 +138,12 @@ def spotify_mpd(name, home, *, min_context_size=1, min_item_count=1, start=None,
                         for column, values in labels.items():
                             values.append(t.get("track_name" if column == "title" else f"{column}_name", ""))
                     codes.append(code)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not a slice of the published format ({error!r})") from None
         item.append(np.array(codes, np.int32))
-    items = pd.DataFrame({"id": list(number), **labels})
-    del number, labels
-    contexts = pd.DataFrame(playlist, columns=["id", "title", "followers", "time"])
-    contexts["time"] = pd.to_datetime(contexts["time"], unit="s")
+    with reading(folder):
+        items = pd.DataFrame({"id": list(number), **labels})
+        del number, labels
+        contexts = pd.DataFrame(playlist, columns=["id", "title", "followers", "time"])
+        contexts["time"] = pd.to_datetime(contexts["time"], unit="s")
     return build(
         np.concatenate(item),
         np.repeat(np.arange(len(size), dtype=np.int32), size),
@@ -166,26 +174,27 @@ def lastfm_360k(name, home, *, min_context_size=1, min_item_count=1):
         bad += 1
         return "skip"
 
-    columns = ["user", "mbid", "name", "plays"]
-    for batch in _batches(path, columns, separator="\t", skip=skip):
-        lines += len(batch)
-        good = pc.and_(
-            pc.match_substring_regex(batch["user"], "^[0-9a-f]{40}$"),
-            pc.and_(
-                pc.match_substring_regex(batch["plays"], r"^\s*[0-9]+\s*$"),
-                pc.greater(
-                    pc.binary_length(pc.binary_join_element_wise(batch["mbid"], batch["name"], b"")), 0
+    with reading(path):
+        columns = ["user", "mbid", "name", "plays"]
+        for batch in _batches(path, columns, separator="\t", skip=skip):
+            lines += len(batch)
+            good = pc.and_(
+                pc.match_substring_regex(batch["user"], "^[0-9a-f]{40}$"),
+                pc.and_(
+                    pc.match_substring_regex(batch["plays"], r"^\s*[0-9]+\s*$"),
+                    pc.greater(
+                        pc.binary_length(pc.binary_join_element_wise(batch["mbid"], batch["name"], b"")), 0
+                    ),
                 ),
-            ),
-        )
-        batch = batch.filter(good)
-        key = pc.if_else(pc.equal(batch["mbid"], b""), batch["name"], batch["mbid"])
-        codes = _numbered(key, artists)
-        new = np.flatnonzero(codes >= len(names))
-        first = new[np.unique(codes[new], return_index=True)[1]]
-        names.extend(batch["name"].take(pa.array(first)).to_pylist())
-        item.append(codes)
-        context.append(_numbered(batch["user"], users))
+            )
+            batch = batch.filter(good)
+            key = pc.if_else(pc.equal(batch["mbid"], b""), batch["name"], batch["mbid"])
+            codes = _numbered(key, artists)
+            new = np.flatnonzero(codes >= len(names))
+            first = new[np.unique(codes[new], return_index=True)[1]]
+            names.extend(batch["name"].take(pa.array(first)).to_pylist())
+            item.append(codes)
+            context.append(_numbered(batch["user"], users))
     lines += bad
     bad = lines - sum(map(len, item))
     if bad == lines:
@@ -214,9 +223,10 @@ def movielens(name, home, *, min_context_size=1, min_item_count=1, start=None, e
     with path.open("rb") as file:
         if file.seek(0, 2) and (file.seek(-1, 2), file.read())[1] != b"\n":
             raise ValueError(f"{path} is damaged or cut short: its last line has no end; get the file again")
-    types = {"userId": pa.int32(), "movieId": pa.int32(), "timestamp": pa.int64()}
-    parts = list(_batches(path, ["userId", "movieId", "rating", "timestamp"], types=types))
-    user, movie, stamp = (np.concatenate([part[column].to_numpy() for part in parts]) for column in types)
+    with reading(path):
+        types = {"userId": pa.int32(), "movieId": pa.int32(), "timestamp": pa.int64()}
+        parts = list(_batches(path, ["userId", "movieId", "rating", "timestamp"], types=types))
+        user, movie, stamp = (np.concatenate([part[column].to_numpy() for part in parts]) for column in types)
     del parts
     data = build(
         movie,
@@ -231,22 +241,25 @@ def movielens(name, home, *, min_context_size=1, min_item_count=1, start=None, e
     )
     films = path.with_name("movies.csv")
     if films.is_file():
-        table = _table(films, ["movieId", "title", "genres"]).drop_duplicates("movieId")
-        table.index = pd.to_numeric(table["movieId"])
-        table = table.reindex(data.items["id"])
-        data.items["title"] = table["title"].fillna("").to_numpy()
-        genres = table["genres"].fillna("").replace("(no genres listed)", "")
-        data.items["tags"] = [tuple(filter(None, text.split("|"))) for text in genres]
+        with reading(films):
+            table = _table(films, ["movieId", "title", "genres"]).drop_duplicates("movieId")
+            table.index = pd.to_numeric(table["movieId"])
+            table = table.reindex(data.items["id"])
+            data.items["title"] = table["title"].fillna("").to_numpy()
+            genres = table["genres"].fillna("").replace("(no genres listed)", "")
+            data.items["tags"] = [tuple(filter(None, text.split("|"))) for text in genres]
     return data
 
 
 def lastfm_2k(name, home, *, min_context_size=1, min_item_count=1):
     """Artists that a user of Last.fm listened to (HetRec 2011)."""
     path = _require(home / "lastfm-2k" / "user_artists.dat", name)
-    table = _table(path, ["userID", "artistID", "weight"], sep="\t", quoting=csv.QUOTE_NONE)
+    with reading(path):
+        table = _table(path, ["userID", "artistID", "weight"], sep="\t", quoting=csv.QUOTE_NONE)
+        artist, user = _whole(table["artistID"], path), _whole(table["userID"], path)
     data = build(
-        _whole(table["artistID"], path),
-        _whole(table["userID"], path),
+        artist,
+        user,
         name=name,
         notes=_share(len(table), DATASETS[name].size[2], "lines"),
         min_context_size=min_context_size,
@@ -254,9 +267,10 @@ def lastfm_2k(name, home, *, min_context_size=1, min_item_count=1):
     )
     artists = path.with_name("artists.dat")
     if artists.is_file():
-        labels = _table(artists, ["id", "name", "url"], sep="\t", quoting=csv.QUOTE_NONE)
-        names = dict(zip(_whole(labels["id"], artists), labels["name"]))
-        data.items["artist"] = [names.get(i, "") for i in data.items["id"]]
+        with reading(artists):
+            labels = _table(artists, ["id", "name", "url"], sep="\t", quoting=csv.QUOTE_NONE)
+            names = dict(zip(_whole(labels["id"], artists), labels["name"]))
+            data.items["artist"] = [names.get(i, "") for i in data.items["id"]]
     return data
 
 
@@ -265,40 +279,44 @@ def triplej(name, home, *, min_context_size=1, min_item_count=1, start=None, end
     path = home / "triplej" / "playlist_20140929.zip"
     if not path.is_file() and path.with_suffix(".csv").is_file():
         path = path.with_suffix(".csv")
-    raw = _only_csv(_require(path, name)) if path.suffix == ".zip" else path.read_bytes()
-    # CR ends the lines, and stands inside quoted fields too: an album that was not known
-    text = io.StringIO(raw.decode("mac_roman").replace("\r\n", "\n").replace("\r", "\n"))
-    table = _table(text, ["date", "time", "trackname", "artist", "album", "program"], what=path)
-    dated = table["date"] != ""
-    found, table = len(table), table[dated]
-    times = pd.to_datetime(table["date"] + " " + table["time"], format="%d/%m/%Y %H:%M:%S", errors="coerce")
-    if times.isna().any():
-        row = table[times.isna()].iloc[0]
-        raise ValueError(
-            f"{path}: {row['date']!r} {row['time']!r} is not a date (d/mm/yyyy) and a time (h:mm:ss)"
+    _require(path, name)
+    with reading(path):
+        raw = _only_csv(path) if path.suffix == ".zip" else path.read_bytes()
+        # CR ends the lines, and stands inside quoted fields too: an album that was not known
+        text = io.StringIO(raw.decode("mac_roman").replace("\r\n", "\n").replace("\r", "\n"))
+        table = _table(text, ["date", "time", "trackname", "artist", "album", "program"], what=path)
+        dated = table["date"] != ""
+        found, table = len(table), table[dated]
+        times = pd.to_datetime(
+            table["date"] + " " + table["time"], format="%d/%m/%Y %H:%M:%S", errors="coerce"
         )
-    folded = {c: table[c].map(str.casefold) for c in ("artist", "trackname")}
-    track = table.groupby([folded["artist"], folded["trackname"]], sort=False).ngroup().to_numpy()
-    show = table.groupby(["date", "program"], sort=False).ngroup().to_numpy()
-    items, shows = table.iloc[_firsts(track)], table.iloc[_firsts(show)]
-    album = table["album"].str.strip()
-    album = album[album != ""].groupby(track[album != ""]).first()
-    items = pd.DataFrame(
-        {
-            "id": (items["artist"] + " | " + items["trackname"]).map(str.casefold),
-            "title": items["trackname"],
-            "artist": items["artist"],
-            "album": album.reindex(range(len(items)), fill_value="").to_numpy(),
-        }
-    )
-    day = pd.to_datetime(shows["date"], format="%d/%m/%Y")
-    contexts = pd.DataFrame(
-        {
-            "id": day.dt.strftime("%Y-%m-%d") + " | " + shows["program"],
-            "date": day,
-            "program": shows["program"],
-        }
-    )
+        if times.isna().any():
+            row = table[times.isna()].iloc[0]
+            raise ValueError(
+                f"{path}: {row['date']!r} {row['time']!r} is not a date (d/mm/yyyy) and a time (h:mm:ss)"
+            )
+        folded = {c: table[c].map(str.casefold) for c in ("artist", "trackname")}
+        track = table.groupby([folded["artist"], folded["trackname"]], sort=False).ngroup().to_numpy()
+        show = table.groupby(["date", "program"], sort=False).ngroup().to_numpy()
+        items, shows = table.iloc[_firsts(track)], table.iloc[_firsts(show)]
+        album = table["album"].str.strip()
+        album = album[album != ""].groupby(track[album != ""]).first()
+        items = pd.DataFrame(
+            {
+                "id": (items["artist"] + " | " + items["trackname"]).map(str.casefold),
+                "title": items["trackname"],
+                "artist": items["artist"],
+                "album": album.reindex(range(len(items)), fill_value="").to_numpy(),
+            }
+        )
+        day = pd.to_datetime(shows["date"], format="%d/%m/%Y")
+        contexts = pd.DataFrame(
+            {
+                "id": day.dt.strftime("%Y-%m-%d") + " | " + shows["program"],
+                "date": day,
+                "program": shows["program"],
+            }
+        )
     return build(
         track,
         show,
@@ -324,10 +342,15 @@ def deezer_songs(name, home, *, features="svd"):
 
 def read_vectors(path, *, id_column=None, vector_column=None, name=""):
     """Embeddings of a parquet file with a column of lists of numbers."""
-    try:
-        schema = pyarrow.parquet.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path} is not a parquet file, or is cut short: {error}") from None
+    with reading(path, "is not a parquet file, or is cut short"):
+        ids, vectors = _columns(path, id_column, vector_column)
+    with reading(path):
+        return checked_embeddings(ids, vectors, path, name)
+
+
+def _columns(path, id_column, vector_column):
+    schema = pyarrow.parquet.read_schema(path)
+    check_density(path)
     lists = [f.name for f in schema if pa.types.is_list(f.type) or pa.types.is_fixed_size_list(f.type)
              or pa.types.is_large_list(f.type)]  # fmt: skip
     others = [c for c in schema.names if c not in lists]
@@ -344,7 +367,7 @@ def read_vectors(path, *, id_column=None, vector_column=None, name=""):
         raise ValueError(f"{path}: the vectors of column {vector_column!r} are not all of one length")
     vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
     ids = np.arange(len(vectors)) if id_column is None else table[id_column].to_numpy()
-    return checked_embeddings(ids, vectors, path, name)
+    return ids, vectors
 
 
 def checked_embeddings(ids, vectors, path, name):
@@ -364,6 +387,31 @@ def checked_embeddings(ids, vectors, path, name):
     if twice.any():
         raise ValueError(f"{path}: the id {ids[twice][0]!r} stands twice")
     return Embeddings(np.asarray(ids), vectors, name)
+
+
+@contextlib.contextmanager
+def reading(path, wrong="is damaged, cut short, or not what its name says"):
+    """Turn whatever parsers raise on a damaged file into one kind of error, which names the file."""
+    try:
+        yield
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{path} is empty") from None
+    except Exception as error:
+        # seeking to a place that a damaged file names is EINVAL; other numbers are the disk's
+        if str(path) in str(error) or getattr(error, "errno", None) not in (None, errno.EINVAL):
+            raise
+        raise ValueError(f"{path} {wrong} ({type(error).__name__}: {error}); get the file again") from error
+
+
+def check_density(path):
+    """Refuse a Parquet file that promises more rows or bytes than real data can be packed into."""
+    metadata = pyarrow.parquet.read_metadata(path)
+    unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    size = path.stat().st_size
+    if max(10 * metadata.num_rows, unpacked) > DENSEST * size:
+        raise ValueError(
+            f"{path} promises {metadata.num_rows} rows and {unpacked} bytes in {size}, which no data does"
+        )
 
 
 # --- files -------------------------------------------------------------------------------

@@ -288,12 +288,13 @@ def table(folder, patterns=()):
     """
     import pandas as pd
 
+    from spikylib import rerun
+
     folder = Path(folder)
     runs = []
     for file in sorted([*folder.glob(f"*/{RESULT}"), *folder.glob("*.json")], key=_by_number):
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(stored, dict) and {"parameters", "results"} <= set(stored):
-            runs.append(stored)
+        with contextlib.suppress(ValueError):  # another JSON file
+            runs.append(rerun._stored(file))
     if not runs:
         raise FileNotFoundError(f"no run has succeeded in {folder}; spiky run and spiky sweep make some")
     results = _union(run["results"] for run in runs)
@@ -514,11 +515,13 @@ def _write_result(run, here, found, seconds):
 
 def _there(run, here):
     """Tell that the result of this very run is there, if it is."""
+    from spikylib import rerun
+
     try:
-        stored = json.loads((here / RESULT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        stored = rerun._stored(here / RESULT)
+    except (FileNotFoundError, ValueError):
         return None
-    if stored["parameters"] != run.parameters:
+    if stored["parameters"] != run.parameters or not {"notebook_sha256", "seconds"} <= set(stored):
         return None
     same = stored["notebook_sha256"] == _code_hash(run.notebook)
     return Outcome(run.name, "there", stored["seconds"], "" if same else "the notebook has changed since")

@@ -6,8 +6,12 @@ are looked for under the *data home*: see :func:`home`; `spikylib.download` fetc
 No data is bundled: every licence forbids it.
 """
 
+import bz2
+import contextlib
 import difflib
+import gzip
 import inspect
+import io
 import lzma
 import os
 import re
@@ -435,7 +439,7 @@ def read_embeddings(path, *, id_column=None, vector_column=None):
     if path.suffix not in (".npy", ".npz"):
         raise ValueError(f"{path}: the suffix {path.suffix!r} is not one of .npy, .npz, .parquet")
     ids = None
-    try:
+    with _readers.reading(path, "cannot be read as a matrix of numbers"):
         vectors = np.load(path, allow_pickle=False)
         if isinstance(vectors, np.lib.npyio.NpzFile):
             with vectors as archive:
@@ -443,11 +447,8 @@ def read_embeddings(path, *, id_column=None, vector_column=None):
                 key = "vectors" if "vectors" in matrices else _readers.only(path, matrices, "matrix")
                 ids = archive["ids"] if "ids" in archive.files else None
                 vectors = archive[key]
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read as a matrix of numbers: {error}") from None
-    return _readers.checked_embeddings(
-        np.arange(len(vectors)) if ids is None else ids, vectors, path, path.name
-    )
+        ids = np.arange(len(vectors)) if ids is None else ids
+        return _readers.checked_embeddings(ids, vectors, path, path.name)
 
 
 def read_snapshots(folder, *, id_column=None, vector_column=None):
@@ -571,32 +572,63 @@ def _read_table(path, columns):
     text = {"sep": "," if suffix == ".csv" else "\t", "dtype": str, "encoding": "utf-8-sig"}
     # an empty field is missing; "NA", "None" and "null" are titles like any other
     text |= {"keep_default_na": False, "na_values": [""]}
-    try:
-        there = (
-            pyarrow.parquet.read_schema(path).names
-            if suffix == ".parquet"
-            else pd.read_csv(path, nrows=0, **text)
-        )
-        for column in columns:
-            if column not in there:
-                raise KeyError(
-                    f"{path} has no column {column!r}; its columns are: {', '.join(map(str, there))}"
-                )
+    with _readers.reading(path, "is damaged, or not what its suffix says"):
         if suffix == ".parquet":
+            _check_columns(path, columns, pyarrow.parquet.read_schema(path).names)
+            _readers.check_density(path)
             return pd.read_parquet(path, columns=columns)
+        with _unpacked(path) as file:
+            _check_columns(path, columns, pd.read_csv(file, nrows=0, **text))
         # whole lines, so that one with too many fields is seen, but only so many at a time
         parts = []
-        for part in pd.read_csv(path, chunksize=1 << 18, **text):
-            if not isinstance(part.index, pd.RangeIndex):
-                raise ValueError("the lines have more fields than the header")
-            parts.append(part[columns])
+        with _unpacked(path) as file:
+            for part in pd.read_csv(file, chunksize=1 << 18, **text):
+                if not isinstance(part.index, pd.RangeIndex):
+                    raise ValueError("the lines have more fields than the header")
+                parts.append(part[columns])
         return pd.concat(parts)
-    except KeyError as error:
-        raise ValueError(error.args[0]) from None
-    except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} is empty") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError) as error:
-        raise ValueError(f"{path} is damaged, or not what its suffix says: {error}") from None
+
+
+def _check_columns(path, columns, there):
+    for column in columns:
+        if column not in there:
+            raise ValueError(
+                f"{path} has no column {column!r}; its columns are: {', '.join(map(str, there))}"
+            )
+
+
+@contextlib.contextmanager
+def _unpacked(path):
+    """A text file, unpacked on the way; one that is packed denser than any text is refused."""
+    opener = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(path.suffix)
+    with contextlib.ExitStack() as stack:
+        if path.suffix == ".zip":
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            stream = stack.enter_context(archive.open(_readers.only(path, archive.namelist(), "file inside")))
+        elif opener:
+            stream = stack.enter_context(opener(path))
+        else:
+            yield path
+            return
+        yield io.BufferedReader(_Text(stream, _readers.DENSEST * path.stat().st_size), 1 << 18)
+
+
+class _Text(io.RawIOBase):
+    """A stream that refuses to give more than `limit` bytes."""
+
+    def __init__(self, stream, limit):
+        self._stream, self._limit, self._left = stream, limit, limit
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self._stream.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"it unpacks to more than {self._limit} bytes, which no text does")
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _times(column, path):
@@ -605,7 +637,7 @@ def _times(column, path):
         if times.dt.tz is not None:
             times = times.dt.tz_convert("UTC").dt.tz_localize(None)
         return times.to_numpy()
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: column {column.name!r} is not a time: {error}") from None
 
 

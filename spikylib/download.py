@@ -1,13 +1,18 @@
 """Fetch datasets from their publishers into the data home.
 
 A download is checked, unpacked and checked again in a hidden folder beside the data, and only whole
-files are moved to their place: after a failure, or Ctrl-C, nothing of it is left. Running it
-again is all there is to resuming: files that are there are kept, the missing ones are fetched.
+files are moved to their place: after a failure, or Ctrl-C, nothing of it is left, and what a killed
+process left the next fetch removes. Running it again is all there is to resuming: files that are there
+are kept, the missing ones are fetched.
 Only https is spoken (and http with this machine itself, for tests).
 """
 
 import contextlib
+import errno
 import gzip
+import lzma
+import os
+import platform
 import shutil
 import sys
 import tarfile
@@ -26,6 +31,18 @@ from spikylib._publishers import DATASETS
 
 _WAITS = (1, 4, 15)  # seconds before each further attempt
 _TIMEOUT = (10, 60)  # seconds to connect, seconds of silence
+_PREFIX = f".fetch-{platform.node()}-"  # of the hidden folder, before the process' number
+# what a damaged archive makes the unpackers raise
+_DAMAGED = (
+    ValueError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
 _TRY_AGAIN = (429, 500, 502, 503, 504)  # HTTP status of a server that may soon recover
 
 
@@ -94,7 +111,8 @@ def fetch(name, *, data_home=None, address=None, force=False, progress=None):
     new = not home.exists()
     home.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=home) as folder:
+        _clear_abandoned(home)
+        with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=home) as folder:
             staged = _stage(
                 name, address, Path(folder), sys.stderr.isatty() if progress is None else progress
             )
@@ -176,6 +194,18 @@ def instructions(name, data_home=None):
     )
 
 
+def _clear_abandoned(home):
+    """Remove what fetches on this machine left behind when they were killed."""
+    for folder in home.iterdir():
+        if folder.name.startswith(_PREFIX):
+            try:
+                os.kill(int(folder.name.removeprefix(_PREFIX).partition("-")[0]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(folder, ignore_errors=True)
+            except (ValueError, OSError):
+                continue
+
+
 def _targets(name):
     """Files of a dataset under the data home, the one that holds the data first -> checksum or None."""
     known = DATASETS[name]
@@ -210,16 +240,8 @@ def _stage(name, address, folder, progress):
         return {target: file}
     try:
         staged = _unpack(file, source, folder)
-    except (
-        ValueError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-    ) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the disk, not the archive
         raise ValueError(f"{name}: the archive from {address} is refused: {error}. {by_hand}") from None
     for target, file in staged.items():
@@ -349,8 +371,10 @@ def _unpack(archive, source, folder):
     budget = _Budget(source.largest)
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as bundle:
-            for member in bundle.infolist():
-                target = _wanted(member.filename, source.members)
+            wanted = [(m, _wanted(m.filename, source.members)) for m in bundle.infolist()]
+            if sum(member.file_size for member, target in wanted if target) > source.largest:
+                raise ValueError(f"it unpacks to more than {source.largest} bytes")
+            for member, target in wanted:
                 if target:
                     with bundle.open(member) as stream:
                         out[target] = _write(stream, budget, folder / str(len(out)))

@@ -167,12 +167,14 @@ def read_results(chapter, folder=None):
     ------
     FileNotFoundError
         If there is no such folder.
+    ValueError
+        If a file in it holds no results.
     """
     folder = _results_folder() if folder is None else Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder of results {folder}; run `make results` where the data are")
     files = sorted(folder.glob(f"{chapter}--*.json"))
-    return {f.stem.split("--", 1)[1]: json.loads(f.read_text(encoding="utf-8")) for f in files}
+    return {f.stem.split("--", 1)[1]: _stored(f) for f in files}
 
 
 def glue_results(chapter, folder=None):
@@ -243,6 +245,17 @@ def footer(*, dataset, seed):
     print(f"dataset {dataset} · seed {seed} · Python {told['python']}")
     print(" · ".join(f"{name} {version}" for name, version in told["versions"].items()))
     print(f"commit {told['commit']}")
+
+
+def _stored(file):
+    """The content of a result file."""
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(run["parameters"], dict) and isinstance(run["results"], dict):
+            return run
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise ValueError(f"{file} holds no parameters and results; remove it, and run its notebook again")
 
 
 def _plain(name, value, digits):

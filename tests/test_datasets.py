@@ -51,6 +51,19 @@ def test_cornell_yes_without_test_says_so(tmp_path):
     assert "test.txt is absent" in data.notes
 
 
+def test_cornell_yes_sees_one_play_too_few(tmp_path):
+    shutil.copytree(DATA / "cornell-yes", tmp_path / "cornell-yes")
+    train = tmp_path / "cornell-yes/yes_small/train.txt"
+    lines = train.read_text().split("\n")
+    counts = [int(word) for word in lines[1].split()]
+    counts[1] += 1
+    train.write_text("\n".join([lines[0], " ".join(map(str, counts)), *lines[2:]]))
+    with pytest.raises(
+        ValueError, match=f"line 2 promises {sum(counts)} plays, {sum(counts) - 1} were found"
+    ):
+        load("cornell-yes-small", data_home=tmp_path)
+
+
 def test_aotm_joins_the_filtered_lists_and_takes_titles_from_the_playlist():
     data = load("aotm-2011", data_home=DATA)
     assert dense(data) == [[1, 0], [1, 1], [0, 1]]

@@ -498,6 +498,18 @@ def test_ctrl_c_half_way_leaves_nothing(server, tmp_path):
     assert tree(tmp_path) == []
 
 
+def test_what_a_killed_process_left_is_removed_and_what_a_live_one_holds_is_not(publish, tmp_path):
+    publish(ARCHIVE)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for number in (ended.pid, os.getpid(), "x"):
+        (tmp_path / f"{download._PREFIX}{number}-abc").mkdir()
+        (tmp_path / f"{download._PREFIX}{number}-abc" / "download").write_bytes(b"half of it")
+    download.fetch("lastfm-2k", data_home=tmp_path)
+    left = sorted(folder.name for folder in tmp_path.iterdir() if folder.name.startswith("."))
+    assert left == sorted(f"{download._PREFIX}{number}-abc" for number in (os.getpid(), "x"))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_home_that_cannot_be_written_to(publish, tmp_path):
     publish(ARCHIVE)

@@ -1,0 +1,105 @@
+"""Feed every file reader with inputs that a coverage-guided fuzzer makes up.
+
+python tests/fuzz/run.py [SECONDS [TARGET ...]]   in all, shared by the targets; default 600
+
+One process a target, on one thread. An input that is a finding is kept in tests/corpus/, where
+tests/test_fuzz.py reads it again for good. Needs atheris.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CORPUS = HERE.parent / "corpus"
+LIMITS = ("-rss_limit_mb=2048", "-timeout=20", "-max_len=20000")  # memory, hang in seconds, input in bytes
+
+
+def module(path):
+    """A module by its file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def main(seconds=600, names=()):
+    """Fuzz the targets one after the other; tell and store what became of the inputs."""
+    start = time.perf_counter()
+    targets = module(HERE / "targets.py")
+    rows = []
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
+        for name in names or targets.TARGETS:
+            counts = _fuzz(name, seconds / len(names or targets.TARGETS), Path(scratch) / name, targets)
+            rows.append({"target": name, **counts})
+            print(rows[-1], flush=True)
+    if not names:
+        module(ROOT / "tools" / "trust.py").save(
+            "fuzz", {"seconds": round(time.perf_counter() - start), "targets": rows}
+        )
+    return all(row["wrong"] == 0 for row in rows)
+
+
+def _fuzz(name, seconds, folder, targets):
+    for kind in ("inputs", "found"):
+        (folder / kind).mkdir(parents=True)
+    for k, seed in enumerate(targets.seeds(name)):
+        (folder / "inputs" / f"seed-{k}").write_bytes(seed)
+    for kept in (CORPUS / name).glob("*"):
+        shutil.copy(kept, folder / "inputs")
+    total, end = Counter(), time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 1:
+        counts = folder / "counts.json"
+        counts.write_text("{}")
+        command = [sys.executable, __file__, "--child", name, folder, f"-max_total_time={max(1, int(left))}"]
+        with (folder / "log").open("w") as log:
+            subprocess.run(
+                [*command, *LIMITS, f"-artifact_prefix={folder}/found/", folder / "inputs"],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            )
+        total.update(json.loads(counts.read_text()))
+        found = sorted((folder / "found").iterdir())
+        for file in found:
+            total["wrong"] += 1
+            (CORPUS / name).mkdir(parents=True, exist_ok=True)
+            shutil.move(file, CORPUS / name / file.name)
+            print(
+                f"  {name}: {file.name}\n{(folder / 'log').read_text(errors='replace')[-1500:]}", flush=True
+            )
+        if not found and left > 5 and "Done" not in (folder / "log").read_text(errors="replace"):
+            sys.exit(f"the fuzzer stopped: {(folder / 'log').read_text(errors='replace')[-1500:]}")
+    return {key: total[key] for key in ("tried", "read", "refused", "wrong")}
+
+
+def _child(name, folder, options):
+    import atheris
+
+    with atheris.instrument_imports(include=["spikylib"]):
+        targets = module(HERE / "targets.py")
+    counts = Counter()
+
+    def one(data):
+        counts["tried"] += 1
+        counts[targets.attempt(name, data, folder / "home")] += 1
+        if counts["tried"] % 25 == 0:
+            (folder / "counts.json").write_text(json.dumps(counts))
+
+    atheris.Setup([sys.argv[0], *options], one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        _child(sys.argv[2], Path(sys.argv[3]), sys.argv[4:])
+    else:
+        sys.exit(not main(float(sys.argv[1]) if sys.argv[1:] else 600, sys.argv[2:]))

@@ -1,0 +1,245 @@
+"""What is fuzzed: each target takes bytes, makes a file of them and reads it as a user would.
+
+A target may return anything or raise what its reader documents, with the file or the parameter named.
+All else is a finding: other exceptions, a file opened for writing outside the folder, a pickle
+opened, a process started.
+"""
+
+import contextlib
+import errno
+import io
+import json
+import os
+import shutil
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+from spikylib import _runs, datasets, download, rerun
+from spikylib._publishers import Source
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+PARAMETERS = 'f: int = 8  # rank, 1 to 64\nrho: float = 0.5  # share, 0.01 to 1\nloud: bool = False  # say it\nkind: str = "dot"  # one of dot, cosine'
+BREAK = b"\n--8<--\n"  # between the files of one input
+
+_COLUMNS = {"item": "track", "context": "user", "time": "when", "labels": {"name": "title"}}
+_ARCHIVE = Source("https://example.org/x", members={"r.csv": "a/r.csv", "m.csv": "a/m.csv"}, largest=1 << 20)
+
+
+class Finding(Exception):
+    """Something that no input may cause."""
+
+
+def interactions(suffix):
+    def target(folder, data):
+        file = folder / f"plays{suffix}"
+        file.write_bytes(data)
+        return datasets.read_interactions(file, **_COLUMNS)
+
+    return target
+
+
+def embeddings(suffix):
+    def target(folder, data):
+        file = folder / f"vectors{suffix}"
+        file.write_bytes(data)
+        return datasets.read_embeddings(file)
+
+    return target
+
+
+def snapshots(folder, data):
+    for date, part in zip(("20220521", "2022-06-25"), data.split(BREAK)):
+        (folder / date).mkdir()
+        (folder / date / "E.parquet").write_bytes(part)
+    return datasets.read_snapshots(folder)
+
+
+def published(name, *paths):
+    """A dataset of the catalogue whose files are the parts of the input."""
+
+    def target(folder, data):
+        for path, part in zip(paths, data.split(BREAK)):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(part)
+        return datasets.load(name, data_home=folder)
+
+    return target
+
+
+def archive(folder, data):
+    file = folder / "download"
+    file.write_bytes(data)
+    try:
+        return download._unpack(file, _ARCHIVE, folder)
+    except download._DAMAGED as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise ValueError(f"download: {error}") from None
+
+
+def results(folder, data):
+    (folder / "03_x--triplej.json").write_bytes(data)
+    rerun.read_results("03_x", folder)
+    return _runs.table(folder)
+
+
+def parameters(folder, data):
+    notebook = folder / "01_tiny.ipynb"
+    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": PARAMETERS, "outputs": []}
+    shape = {
+        "cells": [cell | {"execution_count": 1}],
+        "metadata": {"kernelspec": {"name": "python3", "language": "python"}},
+    }
+    notebook.write_text(json.dumps(shape | {"nbformat": 4, "nbformat_minor": 4}))
+    words = data.decode("utf-8", errors="replace").split("\0")
+    for run in _runs.plan(notebook, words[:4], grid=b"," in data)[:100]:
+        if len(run.name.encode()) > 255 or Path(run.name).name != run.name:
+            raise Finding(f"a run's folder would be {run.name!r}")
+
+
+_CORNELL = [
+    f"cornell-yes/yes_small/{f}"
+    for f in ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt")
+]
+TARGETS = {
+    "interactions.csv": interactions(".csv"),
+    "interactions.tsv": interactions(".tsv"),
+    "interactions.csv.gz": interactions(".csv.gz"),
+    "interactions.csv.zip": interactions(".csv.zip"),
+    "interactions.parquet": interactions(".parquet"),
+    "embeddings.npy": embeddings(".npy"),
+    "embeddings.npz": embeddings(".npz"),
+    "embeddings.parquet": embeddings(".parquet"),
+    "snapshots": snapshots,
+    "cornell-yes": published("cornell-yes-small", *_CORNELL),
+    "aotm-2011": published("aotm-2011", "aotm-2011/aotm2011_playlists.json"),
+    "aotm-2011.gz": published("aotm-2011", "aotm-2011/aotm2011_playlists.json.gz"),
+    "spotify-mpd": published("spotify-mpd", *(f"spotify-mpd/data/mpd.slice.{s}.json" for s in ("0-999", "1000-1999"))),
+    "lastfm-360k": published("lastfm-360k", "lastfm-360k/usersha1-artmbid-artname-plays.tsv"),
+    "movielens": published("movielens-small", "movielens-small/ratings.csv", "movielens-small/movies.csv"),
+    "lastfm-2k": published("lastfm-2k", "lastfm-2k/user_artists.dat", "lastfm-2k/artists.dat"),
+    "triplej.csv": published("triplej", "triplej/playlist_20140929.csv"),
+    "triplej.zip": published("triplej", "triplej/playlist_20140929.zip"),
+    "deezer-songs": published("deezer-songs", "deezer-songs/song_embeddings.parquet"),
+    "archive": archive,
+    "results": results,
+    "parameters": parameters,
+}  # fmt: skip
+
+
+def attempt(name, data, folder):
+    """Read one input in an empty folder; return "read" or "refused", or raise what is a finding."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with _watched(folder), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            TARGETS[name](folder, data)
+        except (ValueError, FileNotFoundError) as error:
+            told = str(error)
+            known = [name.partition(".")[0], folder.name, *(path.name for path in folder.rglob("*"))]
+            if name != "parameters" and not any(word in told for word in known):
+                raise Finding(f"the error names no file: {told[:200]}") from error
+            return "refused"
+    return "read"
+
+
+def seeds(name):
+    """Small whole inputs to start from."""
+    import numpy as np
+    import pandas as pd
+
+    def packed(write, *arguments, **options):
+        stream = io.BytesIO()
+        write(stream, *arguments, **options)
+        return stream.getvalue()
+
+    def zipped(**members):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as bundle:
+            for member, content in members.items():
+                bundle.writestr(member.replace("__", "/").replace("_", "."), content)
+        return stream.getvalue()
+
+    import gzip
+    import tarfile
+
+    plays = pd.DataFrame({"user": ["a", "a", "b"], "track": ["x", "y", "x"], "when": ["2020-01-01", "2020-01-02", "2021-01-01"], "name": ["X", "NA", "é"]})  # fmt: skip
+    vectors = pd.DataFrame({"id": [2, 1, 5], "vector": [[1.0, 2.0], [0.5, 0.25], [3.0, 4.0]]})
+    deezer = pd.DataFrame({"song_index": [0, 1], "features_svd": [[1.0, 2.0], [3.0, 4.0]], "features_mf": [[1.0], [2.0]]})  # fmt: skip
+    csv = plays.to_csv(index=False).encode()
+    tarred = io.BytesIO()
+    with tarfile.open(fileobj=tarred, mode="w") as bundle:
+        for member in ("x/r.csv", "x/m.csv"):
+            info = tarfile.TarInfo(member)
+            info.size = len(csv)
+            bundle.addfile(info, io.BytesIO(csv))
+    made = {
+        "interactions.csv": [csv],
+        "interactions.tsv": [plays.to_csv(index=False, sep="\t").encode()],
+        "interactions.csv.gz": [gzip.compress(csv)],
+        "interactions.csv.zip": [zipped(plays_csv=csv)],
+        "interactions.parquet": [packed(plays.to_parquet)],
+        "embeddings.npy": [packed(np.save, np.eye(3)), packed(np.save, np.ones((2, 2), np.float16))],
+        "embeddings.npz": [packed(np.savez, vectors=np.eye(2), ids=np.arange(2)), packed(np.savez_compressed, np.eye(3))],
+        "embeddings.parquet": [packed(vectors.to_parquet)],
+        "snapshots": [packed(vectors.to_parquet) + BREAK + packed(vectors[::-1].to_parquet)],
+        "deezer-songs": [packed(deezer.to_parquet)],
+        "archive": [zipped(x__r_csv=csv, m_csv=csv), gzip.compress(tarred.getvalue())],
+        "results": [b'{"chapter": "03_x", "parameters": {"f": 8}, "results": {"spk": 0.5}, "arrays": {}}'],
+        "parameters": [b"f=16\0rho=0.25\0loud=true", b"kind=cosine", b"f=8,16\0kind=dot,cosine"],
+        "aotm-2011.gz": [gzip.compress(_files("aotm-2011", "aotm2011_playlists.json"))],
+        "triplej.zip": [zipped(playlist_csv=_files("triplej", "playlist_20140929.csv"))],
+        "cornell-yes": [_files("cornell-yes/yes_small", *(Path(p).name for p in _CORNELL))],
+        "aotm-2011": [_files("aotm-2011", "aotm2011_playlists.json")],
+        "spotify-mpd": [_files("spotify-mpd/data", *sorted(f.name for f in (DATA / "spotify-mpd/data").iterdir())[:2])],
+        "lastfm-360k": [_files("lastfm-360k", "usersha1-artmbid-artname-plays.tsv")],
+        "movielens": [_files("movielens-small", "ratings.csv", "movies.csv")],
+        "lastfm-2k": [_files("lastfm-2k", "user_artists.dat", "artists.dat")],
+        "triplej.csv": [_files("triplej", "playlist_20140929.csv")],
+    }  # fmt: skip
+    return made[name]
+
+
+def _files(folder, *names):
+    return BREAK.join(
+        (DATA / folder / name).read_bytes() for name in names if (DATA / folder / name).is_file()
+    )
+
+
+_allowed = None
+
+
+def _hook(event, arguments):
+    if _allowed is None:
+        return
+    if event == "open":
+        path, _, flags = arguments
+        writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if not writes or isinstance(path, int) or str(path) == os.devnull:
+            return
+    elif event in ("os.mkdir", "os.rename", "os.symlink", "os.link"):
+        path = arguments[1] if event in ("os.rename", "os.symlink", "os.link") else arguments[0]
+    elif event in ("pickle.find_class", "subprocess.Popen", "os.system", "socket.connect", "exec"):
+        if event != "exec":
+            raise Finding(f"{event} {arguments[:2]}")
+        return
+    else:
+        return
+    if not Path(os.fsdecode(path)).absolute().is_relative_to(_allowed):
+        raise Finding(f"{event} outside the folder: {path}")
+
+
+@contextlib.contextmanager
+def _watched(folder):
+    global _allowed
+    if not getattr(_hook, "added", False):
+        sys.addaudithook(_hook)
+        _hook.added = True
+    _allowed = folder.absolute()
+    try:
+        yield
+    finally:
+        _allowed = None
