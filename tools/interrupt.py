@@ -1,0 +1,218 @@
+"""Kill downloads, loads, runs and sweeps with signal 9 at random moments, and see what the next call finds.
+
+python tools/interrupt.py [SEED]
+
+Fifty times in all. A call is made once undisturbed, which tells how long it takes; then again and
+again from nothing, each time killed at a moment drawn uniformly from that time. Right after the kill
+whatever stands in its final place must be whole; the same call, made again, must succeed and give
+what the undisturbed one gave.
+"""
+
+import hashlib
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import nbformat
+import trust
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMES = {"download": 15, "load": 10, "run": 10, "sweep": 15}
+CELL = """\
+f: int = 16  # rank, 1 to 64
+results_file: str = ""  # JSON file for the named results"""
+BODY = """\
+import json, pathlib, time
+time.sleep(0.3)
+pathlib.Path(results_file).write_text(json.dumps({"results": {"double": 2 * f}, "arrays": {}}))"""
+# the published address of this dataset is replaced by one on this machine, without a checksum
+FETCH = """
+import sys
+from dataclasses import replace
+from spikylib._publishers import DATASETS, Source
+known = DATASETS["lastfm-2k"]
+source = replace(known.source, address=sys.argv[1], checksum=None)
+DATASETS["lastfm-2k"] = replace(known, source=source)
+from spikylib import datasets
+data = datasets.load("lastfm-2k", data_home=sys.argv[2], download=sys.argv[3] == "download")
+print(data.matrix.shape, data.matrix.nnz, data.items["artist"].iloc[-1])
+"""
+
+
+class Slowly(BaseHTTPRequestHandler):
+    """Sends the archive in pieces, so that a download takes a while."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.archive)))
+        self.end_headers()
+        for start in range(0, len(self.server.archive), 1 << 16):
+            self.wfile.write(self.server.archive[start : start + (1 << 16)])
+            time.sleep(0.02)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """A client that is killed hangs up."""
+
+
+def main(seed=0):
+    start = time.perf_counter()
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        rows = [check(Path(folder) / check.__name__, TIMES[check.__name__], rng) for check in CHECKS]
+    print(*rows, sep="\n")
+    trust.save("interrupted", {"seconds": round(time.perf_counter() - start), "seed": seed, "kinds": rows})
+    return all(row["worked"] == row["times"] and row["corrupt"] == 0 for row in rows)
+
+
+def download(folder, times, rng):
+    """Fetch an archive from a slow server, and unpack it."""
+    server = Server(("127.0.0.1", 0), Slowly)
+    server.archive = _archive()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    home = folder / "home"
+    command = [sys.executable, "-c", FETCH, f"http://127.0.0.1:{server.server_port}/x.zip", home, "download"]
+    row = _repeat("download", folder, home, command, times, rng)
+    server.shutdown()
+    return row
+
+
+def load(folder, times, rng):
+    """Load what is there."""
+    home = folder / "home"
+    (folder / "source").mkdir(parents=True)
+    with zipfile.ZipFile(io.BytesIO(_archive())) as bundle:
+        bundle.extractall(folder / "source" / "lastfm-2k")
+    command = [sys.executable, "-c", FETCH, "https://example.org", home, "load"]
+    return _repeat("load", folder, home, command, times, rng, fresh=folder / "source")
+
+
+def run(folder, times, rng):
+    """Run a notebook."""
+    out = folder / "out"
+    command = [*_spiky(), "run", _notebook(folder), "-p", "f=17", "-o", out]
+    return _repeat("run", folder, out, command, times, rng)
+
+
+def sweep(folder, times, rng):
+    """Run a notebook with four values of a parameter, two at a time."""
+    out = folder / "out"
+    command = [*_spiky(), "sweep", _notebook(folder), "-p", "f=17,18,19,20", "-j", "2", "-o", out]
+    return _repeat("sweep", folder, out, command, times, rng)
+
+
+CHECKS = (download, load, run, sweep)
+
+
+def _repeat(kind, folder, made, command, times, rng, fresh=None):
+    environment = os.environ | {
+        "TMPDIR": str(folder / "tmp"),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+
+    def again():
+        shutil.rmtree(made, ignore_errors=True)
+        if fresh:
+            shutil.copytree(fresh, made)
+
+    def call():
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    again()
+    begun = time.monotonic()
+    told = call()
+    took = time.monotonic() - begun
+    if told.returncode:
+        sys.exit(f"{kind} fails undisturbed: {told.stderr}")
+    whole = _contents(made)
+    row = {"kind": kind, "times": times, "killed": 0, "worked": 0, "corrupt": 0}
+    for _ in range(times):
+        again()
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(rng.uniform(0, took))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            row["killed"] += 1
+        process.wait()
+        left = _contents(made)
+        row["corrupt"] += any(whole.get(name) != content for name, content in left.items())
+        second = call()
+        same = kind in ("run", "sweep") or second.stdout == told.stdout
+        row["worked"] += second.returncode == 0 and same and _contents(made) == whole
+        if second.returncode:
+            print(second.stdout, second.stderr, sep="\n", file=sys.stderr)
+    return row
+
+
+def _contents(folder):
+    """What stands in its final place: data files by hash, results by what they say."""
+    found = {}
+    for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        name = file.relative_to(folder).as_posix()
+        if file.name == "result.json":
+            try:
+                stored = json.loads(file.read_text(encoding="utf-8"))
+                found[name] = (stored["parameters"], stored["results"])
+            except (ValueError, KeyError) as error:
+                found[name] = repr(error)
+        elif (
+            file.is_file()
+            and not any(part.startswith(".") for part in file.parts)
+            and file.suffix != ".ipynb"
+        ):
+            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
+
+
+def _archive():
+    """A published archive in small: 40,000 plays that do not pack well."""
+    rng = random.Random(1)
+    plays = "".join(
+        f"{rng.randrange(2000)}\t{rng.randrange(3000)}\t{rng.randrange(10**6)}\n" for _ in range(40000)
+    )
+    artists = "".join(f"{i}\tartist {i}\thttps://example.org/{rng.random()}\n" for i in range(3000))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("user_artists.dat", "userID\tartistID\tweight\n" + plays)
+        bundle.writestr("artists.dat", "id\tname\turl\n" + artists)
+    return stream.getvalue()
+
+
+def _notebook(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    cell = nbformat.v4.new_code_cell(CELL, metadata={"tags": ["parameters"]})
+    notebook.cells = [cell, nbformat.v4.new_code_cell(BODY)]
+    nbformat.write(notebook, folder / "01_tiny.ipynb")
+    return folder / "01_tiny.ipynb"
+
+
+def _spiky():
+    return [sys.executable, "-c", "from spikylib.cli import main; main()"]
+
+
+if __name__ == "__main__":
+    sys.exit(not main(*map(int, sys.argv[1:])))
