@@ -151,6 +151,8 @@ def _binary(X):
         raise ValueError(f"X must be two-dimensional (items x contexts), got {X.ndim} dimension(s)")
     if 0 in X.shape:
         raise ValueError(f"X is empty: its shape is {X.shape}")
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X must hold real numbers, got dtype {X.dtype}; interactions are 0 or 1")
     X = sp.csr_array(X)
     if X.data.dtype.kind == "f" and not np.isfinite(X.data).all():
         raise ValueError("X holds NaN or infinity; interactions are 0 or 1")

@@ -4,6 +4,7 @@ M is symmetric, so its singular triplets come from the eigenpairs of largest mag
 (Lemma 3.1 of the paper): with M = P D P', U = P, Sigma = abs(D) and V = P sign(D).
 """
 
+import operator
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from tqdm import tqdm
 _DENSE_UP_TO = 1000  # rows; below this a full eigendecomposition takes well under a second
 _BLOCK = 8  # columns multiplied at a time: wide enough for cache, narrow enough to converge
 _CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
-_MAX_RESTARTS = 200
+_ROOM = 96  # columns of the basis beyond the wanted ones, at least: near ties need them
+_MAX_RESTARTS = 300
 _ROUNDING = 1e-14  # a residual, as a share of sigma_1, below which rounding decides
 _SINGLE = 1e-5  # a tolerance that products in single precision keep with room to spare
 
@@ -96,8 +98,8 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
     Returns
     -------
     TruncatedSVD
-        2 n f float64. While it runs, beside M, 3 n f of them and little more; from `tol` 1e-5
-        on, 4 bytes per entry of M as well.
+        2 n f float64. While it runs, beside M, 3 n f of them (n (2 f + 120) where f is below
+        96) and little more; from `tol` 1e-5 on, 4 bytes per entry of M as well.
 
     Raises
     ------
@@ -122,9 +124,9 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
     >>> bool(np.allclose(svd.reconstruct([0, 1], [0, 1, 2]), M[:2]))
     True
     """
-    M = _checked(M)
+    M, exponent = _checked(M)
     n = M.shape[0]
-    if not 1 <= f <= n:
+    if not 1 <= operator.index(f) <= n:
         raise ValueError(f"f must be between 1 and the {n} rows of M, got {f}")
     if solver == "exact":
         U, d = _eigenpairs(M, f, tol, seed)
@@ -146,14 +148,17 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
             f"residual {residuals.max() / s[0]:.1e} of the largest singular value, above tol={tol:.1e}; "
             "raise tol or lower f"
         )
-    return TruncatedSVD(U, s, V, residuals)
+    return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
 
 
 def _checked(M):
+    """M as a csr array of float64, times a power of two if it is out of scale; that power's exponent."""
     if not sp.issparse(M):
         M = np.asarray(M)
     if M.ndim != 2 or M.shape[0] != M.shape[1] or M.shape[0] == 0:
         raise ValueError(f"M must be a non-empty square matrix, got shape {M.shape}")
+    if M.dtype.kind not in "fiub":
+        raise ValueError(f"M must hold real numbers, got dtype {M.dtype}")
     M = sp.csr_array(M, dtype=np.float64)
     if not np.isfinite(M.data).all():
         raise ValueError("M holds NaN or infinity")
@@ -161,7 +166,11 @@ def _checked(M):
         raise ValueError("M is zero everywhere: it has no direction to embed")
     if not _is_symmetric(M):
         raise ValueError("M is not symmetric; use ppmi_matrix, or M @ M.T, or (M + M.T) / 2")
-    return M
+    largest = max(M.data.max(), -M.data.min())
+    if 1e-100 < largest < 1e100:
+        return M, 0
+    exponent = int(np.frexp(largest)[1])
+    return sp.csr_array((np.ldexp(M.data, -exponent), M.indices, M.indptr), shape=M.shape), exponent
 
 
 def _is_symmetric(M):
@@ -196,11 +205,11 @@ def _block_lanczos(product, n, f, tol, rng, pool):
     again. Blocks make every step a matrix product, and find repeated eigenvalues.
     """
     b = _BLOCK
-    size = -(-(2 * f + 2 * b) // b) * b
+    size = -(-(f + max(f, _ROOM) + 2 * b) // b) * b
     V = np.empty((n, size + b))
     H = np.zeros((size, size))
     V[:, :b] = np.linalg.qr(rng.standard_normal((n, b)))[0]
-    start = 0
+    start, scale = 0, 0.0
     with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
         for _ in range(_MAX_RESTARTS):
             for j in range(start, size, b):
@@ -211,7 +220,8 @@ def _block_lanczos(product, n, f, tol, rng, pool):
                 overlap = np.zeros((j + b, b))
                 overlap[-near.shape[1] :] = _project_out(W, near, pool)
                 overlap += _project_out(W, V[:, : j + b], pool)
-                V[:, j + b : j + 2 * b], R = _orthonormal(W, V[:, : j + b], pool)
+                scale = max(scale, np.abs(overlap).max())
+                V[:, j + b : j + 2 * b], R = _orthonormal(W, V[:, : j + b], scale, rng, pool)
                 H[: j + b, j : j + b] = overlap
                 H[j : j + b, : j + b] = overlap.T
             d, Y = np.linalg.eigh((H + H.T) / 2)
@@ -241,12 +251,18 @@ def _project_out(W, basis, pool):
     return coordinates
 
 
-def _orthonormal(W, basis, pool):
-    """QR of W; where W has lost rank, directions that are orthogonal to the basis as well."""
+def _orthonormal(W, basis, scale, rng, pool):
+    """QR of W; where W has lost rank, other directions that are orthogonal to the basis as well."""
     Q, R = np.linalg.qr(W)
     diagonal = np.abs(np.diag(R))
-    if diagonal.min() <= 1e-8 * diagonal.max():
+    scale = max(scale, diagonal.max())
+    if diagonal.min() <= 1e-8 * scale:
+        lost = diagonal <= _ROUNDING * scale
+        Q[:, lost] = rng.standard_normal((len(Q), np.count_nonzero(lost)))
+        R[lost] = 0
         for _ in range(2):
+            Q, again = np.linalg.qr(Q)
+            R = again @ R
             _project_out(Q, basis, pool)
         Q, again = np.linalg.qr(Q)
         R = again @ R

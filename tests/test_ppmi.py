@@ -105,6 +105,7 @@ def test_independence_is_dropped():
         (np.zeros((2, 2)), "holds no interaction"),
         (np.array([[1, -2], [0, 1]]), "negative value, -2"),
         (np.array([[1.0, np.nan], [0, 1]]), "NaN"),
+        (np.array([[1j, 1], [1, 1]]), "real numbers, got dtype complex128"),
     ],
 )
 def test_bad_interactions_are_named(X, message):

@@ -58,6 +58,36 @@ def test_one_entry_more_is_not_symmetric():
         truncated_svd(M.tocsr(), f=5)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_flat_spectrum_converges(seed):
+    M = symmetric(1500, seed, density=0.01)
+    s = np.linalg.svd(M.toarray(), compute_uv=False)
+    np.testing.assert_allclose(truncated_svd(M, f=6).s, s[:6], rtol=1e-10)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 20])
+def test_more_dimensions_than_rank(rank):
+    # blocks of ones of different sizes, and a thousand items that nobody shares
+    blocks = [np.ones((k, k)) for k in range(2, 2 + rank)]
+    M = sp.csr_array(sp.block_diag([*blocks, sp.csr_array((1200, 1200))]))
+    result = truncated_svd(M, f=50)
+    expected = np.append(np.arange(1 + rank, 1, -1.0), np.zeros(50))[:50]
+    np.testing.assert_allclose(result.s, expected, atol=1e-12)
+    np.testing.assert_allclose(result.U.T @ result.U, np.eye(50), atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [40, 1300])
+@pytest.mark.parametrize("power", [-1040, -1000, -400, 400, 1000])
+def test_scale_changes_nothing_else(n, power):
+    M = symmetric(n, seed=6, density=0.02)
+    M.data = np.ceil(M.data * 1024) / 1024  # exact at every scale
+    scaled = M.copy()
+    scaled.data = np.ldexp(M.data, power)
+    plain, other = truncated_svd(M, f=5), truncated_svd(scaled, f=5)
+    np.testing.assert_allclose(np.ldexp(other.s, -power), plain.s, rtol=1e-10)
+    np.testing.assert_allclose(other.U, plain.U, atol=1e-6)
+
+
 def test_both_routes_agree(monkeypatch):
     M = symmetric(300, seed=5)
     dense = truncated_svd(M, f=10)
