@@ -5,9 +5,11 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 BENCH := $(VENV)/.bench
+TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf browser notebooks results test bench lint clean
+.PHONY: help book html pdf browser notebooks results test bench lint clean \
+	mutants fuzz interrupted kernels oldest newest audit
 
 help: ## show this help
 	@echo "make TARGET, where TARGET is one of:"
@@ -37,6 +39,27 @@ pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 bench: $(BENCH) ## time every stage beside its peers, into benchmarks/README.md (20 minutes)
 	$(RUN) benchmarks/bench.py
 
+mutants: $(READY) ## break the library in sixty ways, and see that the tests notice (3 minutes)
+	$(RUN) tools/mutants.py
+
+fuzz: $(TRUST) ## feed every file reader with bad input, for SECONDS (600)
+	$(RUN) tests/fuzz/run.py $(or $(SECONDS),600)
+
+interrupted: $(READY) ## kill downloads, loads, runs and sweeps fifty times, and call again (5 minutes)
+	$(RUN) tools/interrupt.py
+
+kernels: $(READY) ## compare the notebooks on other CPU kernels and thread counts (10 minutes)
+	$(RUN) tools/trust.py kernels
+
+oldest: $(READY) ## units and notebooks with the oldest supported dependencies (8 minutes)
+	$(RUN) tools/trust.py oldest
+
+newest: $(READY) ## the same with the newest there are
+	$(RUN) tools/trust.py newest
+
+audit: $(TRUST) ## ask PyPI for known vulnerabilities of the pinned versions
+	$(RUN) -m pip_audit --strict --no-deps --disable-pip -r constraints.txt
+
 lint: $(READY) ## ruff, notebooks included
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -57,4 +80,8 @@ $(BROWSER): $(READY)
 
 $(BENCH): $(READY)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+$(TRUST): $(READY)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[trust]'
 	@touch $@
