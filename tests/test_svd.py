@@ -167,6 +167,7 @@ def test_rank_deficient_and_full_rank():
         (np.array([[0.0, 1.0], [2.0, 0.0]]), {"f": 1}, "not symmetric"),
         (np.array([[np.inf, 1.0], [1.0, 0.0]]), {"f": 1}, "NaN or infinity"),
         (np.zeros((2, 2)), {"f": 1}, "zero everywhere"),
+        (np.array([[0, 1j], [1j, 0]]), {"f": 1}, "real numbers, got dtype complex128"),
         (np.eye(2), {"f": 0}, "f must be between 1 and the 2 rows of M, got 0"),
         (np.eye(2), {"f": 3}, "got 3"),
         (np.eye(2), {"f": 1, "solver": "magic"}, "'magic'"),
