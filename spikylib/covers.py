@@ -552,7 +552,7 @@ def noise_law(norm, s, K, ranks, n_peaks, *, stretch=1.0, cos_theta=0.9, rho=0.5
     Raises
     ------
     ValueError
-        If a rank is below K, or there are too few singular values.
+        If a rank is below K, there are too few singular values, or no row is longer than the noise.
 
     References
     ----------
@@ -748,8 +748,8 @@ def fit_stretch(runs, *, n_resamples=1000, seed=0, cos_theta=0.9, rho=0.5):
 def resample(X, statistic, *, share=0.8, replace=False, n_draws=20, seed=0):
     """Compute a statistic of interactions on random parts of the contexts.
 
-    Drawn without replacement, N - d of N contexts: the delete-d jackknife. The standard error of
-    the statistic of the whole is then the standard deviation of the values times
+    Drawn without replacement, N - d of N contexts: the delete-d jackknife, which with a large d also
+    holds for statistics that are not smooth, such as counts of peaks. The standard error of the statistic of the whole is then the standard deviation of the values times
     sqrt(share / (1 - share)). Drawn with replacement, N of N, is the usual bootstrap: a context
     drawn twice makes every pair of its items co-occur twice, so a pair that a single context
     holds passes a filter of two.
