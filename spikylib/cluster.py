@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from dask.sizeof import sizeof
 from distributed import Client, as_completed
 from tqdm import tqdm
 
@@ -467,6 +468,12 @@ def _sent(work, A, a, b):
         edges = [(i, min(i + step, b - a)) for i in range(0, b - a, step)]
     pieces = [A[a + i : a + j] for i, j in edges]
     return work.submit(_stack, [work.submit(_same, p if sp.issparse(p) else np.array(p)) for p in pieces])
+
+
+@sizeof.register(sp.csr_array)
+def _bytes(A):
+    """Bytes of A, which Dask needs to place and to spill it, and does not know by itself."""
+    return A.data.nbytes + A.indices.nbytes + A.indptr.nbytes
 
 
 def _same(value):

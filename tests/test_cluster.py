@@ -1,5 +1,7 @@
 """The stages on two worker processes: their definitions, the local results, and deaths on the way."""
 
+import importlib.util
+import json
 import math
 import os
 import signal
@@ -121,15 +123,17 @@ def test_ppmi_is_that_of_one_machine(client, playlists, top_k):
 
 
 class Cramped(cluster._Work):
-    """Workers that can hold 1,000 interactions, and 500 pairs to a task."""
+    """Workers that can hold 1,000 interactions, and 2,500 pairs to a task."""
 
     def __init__(self, client):
         super().__init__(client)
-        self.room, self.memory = 4 * 8 * 1000, 500 * ppmi._BYTES
+        self.room, self.memory = 4 * 8 * 1000, 2500 * ppmi._BYTES
 
 
 def test_files_that_no_worker_can_hold(client, playlists, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_Work", Cramped)
+    monkeypatch.setattr(cluster, "_BYTES", 320)
+    playlists = playlists[:500]
     expected, kept = ppmi.ppmi_matrix(playlists, top_k=12)
     with pytest.raises(ValueError, match=r"X takes .* more than a quarter .* pass their paths"):
         cluster.ppmi_matrix(playlists, client)
@@ -424,12 +428,12 @@ def highest_memory():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_stays_under_the_limit(client):
-    """The counts, 47 million of 8 bytes, are more than a worker has free; none is ended for that."""
-    n, m, length = 7000, 9000, 130
+    """The counts, 32 million of 8 bytes, are more than a worker has free; none is ended for that."""
+    n, m, length = 6000, 6000, 120
     items = np.concatenate([np.random.default_rng(k).permutation(n)[:length] for k in range(m)])
     X = sp.csc_array((np.ones(m * length), items, np.arange(0, m * length + 1, length)), shape=(n, m))
     before = client.run(os.getpid)
-    M, _ = cluster.ppmi_matrix(X, client, min_count=4)
+    M, _ = cluster.ppmi_matrix(X, client, min_count=6)
     entries = sum(client.gather(client.map(count_entries, M.parts)))
     assert entries > 100_000
     assert client.run(os.getpid) == before, "no worker was ended for its memory"
@@ -438,3 +442,45 @@ def test_memory_stays_under_the_limit(client):
 
 def count_entries(part):
     return part.nnz
+
+
+def test_dask_is_told_the_size_of_sparse_matrices(client, local):
+    M = local[0]
+    parts = cluster.partition_rows(M, client, 1)
+    distributed.wait(parts.parts)
+    told = client.nbytes(summary=False)[parts.parts[0].key]
+    assert M.data.nbytes + M.indices.nbytes <= told < 1.1 * (M.data.nbytes + M.indices.nbytes) + 10_000
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def benchmark():
+    spec = importlib.util.spec_from_file_location("cluster_benchmark", ROOT / "benchmarks" / "cluster.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_tells_the_numbers_of_the_last_run(benchmark, tmp_path, monkeypatch):
+    stored = ROOT / "book" / "results"
+    found = json.loads((stored / "cluster.json").read_text(encoding="utf-8"))
+    monkeypatch.setattr(benchmark, "RESULTS", tmp_path)
+    benchmark._write_page(found)
+    assert (tmp_path / "cluster.md").read_text() == (stored / "cluster.md").read_text()
+    assert found["projection"] == benchmark._projection(found)
+
+
+def test_the_crossover_lies_between_the_sizes_that_hold_it(benchmark):
+    rows = [
+        {"asked": n, "items": n, "setup": setup}
+        | dict.fromkeys(("ppmi", "svd", "spikes", "seconds"), seconds)
+        for n, one, two in ((100, 1, 2), (10_000, 8, 4))
+        for setup, seconds in (("one core", one), ("2 workers", two))
+    ]
+    found = benchmark._crossovers(rows)["svd"]
+    assert found["ratio"] == [2, 0.5]
+    assert found["crossing"] == pytest.approx(1000)  # halfway on both logarithmic scales
+    never = benchmark._crossovers([row | {"svd": 1.0} for row in rows])["svd"]
+    assert never["crossing"] is None
