@@ -39,7 +39,7 @@ def contents():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     pages = [("", toc["root"])]
     for part in toc["parts"]:
-        pages += [(part["caption"], chapter["file"]) for chapter in part["chapters"]]
+        pages += [(part["caption"], name) for name in _files(part["chapters"])]
     return pages
 
 
@@ -70,6 +70,12 @@ def write(target):
     target.parent.mkdir(parents=True, exist_ok=True)
     writer.write(target)
     print(f"{target}: {len(writer.pages)} pages, {target.stat().st_size / 1e6:.1f} MB")
+
+
+def _files(entries):
+    """Names of pages, each followed by those below it."""
+    for entry in entries:
+        yield from [entry["file"], *_files(entry.get("sections", []))]
 
 
 def _print(page, url):
