@@ -40,27 +40,31 @@ class Mutant(NamedTuple):
 MUTANTS = [
     # --- ppmi
     Mutant("ppmi", "a repeated pair counts twice", "X.data > 0, X.indices", "X.data, X.indices"),
-    Mutant("ppmi", "a pair must share more than `min_count` contexts", "C.data < min_count", "C.data <= min_count"),
-    Mutant("ppmi", "top_k holds for one of the two items only", ".multiply(one_sided.T)", ""),
-    Mutant("ppmi", "the logarithm is to base 2", "value = np.log(", "value = np.log2("),
-    Mutant("ppmi", "N counts items", "n_contexts = X.shape[1]", "n_contexts = X.shape[0]"),
+    Mutant("ppmi", "a pair must share more than `min_count` contexts", "C.data >= min_count", "C.data > min_count"),
+    Mutant("ppmi", "top_k holds for one of the two items only", "_lists(least, last, C.indices, rows + edge[0], C.data)", "np.ones(C.nnz, bool)"),
+    Mutant("ppmi", "the logarithm is to base 2", "value[entries] = np.log(", "value[entries] = np.log2("),
+    Mutant("ppmi", "N counts items", "np.log(float(X.shape[1])", "np.log(float(X.shape[0])"),
+    Mutant("ppmi", "negative information is kept", "if positive:", "if False:"),
+    Mutant("ppmi", "ties of top_k go to the higher item", "(counts == edge) & (j <= last[i])", "(counts == edge) & (j >= last[i])"),
     # --- svd
     Mutant("svd", "smallest singular values first", "np.lexsort((d < 0, -magnitude))", "np.lexsort((d < 0, magnitude))"),
-    Mutant("svd", "V has the signs of U", "P * np.where(d < 0, -1.0, 1.0)", "P"),
-    Mutant("svd", "signs are as the solver left them", "U, V = U * sign, V * sign", "pass"),
+    Mutant("svd", "V has the signs of U", "V *= np.where(d < 0, -1.0, 1.0)", "pass"),
+    Mutant("svd", "signs are as the solver left them", "U *= sign\n    V *= sign", "pass"),
     Mutant("svd", "embeddings are U Sigma^(power / 2)", "self.s**power", "self.s ** (power / 2)"),
     Mutant("svd", "reconstruct forgets Sigma", "(self.U[rows] * self.s)", "self.U[rows]"),
-    Mutant("svd", "a matrix that is not symmetric is taken", "if abs(M - M.T).max() > 1e-12 * largest", "if False"),
+    Mutant("svd", "singular values keep the scale of the computation", "np.ldexp(s, exponent)", "s"),
+    Mutant("svd", "pairs that have not converged are returned", 'if solver == "exact" and residuals', "if False and residuals"),
+    Mutant("svd", "a matrix that is not symmetric is taken", "if not _is_symmetric(M)", "if False"),
     # --- spikes
     Mutant("spikes", "candidates by increasing norm", 'np.argsort(-norm, kind="stable")', 'np.argsort(norm, kind="stable")'),
-    Mutant("spikes", "a cosine equal to the threshold captures", "self.peaks[j]) > self.cos_theta", "self.peaks[j]) >= self.cos_theta"),
-    Mutant("spikes", "opposite rows are on one spike", "product = self._rows(rows).astype(np.float32) @ self.directions.T", "product = np.abs(self._rows(rows).astype(np.float32) @ self.directions.T)"),
+    Mutant("spikes", "a cosine equal to the threshold captures", "self.peaks[j[part]]) <= self.cos_theta", "self.peaks[j[part]]) < self.cos_theta"),
+    Mutant("spikes", "opposite rows are on one spike", "product = self._rows(rows, np.float32) @ self.directions.T", "product = np.abs(self._rows(rows, np.float32) @ self.directions.T)"),
     Mutant("spikes", "norms are those of all columns", "E = E[:, :f]", "pass"),
     Mutant("spikes", "one row more than the share must be captured", "math.ceil(rho * n - 1e-9)", "math.floor(rho * n) + 1"),
     Mutant("spikes", "Spk counts members of spikes", "return len(self.peaks) / len(self.spike)", "return (self.spike >= 0).mean()"),
     # --- dcbm
-    Mutant("dcbm", "the affinity keeps its sign", "beta = np.abs(signed_affinity(svd, spike))", "beta = signed_affinity(svd, spike)"),
-    Mutant("dcbm", "the scale of the theorem is A b", "scale=float(largest**2 * strongest)", "scale=float(largest * strongest)"),
+    Mutant("dcbm", "the affinity keeps its sign", "(beta if signed else np.abs(beta)) / strongest", "beta / strongest"),
+    Mutant("dcbm", "the scale of the theorem is A b", "float(largest**2 * strongest)", "float(largest * strongest)"),
     Mutant("dcbm", "a sampled matrix is not symmetric", "np.concatenate([i, j[i < j]]), np.concatenate([j, i[i < j]])", "i, j"),
     Mutant("dcbm", "the corrected degree is not corrected", "if corrected:", "if False:"),
     Mutant("dcbm", "a probability above 1 is taken", "if highest > 1 + 1e-12:", "if False:"),
@@ -152,7 +156,7 @@ def _copy(tree):
 def _suite(mutant):
     """Arguments of pytest for the tests and doctests of the mutant's module."""
     name, *options = (mutant.tests or mutant.module).split(" ", 2)
-    return (f"tests/test_{name}.py", f"spikylib/{mutant.module}.py", *options)
+    return (f"tests/test_{name}.py", f"spikylib/{mutant.module}.py", "tests/test_edges.py", *options)
 
 
 def _try(mutant, trees):
