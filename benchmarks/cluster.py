@@ -5,7 +5,7 @@
 
 Each setup runs in a process of its own: one core, all cores, and clusters of one and two workers with
 one core each. A worker stands for a machine, so what two workers gain is set against one core. The
-results go to book/results/cluster.json, the tables made from them to book/results/cluster.md.
+results go to book/results/cluster/run.json, the tables made from them to book/results/cluster/tables.md.
 
 The projection is arithmetic on constants of the same run; its assumptions are named in `ASSUMED`.
 """
@@ -25,7 +25,7 @@ import click
 import numpy as np
 import scipy.sparse as sp
 
-RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "book" / "results" / "cluster"
 SETUPS = {"one core": (1, 0), "all cores": (None, 0), "1 worker": (None, 1), "2 workers": (None, 2)}
 F = 128
 BLOCK = 8  # columns of a step
@@ -73,14 +73,14 @@ def run(items, repeats):
         "assumed": ASSUMED,
     }
     found["projection"] = _projection(found)
-    (RESULTS / "cluster.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / "run.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     _write_page(found)
 
 
 @main.command()
 def page():
     """Write the page's tables again from the last run."""
-    _write_page(json.loads((RESULTS / "cluster.json").read_text(encoding="utf-8")))
+    _write_page(json.loads((RESULTS / "run.json").read_text(encoding="utf-8")))
 
 
 @main.command(hidden=True)
@@ -413,7 +413,7 @@ def _write_page(found):
         "<!-- end -->",
         "",
     ]
-    (RESULTS / "cluster.md").write_text("\n".join(out), encoding="utf-8")
+    (RESULTS / "tables.md").write_text("\n".join(out), encoding="utf-8")
 
 
 def _constant(found, name):

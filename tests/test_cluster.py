@@ -464,11 +464,11 @@ def benchmark():
 
 
 def test_the_page_tells_the_numbers_of_the_last_run(benchmark, tmp_path, monkeypatch):
-    stored = ROOT / "book" / "results"
-    found = json.loads((stored / "cluster.json").read_text(encoding="utf-8"))
+    stored = ROOT / "book" / "results" / "cluster"
+    found = json.loads((stored / "run.json").read_text(encoding="utf-8"))
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path)
     benchmark._write_page(found)
-    assert (tmp_path / "cluster.md").read_text() == (stored / "cluster.md").read_text()
+    assert (tmp_path / "tables.md").read_text() == (stored / "tables.md").read_text()
     assert found["projection"] == benchmark._projection(found)
 
 
