@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import platformdirs
+import pyarrow
 import pyarrow.parquet
 
 from spikylib import _readers
@@ -574,9 +575,14 @@ def _read_table(path, columns):
     text |= {"keep_default_na": False, "na_values": [""]}
     with _readers.reading(path, "is damaged, or not what its suffix says"):
         if suffix == ".parquet":
-            _check_columns(path, columns, pyarrow.parquet.read_schema(path).names)
+            schema = pyarrow.parquet.read_schema(path)
+            _check_columns(path, columns, schema.names)
+            for column in columns:
+                if pyarrow.types.is_nested(schema.field(column).type):
+                    raise ValueError(f"{path}: column {column!r} does not hold one value a row")
             _readers.check_density(path)
-            return pd.read_parquet(path, columns=columns)
+            # without what pandas notes about an index: each column asked for is to be a column
+            return pyarrow.parquet.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
         with _unpacked(path) as file:
             _check_columns(path, columns, pd.read_csv(file, nrows=0, **text))
         # whole lines, so that one with too many fields is seen, but only so many at a time

@@ -51,6 +51,16 @@ def test_cornell_yes_without_test_says_so(tmp_path):
     assert "test.txt is absent" in data.notes
 
 
+def test_own_parquet_with_an_index_or_with_lists(tmp_path):
+    file = tmp_path / "plays.parquet"
+    plays = pd.DataFrame({"user": ["a", "b"], "track": ["x", "y"], "tags": [["q"], ["r"]]})
+    plays.set_index("track").to_parquet(file)
+    data = read_interactions(file, item="track", context="user")
+    assert data.items["id"].tolist() == ["x", "y"]
+    with pytest.raises(ValueError, match="column 'tags' does not hold one value a row"):
+        read_interactions(file, item="track", context="tags")
+
+
 def test_cornell_yes_sees_one_play_too_few(tmp_path):
     shutil.copytree(DATA / "cornell-yes", tmp_path / "cornell-yes")
     train = tmp_path / "cornell-yes/yes_small/train.txt"
