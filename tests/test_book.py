@@ -142,6 +142,9 @@ def test_the_front_page_maps_the_chapters(pages):
     links = [a["href"] for a in pages[HTML / "book" / "intro.html"].select("article ol a.internal")]
     assert links == [f"../{name}.html" for name in re.findall(r"file: (notebooks/\S+)", toc)]
     assert len(re.findall(r"\((?:\d+ s|\d+ min) ?\)", text)) == len(links)
+    top = {page["file"] for part in yaml.safe_load(toc)["parts"] for page in part["chapters"]}
+    linked = {a["href"] for a in pages[HTML / "book" / "intro.html"].select("article a.internal")}
+    assert {f"../{name}.html".replace("../book/", "") for name in top} <= linked
 
 
 def test_the_status_page_tells_what_made_each_notebook(pages):

@@ -1,6 +1,6 @@
 """What the book's pages compute about the book: a Sphinx extension, named in _config.yml.
 
-- ``{{ chapters }}`` and ``{{ status }}`` are tables of the chapters, from the table of contents,
+- ``{{ chapters }}``, ``{{ reference }}`` and ``{{ status }}`` tell what there is, from the table of contents,
   the stored notebooks and book/status.json.
 - Every glued number links to the cell that recorded it, every claim named in a chapter to its verdict, and the
   first use of a word of the glossary in a chapter to its definition.
@@ -63,6 +63,16 @@ def chapters(source):
     return "\n".join(lines)
 
 
+def reference(source):
+    """The pages of the parts without chapters."""
+    lines = []
+    for part in _toc(source):
+        pages = [page["file"] for page in part["chapters"] if not page["file"].startswith("notebooks/")]
+        if pages:
+            lines += [f"*{part['caption']}*", "", " · ".join(f"{{doc}}`/{page}`" for page in pages), ""]
+    return "\n".join(lines)
+
+
 def status(source):
     """Tables of the stored runs: of every chapter, and of its reruns on real data."""
     told = _status(source)
@@ -84,7 +94,7 @@ def status(source):
         "| notebook | dataset | day | commit | with |",
         "|---" * 5 + "|",
     ]
-    for file in sorted((source / "book" / "results").glob("*.json")):
+    for file in sorted((source / "book" / "results").glob("*--*.json")):
         run = json.loads(file.read_text(encoding="utf-8"))["provenance"]
         versions = ", ".join(f"{name} {run['versions'][name]}" for name in ("numpy", "scipy"))
         name, dataset = file.stem.split("--")
@@ -183,6 +193,7 @@ def _configure(app, config):
     repository = os.environ.get("BOOK_REPOSITORY") or options.get("repository_url")
     config.myst_substitutions = {
         "chapters": chapters(source),
+        "reference": reference(source),
         "status": status(source),
         "launch": launch(repository),
     }
@@ -381,11 +392,14 @@ def _named(tree, known):
 
 def _parts(source):
     """The parts of the table of contents that hold chapters, with their notebooks."""
-    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
-    for part in toc["parts"]:
+    for part in _toc(source):
         names = [Path(c["file"]).name for c in part["chapters"] if c["file"].startswith("notebooks/")]
         if names:
             yield part["caption"], names
+
+
+def _toc(source):
+    return yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))["parts"]
 
 
 def _status(source):
