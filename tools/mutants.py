@@ -26,7 +26,15 @@ import trust
 ROOT = Path(__file__).resolve().parents[1]
 JOBS = 2
 EDGES = "tests/test_edges.py"
-PATIENCE = 120  # seconds; a mutant that hangs is caught
+# a test that hypothesis finds slow is no test that noticed
+UNHURRIED = """
+import hypothesis
+
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
+"""
+
+PATIENCE = 300  # seconds; a mutant that hangs is caught
 
 
 class Mutant(NamedTuple):
@@ -126,11 +134,9 @@ def main(words):
         for k in range(JOBS):
             trees.put(_copy(Path(folder) / str(k)))
         suites = sorted({tuple(p for p in _suite(m) if p != EDGES) for m in chosen} | {(EDGES,)})
-        broken = [
-            s for s, failed in zip(suites, pool.map(lambda s: _first_failure(s, trees), suites)) if failed
-        ]
-        if broken:
-            sys.exit(f"the unbroken library fails: {', '.join(' '.join(s) for s in broken)}")
+        failures = zip(suites, pool.map(lambda s: _first_failure(s, trees), suites))
+        if broken := [f"{' '.join(suite)}: {failed}" for suite, failed in failures if failed]:
+            sys.exit("the unbroken library fails:\n" + "\n".join(broken))
         found = list(pool.map(lambda m: _try(m, trees), chosen))
     survived = [m for m in found if not m["caught"]]
     print(
@@ -146,6 +152,8 @@ def _copy(tree):
     for name in ("spikylib", "tests", "tools", "notebooks", "book"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     shutil.copy(ROOT / "pyproject.toml", tree)
+    with (tree / "tests" / "conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write(UNHURRIED)
     where = subprocess.run(
         [sys.executable, "-c", "import spikylib; print(spikylib.__file__)"],
         cwd=tree, capture_output=True, text=True, check=True,

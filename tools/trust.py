@@ -50,6 +50,8 @@ def save(check, counts):
 
 def table(check):
     """What the page shows of the last run of a check."""
+    if not (COUNTS / f"{check}.json").is_file():
+        return f"Not run yet: `make {check}`.\n"
     stored = json.loads((COUNTS / f"{check}.json").read_text(encoding="utf-8"))
     where = f"Last run {stored['day']}, at commit {stored['commit'] or 'unknown'}, {_duration(stored['seconds'])}."
     return "\n".join([f"<!-- written by `make {check}` -->", *TABLES[check](stored), "", where, ""])
@@ -183,10 +185,20 @@ def _mutants_table(stored):
     caught = [m for m in stored["mutants"] if m["caught"]]
     yield f"{len(caught)} of {len(stored['mutants'])} mutants were caught."
     yield ""
-    yield "| module | what was broken | first test that failed |"
+    yield ":::{dropdown} What was broken, and what noticed"
+    yield "| module | what was broken | the first test that failed says |"
     yield "|---|---|---|"
     for m in stored["mutants"]:
-        yield f"| `{m['module']}` | {m['change']} | {'`' + m['by'] + '`' if m['caught'] else '**none**'} |"
+        yield f"| `{m['module']}` | {m['change']} | {_sentence(m['by']) if m['caught'] else '**nothing**'} |"
+    yield ":::"
+
+
+def _sentence(test):
+    """What a test is named for: test_x.py::test_two_and_two_are_four[a] says "two and two are four"."""
+    name = test.rpartition("::")[2].partition("[")[0]
+    if name.startswith("spikylib."):
+        return f"the example of `{name.rpartition('.')[2]}`"
+    return name.removeprefix("test_").replace("_", " ")
 
 
 def _fuzz_table(stored):
@@ -215,8 +227,8 @@ TABLES = {
 
 def tables():
     """Write every table again from its counts."""
-    for file in sorted(COUNTS.glob("*.json")):
-        file.with_suffix(".md").write_text(table(file.stem), encoding="utf-8")
+    for check in TABLES:
+        (COUNTS / f"{check}.md").write_text(table(check), encoding="utf-8")
     return True
 
 
