@@ -351,7 +351,7 @@ def turning(E, names, *, labels, covers):
         points,
         layout={
             **_INTERACTIVE,
-            "scene": axes | {"aspectmode": "cube", "camera": {"eye": {"x": 1.4, "y": 1.4, "z": 0.8}}},
+            "scene": axes | {"aspectmode": "cube", "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 0.9}}},
             "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
             "meta": {
                 "kind": "turning",

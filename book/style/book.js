@@ -4,15 +4,23 @@ if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  // What scrolls is reached with the keyboard.
-  const reach = () => {
-    for (const box of document.querySelectorAll(".output.text_html, .pst-scrollable-table-container, mjx-container")) {
+  const fit = () => {
+    // What scrolls is reached with the keyboard.
+    for (const box of document.querySelectorAll(".output.text_html, .pst-scrollable-table-container")) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     }
+    // A formula in a line that is too long for the screen scrolls by itself.
+    for (const formula of document.querySelectorAll("mjx-container:not([display])")) {
+      formula.classList.remove("wide");
+      const column = formula.closest("p, li, td, dd, figcaption, h1, h2, h3");
+      if (column && formula.getBoundingClientRect().right > column.getBoundingClientRect().right + 1) {
+        formula.classList.add("wide");
+      }
+    }
   };
-  reach();
-  window.addEventListener("resize", reach);
-  window.addEventListener("load", () => window.MathJax?.startup?.promise?.then(reach));
+  const settle = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(fit);
+  window.addEventListener("load", settle);
+  window.addEventListener("resize", fit);
   // The role that docutils gives an entry of the bibliography is not one of a list.
   for (const entry of document.querySelectorAll("[role='doc-biblioentry']")) entry.setAttribute("role", "listitem");
 });
