@@ -134,12 +134,15 @@ def uses(source):
     Returns
     -------
     dict of str to (list of str, list of str)
-        For every qualified name, the notebooks that name it, and the users (notebooks, or ``"cli"``)
-        that reach it through other functions only.
+        For every qualified name, the notebooks and pages whose code names it, and those that reach it through
+        other functions only; ``"cli"`` is the command.
     """
     library = _references(source)
     found = {name: ([], []) for name in library}
-    users = {f.stem: _notebook_names(f) for f in sorted((source / "notebooks").glob("*.ipynb"))}
+    users = {
+        f"notebooks/{f.stem}": _notebook_names(f) for f in sorted((source / "notebooks").glob("*.ipynb"))
+    }
+    users |= {f"book/{f.stem}": _page_names(f) for f in sorted((source / "book").glob("*.md"))}
     users["cli"] = {name for name in library if name.startswith("spikylib.cli.")}
     for user, named in users.items():
         reached, todo = set(), [name for name in named if name in library]
@@ -324,12 +327,12 @@ def _tell_uses(app, what, name, obj, options, lines):
     if what not in ("function", "class"):
         return
     direct, through = _uses_of(Path(app.srcdir)).get(f"{obj.__module__}.{obj.__name__}", ([], []))
-    if links := _chapter_links(direct):
+    if links := _user_links(direct):
         told = f"Used in {links}."
-    elif links := _chapter_links(through):
+    elif links := _user_links([user for user in through if user.startswith("notebooks/")] or through):
         told = f"Used through other functions, in {links}."
     else:
-        told = "Used by the command ``spiky``." if direct or through else "Used in no chapter."
+        told = "Used by the command *spiky*." if direct or through else "Used in no chapter."
     lines += ["", told, ""]
 
 
@@ -338,8 +341,14 @@ def _uses_of(source):
     return uses(source)
 
 
-def _chapter_links(names):
-    return ", ".join(f":doc:`chapter {int(n[:2])} </notebooks/{n}>`" for n in names if n != "cli")
+def _user_links(docnames):
+    links = []
+    for docname in docnames:
+        if docname.startswith("notebooks/"):
+            links.append(f":doc:`chapter {int(Path(docname).name[:2])} </{docname}>`")
+        elif docname != "cli":
+            links.append(f":doc:`/{docname}`")
+    return ", ".join(links)
 
 
 def _references(source):
@@ -368,6 +377,12 @@ def _package():
 def _notebook_names(file):
     cells = nbformat.read(file, as_version=4).cells
     tree = ast.parse("\n".join(c.source for c in cells if c.cell_type == "code"))
+    return _named(tree, _imported(tree))
+
+
+def _page_names(file):
+    blocks = re.findall(r"^```python\n(.*?)^```", file.read_text(encoding="utf-8"), re.S | re.M)
+    tree = ast.parse("\n".join(blocks))
     return _named(tree, _imported(tree))
 
 
