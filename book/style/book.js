@@ -21,6 +21,11 @@ document.addEventListener("DOMContentLoaded", () => {
   const settle = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(fit);
   window.addEventListener("load", settle);
   window.addEventListener("resize", fit);
+  // The theme gives the arrow that unfolds a part of the contents no name.
+  for (const arrow of document.querySelectorAll("nav li.has-children > details > summary")) {
+    const above = arrow.closest("li").querySelector("a").textContent.trim();
+    arrow.setAttribute("aria-label", `Pages below ${above}`);
+  }
   // The role that docutils gives an entry of the bibliography is not one of a list.
   for (const entry of document.querySelectorAll("[role='doc-biblioentry']")) entry.setAttribute("role", "listitem");
 });
