@@ -382,7 +382,10 @@ def _notebook_names(file):
 
 def _page_names(file):
     blocks = re.findall(r"^```python\n(.*?)^```", file.read_text(encoding="utf-8"), re.S | re.M)
-    tree = ast.parse("\n".join(blocks))
+    try:
+        tree = ast.parse("\n".join(blocks))
+    except SyntaxError as error:
+        raise ExtensionError(f"{file.name}: its blocks of Python are none: {error}") from None
     return _named(tree, _imported(tree))
 
 
