@@ -195,7 +195,7 @@ def ppmi_matrix(X, client, *, min_count=2, top_k=2000):
     M : RowPartitions, shape (n_kept, n_kept), csr, float64
         Symmetric, non-negative, in nats. One partition a thread or more. A task uses at most
         about a quarter of its worker's memory, or what one row of counts takes, 48 bytes per
-        item. The client holds 14 bytes per item, and X if that is a matrix.
+        item. The client holds some 30 bytes per item, and X if that is a matrix.
     kept : numpy.ndarray, shape (n_kept,), int64
         Item behind each row of M, increasing.
 
@@ -242,16 +242,15 @@ def ppmi_matrix(X, client, *, min_count=2, top_k=2000):
                 "than chance would give; lower min_count or bring more contexts"
             )
         number = work.submit(_numbers, sizes)
-        weight = np.cumsum(entries + _ROW_WEIGHT * (entries > 0), dtype=np.int64)
+        weight = np.cumsum(entries[kept] + _ROW_WEIGHT, dtype=np.int64)
         wanted = max(work.threads, int(_BYTES * entries.sum(dtype=np.int64) // work.memory) + 1)
-        cuts = np.searchsorted(weight, weight[-1] / wanted * np.arange(1, wanted))
-        cuts = np.unique([0, *cuts, n_items])
+        rows = np.searchsorted(weight, weight[-1] / wanted * np.arange(1, wanted))
+        rows = np.unique([0, *rows, len(kept)])
         parts = []
-        for a, b in pairwise(cuts):
+        for a, b in pairwise([0, *kept[rows[1:-1]].tolist(), n_items]):
             first, last = np.searchsorted(starts, a, side="right") - 1, np.searchsorted(starts, b)
-            rows = (starts[first], a, b)
-            parts.append(work.submit(_weigh, blocks[first:last], rows, number, count, n_contexts, len(kept)))
-        rows = np.searchsorted(kept, cuts)
+            items = (starts[first], a, b)
+            parts.append(work.submit(_weigh, blocks[first:last], items, number, count, n_contexts, len(kept)))
         work.wait(parts, "PPMI")
         return RowPartitions(tuple(parts), rows, (len(kept), len(kept))), kept
 
@@ -406,7 +405,7 @@ class _Work:
     def __init__(self, client):
         if not isinstance(client, Client):
             raise TypeError(f"client must be a distributed.Client, got {type(client).__name__}")
-        workers = list(client.run(_room).values())
+        workers = list(client.run(_room, on_error="ignore").values())  # one may be dying
         if not workers:
             raise ValueError("the cluster has no worker; start one, and see Client.wait_for_workers")
         self.client = client
@@ -618,9 +617,9 @@ def _numbers(sizes):
     return np.cumsum(np.concatenate(sizes) > 0, dtype=np.int32) - np.int32(1)
 
 
-def _weigh(blocks, rows, number, count, n_contexts, n_kept):
+def _weigh(blocks, items, number, count, n_contexts, n_kept):
     """PPMI of items a to b, from consecutive blocks of counts that begin at item `start`."""
-    start, a, b = rows
+    start, a, b = items
     parts = []
     for C in blocks:
         height, first = C.shape[0], max(a - start, 0)

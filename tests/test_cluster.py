@@ -108,6 +108,15 @@ def test_ppmi_is_its_definition(client, min_count, top_k):
     np.testing.assert_allclose(M.gather().toarray(), expected, rtol=1e-14)
 
 
+def test_no_partition_is_empty(client):
+    # five items alone in their contexts, then two that share theirs
+    X = sp.csr_array(([1] * 9, ([0, 1, 2, 3, 4, 5, 5, 6, 6], [0, 1, 2, 3, 4, 5, 6, 5, 6])), shape=(7, 9))
+    M, kept = cluster.ppmi_matrix(X, client)
+    assert kept.tolist() == [5, 6]
+    assert (np.diff(M.edges) > 0).all()
+    np.testing.assert_allclose(M.gather().toarray(), math.log(9 / 2) * (1 - np.eye(2)))
+
+
 def same_matrix(M, expected):
     assert (M.indptr == expected.indptr).all() and (M.indices == expected.indices).all()
     np.testing.assert_allclose(M.data, expected.data, rtol=1e-15)
