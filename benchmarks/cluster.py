@@ -182,7 +182,7 @@ def _on_cluster(X, small, workers):
             n_workers=workers,
             threads_per_worker=1,
             memory_limit="4GiB",
-            dashboard_address=None,
+            dashboard_address=":0",
             local_directory=folder,
         ) as nodes,
         distributed.Client(nodes) as client,

@@ -152,7 +152,7 @@ def partition_rows(A, client, n_partitions=None):
     --------
     >>> import numpy as np
     >>> from distributed import Client
-    >>> with Client(processes=False, n_workers=2, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0") as client:
     ...     A = partition_rows(np.arange(6).reshape(3, 2), client, n_partitions=2)
     ...     A.edges, A.gather().sum()
     (array([0, 1, 3]), np.int64(15))
@@ -215,7 +215,7 @@ def ppmi_matrix(X, client, *, min_count=2, top_k=2000):
     >>> import numpy as np
     >>> from distributed import Client
     >>> X = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
-    >>> with Client(processes=False, n_workers=2, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0") as client:
     ...     M, kept = ppmi_matrix(X, client)
     ...     M.gather().toarray().round(3), kept
     (array([[0.   , 0.693],
@@ -298,7 +298,7 @@ def truncated_svd(M, client, f=128, *, tol=1e-10, seed=0):
     >>> import numpy as np
     >>> from distributed import Client
     >>> M = np.array([[0., 2., 0.], [2., 0., 0.], [0., 0., 1.]])
-    >>> with Client(processes=False, n_workers=2, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0") as client:
     ...     truncated_svd(partition_rows(M, client), client, f=3).s.round(6)
     array([2., 2., 1.])
     """
@@ -373,7 +373,7 @@ def cover(E, client, *, f=None, cos_theta=0.9, rho=0.5):
     >>> import numpy as np
     >>> from distributed import Client
     >>> E = np.array([[3., 0.], [2., 0.], [0., 2.5], [1., 0.1], [0., 1.]])
-    >>> with Client(processes=False, n_workers=2, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0") as client:
     ...     cover(partition_rows(E, client), client, rho=1).spike
     array([0, 0, 1, 0, 1])
     """

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +17,28 @@ distributed = pytest.importorskip("distributed")
 
 from spikylib import cluster, datasets, ppmi, spikes, svd  # noqa: E402
 
-LIMIT = 400 * 2**20  # bytes a worker may use; its libraries alone take half
+TIGHT = 400 * 2**20  # bytes a worker may use; its libraries alone take half
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("workers")
+@contextmanager
+def two_workers(folder, memory):
     with (
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             processes=True,
-            memory_limit=LIMIT,
-            dashboard_address=None,
+            memory_limit=memory,
+            dashboard_address=":0",
             local_directory=folder,
         ) as two,
         distributed.Client(two) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with two_workers(tmp_path_factory.mktemp("workers"), 2**30) as client:
         yield client
 
 
@@ -436,17 +442,17 @@ def highest_memory():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_stays_under_the_limit(client):
+def test_memory_stays_under_the_limit(tmp_path):
     """The counts, 32 million of 8 bytes, are more than a worker has free; none is ended for that."""
     n, m, length = 6000, 6000, 120
     items = np.concatenate([np.random.default_rng(k).permutation(n)[:length] for k in range(m)])
     X = sp.csc_array((np.ones(m * length), items, np.arange(0, m * length + 1, length)), shape=(n, m))
-    before = client.run(os.getpid)
-    M, _ = cluster.ppmi_matrix(X, client, min_count=6)
-    entries = sum(client.gather(client.map(count_entries, M.parts)))
-    assert entries > 100_000
-    assert client.run(os.getpid) == before, "no worker was ended for its memory"
-    assert max(client.run(highest_memory).values()) < LIMIT
+    with two_workers(tmp_path, TIGHT) as client:
+        before = client.run(os.getpid)
+        M, _ = cluster.ppmi_matrix(X, client, min_count=6)
+        assert sum(client.gather(client.map(count_entries, M.parts))) > 100_000
+        assert client.run(os.getpid) == before, "no worker was ended for its memory"
+        assert max(client.run(highest_memory).values()) < TIGHT
 
 
 def count_entries(part):
