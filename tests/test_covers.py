@@ -153,7 +153,7 @@ def test_turned_rows_keep_their_angle_to_the_nearest_candidate(seed):
     np.testing.assert_allclose(kept[alive], cosine.max(axis=1)[alive], atol=1e-12)
     np.testing.assert_allclose(np.linalg.norm(turned, axis=1), alive.astype(float), atol=1e-12)
     np.testing.assert_allclose(turned[:3], unit[:3], atol=1e-12)
-    assert np.abs(turned[10] - unit[10]).max() > 0.01, "the rest is turned"
+    assert np.median(np.abs(turned[6:] - unit[6:])) > 0.05, "the rest is turned"
 
 
 def test_planes_gain_on_fans_and_not_on_spikes():
