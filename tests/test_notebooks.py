@@ -134,6 +134,19 @@ def test_theorems_are_numbered_and_checked_by_the_code_that_follows(notebook):
             assert checks, f"no code follows {stated[0]}"
 
 
+def test_every_figure_is_named_in_the_text(notebook):
+    text = markdown(notebook)
+    figures = [cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in code_cells(notebook)]
+    assert [name for name in figures if name and f"{{numref}}`{name}`" not in text] == []
+
+
+def test_long_code_that_draws_is_folded(notebook):
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        if len(lines) > 12 and "figure" in cell.metadata.get("mystnb", {}):
+            assert "hide-input" in cell.metadata.get("tags", []), lines[0]
+
+
 def test_exercises_have_solutions_that_run(notebook):
     text = markdown(notebook)
     labels = re.findall(r":label: (ex-\S+)", text)
