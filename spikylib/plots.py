@@ -149,33 +149,6 @@ def distributions(panels):
     return _done(fig)
 
 
-def scatter(x, y, *, xlabel, ylabel, colour=None, colour_label=None, logx=False, logy=False):
-    """Scatter one quantity against another.
-
-    Parameters
-    ----------
-    x, y : array, shape (n,)
-    xlabel, ylabel : str
-    colour : array, shape (n,), optional
-        A third quantity, on the viridis map, named by `colour_label`.
-    logx, logy : bool
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    fig, ax = plt.subplots(figsize=(6.0, 3.8), layout="constrained")
-    points = ax.scatter(
-        x, y, s=6, c=colour if colour is not None else [PALETTE[0]], cmap="viridis", alpha=0.6
-    )
-    ax.set(
-        xlabel=xlabel, ylabel=ylabel, xscale="log" if logx else "linear", yscale="log" if logy else "linear"
-    )
-    if colour is not None:
-        fig.colorbar(points, ax=ax, label=colour_label)
-    return _done(fig)
-
-
 def heatmap(frame, *, xlabel, ylabel, label, fmt=".2g"):
     """Show a table of numbers as an annotated heat map.
 

@@ -105,17 +105,13 @@ def test_definition_circles_the_peaks():
     assert [t.get_text() for t in ax.texts] == [f"peak {k + 1}" for k in range(len(cover.peaks))]
 
 
-def test_heatmap_matrices_scatter_and_distributions_carry_their_units():
+def test_heatmap_matrices_and_distributions_carry_their_units():
     fig = plots.heatmap(pd.DataFrame([[1.0, 2.0]]), xlabel="rho", ylabel="theta", label="percent")
     assert fig.axes[0].get_xlabel() == "rho" and fig.axes[1].get_ylabel() == "percent"
     fig = plots.matrices([E, -E], titles=["a", "b"], cmap="RdBu_r")
     assert [ax.get_title() for ax in fig.axes[:2]] == ["a", "b"]
     low, high = fig.axes[0].images[0].get_clim()
     assert low == -high, "a diverging map is centred on zero"
-    fig = plots.scatter(
-        [1, 10], [1, 10], xlabel="plays", ylabel="norm", colour=[0, 1], colour_label="d", logx=True
-    )
-    assert fig.axes[0].get_xscale() == "log"
     (ax,) = plots.distributions({"plays": np.array([4, 1, 2])}).axes
     assert ax.lines[0].get_xdata().tolist() == [1, 2, 4]
     assert ax.lines[0].get_ydata() == pytest.approx([1, 2 / 3, 1 / 3])
