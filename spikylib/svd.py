@@ -202,17 +202,19 @@ def _block_lanczos(product, n, f, tol, rng, pool):
     The basis V grows by blocks until it has `size` columns; H = V' M V is then decomposed. The
     residual of a Ritz vector V y is that of the last block, R y[-b:], so it costs nothing to
     know. Unless the f leading ones are small, V shrinks to its leading Ritz vectors and grows
-    again. Blocks make every step a matrix product, and find repeated eigenvalues.
+    again. Blocks make every step a matrix product, and find eigenvalues repeated up to b times;
+    to find those repeated more often, V grows once more at the end, from a random block.
     """
     b = _BLOCK
     size = -(-(f + max(f, _ROOM) + 2 * b) // b) * b
     V = np.empty((n, size + b))
     H = np.zeros((size, size))
     V[:, :b] = np.linalg.qr(rng.standard_normal((n, b)))[0]
-    start, scale = 0, 0.0
+    start, end, scale = 0, size, 0.0
+    found = None
     with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
         for _ in range(_MAX_RESTARTS):
-            for j in range(start, size, b):
+            for j in range(start, end, b):
                 W = product(V[:, j : j + b])
                 # M times a block lies in the span of it, its two neighbours and, right after a
                 # restart, of all before: take that out first, and then what rounding left
@@ -224,19 +226,24 @@ def _block_lanczos(product, n, f, tol, rng, pool):
                 V[:, j + b : j + 2 * b], R = _orthonormal(W, V[:, : j + b], scale, rng, pool)
                 H[: j + b, j : j + b] = overlap
                 H[j : j + b, : j + b] = overlap.T
-            d, Y = np.linalg.eigh((H + H.T) / 2)
+            d, Y = np.linalg.eigh((H[:end, :end] + H[:end, :end].T) / 2)
             order = _by_magnitude(d)
             d, Y = d[order], Y[:, order]
             converged = np.linalg.norm(R @ Y[-b:, :f], axis=0) <= tol * abs(d[0])
             bar.update(np.count_nonzero(converged) - bar.n)
+            if found is not None and (np.abs(d[:f]) - np.abs(found) <= tol * abs(d[0])).all():
+                return found, V[:, :f].copy()
             if converged.all():
-                break
-            start = (f + (size - f) // 2) // b * b
-            _rotate(V, Y[:, :start], pool)
-            V[:, start : start + b] = V[:, size:]
+                found, start, end = d[:f], f, f + (size - f) // b * b
+                _rotate(V, Y[:, :f], pool)
+                V[:, f : f + b], _ = _orthonormal(np.zeros((n, b)), V[:, :f], scale, rng, pool)
+            else:
+                found, start = None, (f + (end - f) // 2) // b * b
+                _rotate(V, Y[:, :start], pool)
+                V[:, start : start + b] = V[:, end : end + b]
+                end = size
             H[:] = 0
             np.fill_diagonal(H[:start, :start], d[:start])
-    _rotate(V, Y[:, :f], pool)
     return d[:f], V[:, :f].copy()
 
 

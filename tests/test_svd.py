@@ -129,6 +129,15 @@ def test_repeated_eigenvalues_are_all_found():
     np.testing.assert_allclose(r.U.T @ r.U, np.eye(40), atol=1e-9)
 
 
+def test_eigenvalues_repeated_more_often_than_a_block_is_wide():
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((100, 100)))[0]
+    block = (Q * (-0.8) ** np.arange(100)) @ Q.T
+    M = sp.csr_array(sp.block_diag([(block + block.T) / 2] * 12))
+    expected = np.repeat([1.0, 0.8, 0.64], 12)
+    for f in (5, 16, 30):
+        np.testing.assert_allclose(truncated_svd(M, f).s, expected[:f], atol=1e-10)
+
+
 def test_a_large_matrix_of_small_rank():
     x = np.random.default_rng(0).standard_normal((1500, 3))
     r = truncated_svd(x @ x.T, f=10)
