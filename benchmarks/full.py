@@ -1,12 +1,13 @@
 """The whole pipeline at the size of the paper's largest catalogue, each stage in a process of its own.
 
-    python benchmarks/full.py FOLDER                   # 1,261,730 items, 66 M interactions
-    python benchmarks/full.py FOLDER --fraction 0.1    # a tenth of both
+    python benchmarks/full.py FOLDER                   # a million playlists, 66 M interactions
+    python benchmarks/full.py FOLDER --fraction 0.1    # a tenth of them
 
 The catalogue is drawn with the lengths and the popularity of the Million Playlist Dataset: lengths are
-log-normal with median 49 and mean 66, 5 to 250; plays by rank r follow (r + 405)^-1.25, which
-gives the first track 46,500 playlists and the last one two. Half of the draws of a playlist
-come from its community, of 4,000. Interactions, matrix and embeddings stay in FOLDER, so a stage
+log-normal, 5 to 376 with a mean near 66; expected plays by rank r follow (r + 405)^-1.25,
+which gives the first track about 46,500 playlists. Four in five draws of a playlist come from its
+own of 4,000 communities. Of 1.5 M tracks about as many keep a neighbour in M as in the paper's matrix,
+1.26 M. Interactions, matrix and embeddings stay in FOLDER, so a stage
 can be run again: `--stages svd,spikes`. What was measured is kept in full.json, here or, for a part
 of the catalogue, in FOLDER; `make bench` puts it into the table.
 """
@@ -34,11 +35,11 @@ def draw(folder, fraction, seed=0):
     """Draw the catalogue; items are numbered in order of first appearance."""
     rng = np.random.default_rng(seed)
     n_items, n_contexts, n_communities = (
-        int(1_261_730 * fraction),
+        int(1_500_000 * fraction),
         int(1_000_000 * fraction),
         int(4000 * fraction),
     )
-    weight = np.arange(1, n_communities + 1) ** -0.8
+    weight = np.arange(1, n_communities + 1) ** -0.6
     community = rng.choice(n_communities, n_items, p=weight / weight.sum())
     by_community = np.argsort(community, kind="stable")
     plays = (np.arange(n_items) + 405.0 * fraction) ** -1.25
@@ -48,11 +49,11 @@ def draw(folder, fraction, seed=0):
     items, contexts = [], []
     for a in range(0, n_contexts, _SLICE):
         size = min(_SLICE, n_contexts - a)
-        length = np.clip(np.exp(np.log(49) + 0.78 * rng.standard_normal(size)), 5, 250).astype(int)
+        length = np.clip(52 * np.exp(0.8 * rng.standard_normal(size)), 5, 376).astype(int)
         own = rng.choice(n_communities, size, p=(high - low) / edge[-1])
-        context = np.repeat(np.arange(size), 2 * length)  # more than needed: a track comes twice
+        context = np.repeat(np.arange(size), 3 * length)  # more than needed: a track comes twice
         genre, u = own[context], rng.random(len(context))
-        inside = rng.random(len(context)) < 0.5
+        inside = rng.random(len(context)) < 0.8
         point = np.where(inside, low[genre] + u * (high - low)[genre], u * edge[-1])
         item = np.minimum(np.searchsorted(edge, point, side="right") - 1, n_items - 1)
         new = np.sort(np.unique(context * n_items + item, return_index=True)[1])
