@@ -4,7 +4,6 @@ make bench                                # some 20 minutes; alone on the machin
 python benchmarks/bench.py --only spikes  # one of them, printed only
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -21,7 +20,6 @@ PARTS = {
     "spikes": ["pipeline.py", "spikes"],
     "retrieval": ["retrieval.py"],
     "stability": ["stability.py", "curves"],
-    "warm": ["stability.py", "warm"],
     "consistency": ["consistency.py"],
     "sweep": ["sweep.py", "--repeats", "1"],
     "growth": ["growth.py"],
@@ -34,20 +32,14 @@ medians of several calls (of one where a peer takes a minute), memory is what th
 highest beyond what it held before. The ratio is to the first line of its table: compare ratios, not
 seconds, with those of another machine. No test depends on a clock.
 
+Four scripts have tables of their own: `full.py`, the whole pipeline at the size of the paper's largest
+catalogue, in [full.md](full.md); `cluster.py`, whose numbers are on the book's page *Run past one
+machine*; `loaders.py`, in [loaders.md](loaders.md); and `stability.py warm`, which shows that an SVD started
+from that of the month before is not faster.
+
 Run of {day}, {minutes:.0f} minutes, on {machine}.
 
 {tables}
-
-### The whole pipeline on {items:,} items, {contexts:,} playlists and {interactions:,} interactions
-
-Run once, by `python benchmarks/full.py FOLDER`, each stage in a process of its own.
-
-| stage | seconds | peak of the process (GiB) | |
-|---|---:|---:|---|
-{stages}
-
-The second half of the playlists changes the lists as follows (overlap of the top 500 by part of the norm, lowest first):
-cosine {cosine}; dot product {dot}.
 """
 
 
@@ -70,29 +62,8 @@ def main(only):
             minutes=(time.perf_counter() - start) / 60,
             machine=machine(PACKAGES),
             tables="".join(printed).strip(),
-            **full(json.loads((HERE / "full.json").read_text())),
         )
         (HERE / "README.md").write_text(text)
-
-
-def full(found):
-    """What the run of full.py says, for the text."""
-    draw, ppmi, svd, spikes, curves = (found[k] for k in ("draw", "ppmi", "svd", "spikes", "curves"))
-    told = {
-        "X to M": (ppmi, f"{ppmi['rows']:,} rows, {ppmi['nnz']:,} entries"),
-        "M to E, f = 128": (svd, f"largest residual {svd['residual']:.0e} of sigma_1"),
-        "Spk, float32 memory map": (spikes, f"{spikes['peaks']:,} peaks, Spk@128 = {spikes['spk']:.3%}"),
-        "stability, two dates": (
-            curves,
-            f"{curves['common']:,} items in both; the peak includes the matrix of the first half",
-        ),
-    }
-    rows = [
-        f"| {name} | {s['seconds']:.3g} | {s['peak_GiB']:.1f} | {text} |" for name, (s, text) in told.items()
-    ]
-    parts = {name: ", ".join(f"{x:.0%}" for x in curves["overlap"][name]) for name in ("cosine", "dot")}
-    sizes = {name: draw[name] for name in ("items", "contexts", "interactions")}
-    return {"stages": "\n".join(rows), **parts, **sizes}
 
 
 if __name__ == "__main__":
