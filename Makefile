@@ -36,7 +36,7 @@ browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on thi
 pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 	$(RUN) tools/pdf.py
 
-bench: $(BENCH) ## time every stage beside its peers, into benchmarks/README.md (20 minutes)
+bench: $(BENCH) ## time every stage beside its peers, into benchmarks/README.md (some 12 minutes)
 	$(RUN) benchmarks/bench.py
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/cluster.py run
 
