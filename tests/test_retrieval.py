@@ -80,6 +80,22 @@ def test_rows_on_one_ray_are_ties_for_the_cosine_and_ranked_by_norm_for_the_dot_
     assert top_k(E, [2], 5, similarity="dot")[0].tolist() == [[3, 1, 4, 0, 2]]
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("d", [2, 3, 100])
+def test_the_first_bounds_hold(similarity, d):
+    # few coordinates, so that the rounding of a single one shows; many pairs, so that some are bad
+    E = np.random.default_rng(d).standard_normal((1500, d))
+    table = retrieval._Candidates(E, np.arange(1500), similarity)
+    unit = np.zeros((200, d + 1), dtype=np.float32)
+    unit[:, :-1] = E[:200] / np.linalg.norm(E[:200], axis=1, keepdims=True)
+    unit[:, -1] = table.band
+    length = np.linalg.norm(E, axis=1)
+    exact = E[:200] @ E.T / length[:200, None] / (length if similarity == "cosine" else length.max())
+    upper = table.upper_bounds(unit, 0).astype(np.float64)
+    assert (upper >= exact).all()
+    assert (upper - 2 * table.band * table.slack.astype(np.float64) <= exact).all()
+
+
 def test_single_precision_alone_would_be_wrong():
     # steps of 1e-9 around 1 are all the same number in single precision
     n = 2000
