@@ -166,7 +166,7 @@ def page(results):
         for name, found in results.items()
     ]
     text = "# The whole pipeline at the size of the paper's largest catalogue\n\n"
-    text += "Written by `full.py`, which tells how the catalogue is drawn; each stage ran once, in a process of its own.\n\n"
+    text += "Written by `full.py`, which tells how the catalogue is drawn; each stage ran once, in a process of its own, while the machine did other work too.\n\n"
     text += (
         "| stage | seconds | peak of the process (GiB) | |\n|---|---:|---:|---|\n" + "\n".join(lines) + "\n"
     )
