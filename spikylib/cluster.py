@@ -263,7 +263,7 @@ def truncated_svd(M, client, f=128, *, tol=1e-10, seed=0):
     go eight columns a step, to the client goes nothing longer than 2 f. A matrix of at most 1000
     rows, or of fewer than 3 f, is factorised by the client. Two things are not done here that are
     done there: an eigenvalue repeated more than eight times may be found eight times only, and
-    an M whose rank is below f may be refused.
+    with an f far below 100 a spectrum without gaps may not converge, which is refused.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def truncated_svd(M, client, f=128, *, tol=1e-10, seed=0):
     Returns
     -------
     DistributedSVD
-        While it runs, a partition of r rows takes about 2 r (f + max(f, 96)) float64 beside M,
+        While it runs, a partition of r rows takes about 4 r f float64 on its worker beside M,
         and a worker 16 n float64, the columns multiplied. The client holds O(f^2).
 
     Raises
@@ -640,7 +640,7 @@ def _weigh(blocks, items, number, count, n_contexts, n_kept):
 def _block_lanczos(M, work, f, tol, seed):
     """The iteration of svd._block_lanczos; returns eigenvalues, and vectors by column blocks."""
     b = _BLOCK
-    size = -(-(f + max(f, svd._ROOM) + 2 * b) // b) * b
+    size = -(-(2 * f + 2 * b) // b) * b
     heights = np.diff(M.edges).tolist()
     first, _ = _qr(work, work.map(_random_qr, heights, seed, list(range(len(heights)))))
     basis = [[block] for block in first]
