@@ -232,9 +232,10 @@ def _highest():
 
 
 def _playlists(n, file):
-    from spikylib import datasets
 
-    data = datasets.synthetic(n_items=n, n_contexts=2 * n, n_communities=n // 100)
+    from spikylib import synthetic
+
+    data = synthetic.playlists(n_items=n, n_contexts=2 * n, n_communities=n // 100)
     sp.save_npz(file, data.matrix, compressed=False)
 
 

@@ -12,7 +12,7 @@ from measuring import measure
 from pipeline import planted
 from scipy.stats import linregress
 
-from spikylib import consistency, datasets, stability
+from spikylib import consistency, datasets, stability, synthetic
 from spikylib.ppmi import ppmi_matrix
 from spikylib.retrieval import top_k
 from spikylib.spikes import cover
@@ -21,7 +21,7 @@ from spikylib.svd import truncated_svd
 
 def stages(size, seed):
     """(stage, its size in words, a function to time) at one size."""
-    X = datasets.synthetic(
+    X = synthetic.playlists(
         n_items=size, n_contexts=5 * size, n_communities=size // 200, mean_length=20, seed=seed
     ).matrix
     M, _ = ppmi_matrix(X)

@@ -21,7 +21,7 @@ from measuring import measure, table
 from scipy.sparse.linalg import eigsh, svds
 from sklearn.utils.extmath import randomized_svd
 
-from spikylib import datasets
+from spikylib import synthetic
 from spikylib.ppmi import ppmi_matrix
 from spikylib.spikes import cover
 from spikylib.svd import truncated_svd
@@ -114,7 +114,7 @@ def spikes(n, d, n_spikes, rho, repeats, seed):
 @click.option("--seed", default=0, show_default=True)
 def svd(n_items, n_contexts, f, repeats, seed):
     """The converged SVD beside scikit-learn's and scipy's."""
-    data = datasets.synthetic(
+    data = synthetic.playlists(
         n_items=n_items, n_contexts=n_contexts, n_communities=300, mean_length=22, seed=seed
     )
     M, _ = ppmi_matrix(data.matrix)

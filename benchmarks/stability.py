@@ -128,9 +128,9 @@ def published_method(paths, similarity, n_queries, k, n_parts=5, block=10):
 
 
 def compare_starts(options):
-    from spikylib.drift import drifting_playlists
     from spikylib.ppmi import ppmi_matrix
     from spikylib.stability import windows
+    from spikylib.synthetic import drifting_playlists
 
     data = drifting_playlists(n_items=options.items, n_contexts=5 * options.items, n_communities=200)
     for kind in ("cumulative", "sliding"):

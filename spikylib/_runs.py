@@ -30,7 +30,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
-from spikylib._publishers import DATASETS
+from spikylib.datasets._catalogue import DATASETS
 
 RESULT = "result.json"
 _NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"

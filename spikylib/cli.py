@@ -5,7 +5,7 @@ import contextlib
 import click
 
 from spikylib import __version__
-from spikylib._publishers import DATASETS
+from spikylib.datasets._catalogue import DATASETS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,7 +87,7 @@ def fetch(names, data_home, address, force):
       spiky data fetch triplej movielens-small
       spiky data fetch lastfm-360k --from ~/Downloads/lastfm-dataset-360K.tar.gz
     """
-    from spikylib import download
+    from spikylib.datasets import _download as download
 
     if address and len(names) > 1:
         raise click.UsageError("--from goes with one NAME")

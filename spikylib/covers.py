@@ -20,7 +20,7 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from spikylib import dcbm, spikes, svd
+from spikylib import spikes, svd, synthetic
 from spikylib.spikes import _ZERO, SpikeCover, _checked
 
 _BLOCK_ENTRIES = 2**22  # cosines computed at a time
@@ -412,7 +412,7 @@ def plane_gain(E, n_directions, *, n_candidates=60, n_nulls=3, cos_theta=0.9, se
     --------
     Four communities that drift, and a narrow cone: eight half-lines leave more than four planes.
 
-    >>> M, community, _ = planted_shapes(["drift"] * 4, 60)
+    >>> M, community, _ = synthetic.planted_shapes(["drift"] * 4, 60)
     >>> found = plane_gain(svd.truncated_svd(M, f=8).embeddings(), 8, cos_theta=0.98)
     >>> found["gain"] > 0.1 > found["null_high"]
     True
@@ -439,77 +439,6 @@ def plane_gain(E, n_directions, *, n_candidates=60, n_nulls=3, cos_theta=0.9, se
         "null_low": float(min(gains)),
         "null_high": float(max(gains)),
     }
-
-
-def planted_shapes(shapes, size, *, width=0.3, noise=0.0, seed=0):
-    """Generate a symmetric matrix of unlinked communities of several shapes.
-
-    An item has a length alpha, uniform on (0.1, 1), and a position t, uniform on (0, 1). Within a
-    community M is alpha_i alpha_j times
-
-    - ``"spike"``: 1, of rank 1;
-    - ``"audiences"``: the cosine of (t_i - t_j) pi / 2, of rank 2: each item belongs to two
-      audiences, more to the second the larger t;
-    - ``"drift"``: exp(-(t_i - t_j)^2 / (2 width^2)): items that are near in time are played
-      together, and the first ones never with the last ones.
-
-    Parameters
-    ----------
-    shapes : sequence of str
-        Shape of each community.
-    size : int
-        Items in each community, at least 1.
-    width : float, default 0.3
-        For how long a drifting community stays alike, in units of its span.
-    noise : float, default 0.0
-        Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
-    seed : int, default 0
-        Seed of the generator.
-
-    Returns
-    -------
-    M : numpy.ndarray, shape (n, n), float64
-        n = len(shapes) size.
-    community : numpy.ndarray, shape (n,), int64
-    position : numpy.ndarray, shape (n,), float64
-
-    Raises
-    ------
-    ValueError
-        If a shape is unknown or an option out of range.
-
-    Examples
-    --------
-    >>> M, community, position = planted_shapes(["spike", "audiences"], 20)
-    >>> int(np.linalg.matrix_rank(M[:20, :20])), int(np.linalg.matrix_rank(M[20:, 20:]))
-    (1, 2)
-    """
-    kernels = {
-        "spike": np.ones_like,
-        "audiences": lambda gap: np.cos(gap * np.pi / 2),
-        "drift": lambda gap: np.exp(-(gap**2) / (2 * width**2)),
-    }
-    if unknown := [shape for shape in shapes if shape not in kernels]:
-        raise ValueError(f"shapes must be among {', '.join(kernels)}, got {unknown[0]!r}")
-    for name, value, ok in (
-        ("size", size, size >= 1),
-        ("width", width, width > 0),
-        ("noise", noise, noise >= 0),
-    ):
-        if not ok:
-            raise ValueError(f"{name} is out of range: {value}")
-    rng = np.random.default_rng(seed)
-    community = np.repeat(np.arange(len(shapes)), size)
-    length, position = rng.uniform(0.1, 1, len(community)), rng.random(len(community))
-    M = np.zeros((len(community), len(community)))
-    for k, shape in enumerate(shapes):
-        rows = slice(k * size, (k + 1) * size)
-        gap = position[rows, None] - position[rows]
-        M[rows, rows] = kernels[shape](gap) * np.outer(length[rows], length[rows])
-    if noise > 0:
-        error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
-        M = M + error + np.triu(error, 1).T
-    return M, community, position
 
 
 def noise_law(norm, s, K, ranks, n_peaks, *, stretch=1.0, cos_theta=0.9, rho=0.5):
@@ -589,7 +518,7 @@ def noise_law(norm, s, K, ranks, n_peaks, *, stretch=1.0, cos_theta=0.9, rho=0.5
 def planted_runs(n_spikes, noises, ranks, *, n_items=800, seeds=(0, 1), cos_theta=0.9, rho=0.5):
     """Measure the peaks of planted spikes over a grid of their number, the noise and the rank.
 
-    Every row is on a spike (:func:`spikylib.dcbm.planted_spikes`, equal sizes).
+    Every row is on a spike (:func:`spikylib.synthetic.planted_spikes`, equal sizes).
 
     Parameters
     ----------
@@ -627,7 +556,7 @@ def planted_runs(n_spikes, noises, ranks, *, n_items=800, seeds=(0, 1), cos_thet
             raise ValueError(f"K and ranks must be at most the {n} items, got {max(K, *ranks)}")
         for noise in noises:
             for seed in seeds:
-                M, _ = dcbm.planted_spikes((n // K,) * K, 0, noise=noise, seed=seed)
+                M, _ = synthetic.planted_spikes((n // K,) * K, 0, noise=noise, seed=seed)
                 found = svd.truncated_svd(M, f=max(K, *ranks))
                 E = found.embeddings()
                 peaks = {

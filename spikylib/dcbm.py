@@ -297,65 +297,6 @@ def degree_lowrank(svd):
     return svd.U @ (svd.s * svd.V.sum(axis=0))
 
 
-def planted_spikes(sizes=(200, 200, 200), n_off=400, *, overlap=0.2, noise=0.0, seed=0):
-    """Generate a symmetric non-negative matrix of rank K whose embeddings form K spikes.
-
-    M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no
-    spike has a direction of its own. Lengths alpha_i are uniform on (0.1, 1).
-
-    Parameters
-    ----------
-    sizes : sequence of int, default (200, 200, 200)
-        Rows on each of the K spikes.
-    n_off : int, default 400
-        Rows on no spike; they come last.
-    overlap : float, default 0.2
-        How much of a direction's weight is shared out over all K axes, 0 (orthogonal
-        directions, communities without links) to below 1.
-    noise : float, default 0.0
-        Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
-        With noise, M may hold negative entries and has full rank.
-    seed : int, default 0
-        Seed of the generator.
-
-    Returns
-    -------
-    M : numpy.ndarray, shape (n, n), float64
-    spike : numpy.ndarray, shape (n,), int64
-        Spike of each row, -1 for none.
-
-    Raises
-    ------
-    ValueError
-        If a size is below 1, or another option out of range.
-
-    Examples
-    --------
-    >>> M, spike = planted_spikes(sizes=(3, 2), n_off=1)
-    >>> spike
-    array([ 0,  0,  0,  1,  1, -1])
-    >>> int(np.linalg.matrix_rank(M))
-    2
-    """
-    sizes = np.asarray(sizes)
-    if sizes.ndim != 1 or len(sizes) == 0 or sizes.min() < 1:
-        raise ValueError(f"sizes must be one or more positive integers, got {sizes.tolist()}")
-    for name, value, high in (("n_off", n_off, np.inf), ("overlap", overlap, 1), ("noise", noise, np.inf)):
-        if not 0 <= value < high:
-            raise ValueError(f"{name} must be at least 0 and below {high}, got {value}")
-    rng = np.random.default_rng(seed)
-    K = len(sizes)
-    spike = np.concatenate([np.repeat(np.arange(K), sizes), np.full(n_off, -1)])
-    axes = (1 - overlap) * np.eye(K) + overlap / K
-    direction = normalize(np.concatenate([axes[spike[spike >= 0]], rng.dirichlet(np.ones(K), n_off)]))
-    W = direction * rng.uniform(0.1, 1, (len(spike), 1))
-    M = W @ W.T
-    if noise > 0:
-        error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
-        M = M + error + np.triu(error, 1).T
-    return M, spike
-
-
 def recover(U, n_communities, *, method="spherical", seed=0):
     """Recover communities from leading eigenvectors by k-means.
 

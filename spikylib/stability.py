@@ -239,7 +239,7 @@ def windows(data, n_windows=12, *, kind="sliding", width=0.5):
 
     Examples
     --------
-    >>> from spikylib.drift import drifting_playlists
+    >>> from spikylib.synthetic import drifting_playlists
     >>> cut = windows(drifting_playlists(n_items=300, n_contexts=600, n_communities=6), 3)
     >>> [f"{end:%Y-%m}" for end in cut]
     ['2023-01', '2023-07', '2024-01']
@@ -298,7 +298,7 @@ def embed(cut, *, f=128, min_count=2, top_k=2000):
 
     Examples
     --------
-    >>> from spikylib.drift import drifting_playlists
+    >>> from spikylib.synthetic import drifting_playlists
     >>> data = drifting_playlists(n_items=300, n_contexts=900, n_communities=6)
     >>> [snapshot.vectors.shape[1] for snapshot in embed(windows(data, 2), f=8).values()]
     [8, 8]
@@ -375,7 +375,7 @@ def shuffle_dates(data, seed):
 
     Examples
     --------
-    >>> from spikylib.drift import drifting_playlists
+    >>> from spikylib.synthetic import drifting_playlists
     >>> data = drifting_playlists(n_items=300, n_contexts=600, n_communities=6)
     >>> again = shuffle_dates(data, seed=0)
     >>> bool((np.sort(again.times) == np.sort(data.times)).all()), (again.matrix != data.matrix).nnz
@@ -463,7 +463,7 @@ def shuffled_floor(data, *, kind="sliding", width=0.5, f=128, min_count=2, top_k
 
     Examples
     --------
-    >>> from spikylib.drift import drifting_playlists
+    >>> from spikylib.synthetic import drifting_playlists
     >>> data = drifting_playlists(n_items=300, n_contexts=3000, n_communities=6)
     >>> floor = shuffled_floor(data, f=8, k=5, similarity="dot")
     >>> bool(floor.overlap.iloc[-1] > floor.overlap.iloc[0])
@@ -581,7 +581,7 @@ def item_stability(
 
     Examples
     --------
-    >>> from spikylib.drift import drifting_playlists
+    >>> from spikylib.synthetic import drifting_playlists
     >>> cut = windows(drifting_playlists(n_items=300, n_contexts=1500, n_communities=6), 3)
     >>> table = item_stability(embed(cut, f=8), next(iter(cut.values())), k=10)
     >>> table.columns.to_list()

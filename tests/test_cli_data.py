@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from spikylib._publishers import DATASETS
 from spikylib.cli import main
+from spikylib.datasets._catalogue import DATASETS
 
 DATA = Path(__file__).parent / "data"
 

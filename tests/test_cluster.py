@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 distributed = pytest.importorskip("distributed")
 
-from spikylib import cluster, datasets, ppmi, spikes, svd  # noqa: E402
+from spikylib import cluster, datasets, ppmi, spikes, svd, synthetic
 
 TIGHT = 400 * 2**20  # bytes a worker may use; its libraries alone take half
 
@@ -44,7 +44,7 @@ def client(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def playlists():
-    return datasets.synthetic(n_items=1500, n_contexts=3000, n_communities=20).matrix
+    return synthetic.playlists(n_items=1500, n_contexts=3000, n_communities=20).matrix
 
 
 @pytest.fixture(scope="module")

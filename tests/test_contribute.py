@@ -5,7 +5,8 @@ import re
 import textwrap
 from pathlib import Path
 
-from spikylib import _readers, spikes
+from spikylib import spikes
+from spikylib.datasets import _readers
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 

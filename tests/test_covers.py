@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spikylib import covers, dcbm, spikes
+from spikylib import covers, spikes, synthetic
 from spikylib import covers as module
 from spikylib.svd import truncated_svd
 
@@ -159,7 +159,7 @@ def test_turned_rows_keep_their_angle_to_the_nearest_candidate(seed):
 def test_planes_gain_on_fans_and_not_on_spikes():
     gain = {}
     for shape in ("spike", "drift"):
-        M, *_ = covers.planted_shapes([shape] * 6, 40, noise=0.3, seed=1)
+        M, *_ = synthetic.planted_shapes([shape] * 6, 40, noise=0.3, seed=1)
         E = truncated_svd(M, f=12).embeddings()
         gain[shape] = covers.plane_gain(E, 12, cos_theta=0.98)
     assert gain["spike"]["gain"] == 0 and gain["spike"]["lines"] > 0.99
@@ -168,7 +168,7 @@ def test_planes_gain_on_fans_and_not_on_spikes():
 
 
 def test_planted_shapes_have_their_rank_and_noise_its_size():
-    M, community, position = covers.planted_shapes(["spike", "audiences", "drift"], 30, seed=4)
+    M, community, position = synthetic.planted_shapes(["spike", "audiences", "drift"], 30, seed=4)
     blocks = [M[community == k][:, community == k] for k in range(3)]
     assert [np.linalg.matrix_rank(b) for b in blocks[:2]] == [1, 2]
     assert np.linalg.matrix_rank(blocks[2], tol=1e-3) > 2
@@ -176,8 +176,8 @@ def test_planted_shapes_have_their_rank_and_noise_its_size():
     t = position[community == 2]
     length = np.sqrt(np.diag(blocks[2]))
     assert blocks[2][3, 8] == pytest.approx(length[3] * length[8] * math.exp(-((t[3] - t[8]) ** 2) / 0.18))
-    noisy, *_ = covers.planted_shapes(["spike"], 300, noise=2.0, seed=5)
-    clean, *_ = covers.planted_shapes(["spike"], 300, seed=5)
+    noisy, *_ = synthetic.planted_shapes(["spike"], 300, noise=2.0, seed=5)
+    clean, *_ = synthetic.planted_shapes(["spike"], 300, seed=5)
     assert (noisy == noisy.T).all()
     assert np.std((noisy - clean)[np.triu_indices(300)]) == pytest.approx(2 * clean.mean(), rel=0.02)
 
@@ -208,7 +208,7 @@ def test_noise_law_holds_for_planted_spikes_and_its_stretch_is_one():
 def test_planted_runs_measure_what_they_say():
     (run,) = covers.planted_runs([4], [1.0], [2, 4, 8], n_items=103, seeds=[3])
     assert run["n"] == 100 and (run["K"], run["noise"], run["seed"]) == (4, 1.0, 3)
-    M, _ = dcbm.planted_spikes((25,) * 4, 0, noise=1.0, seed=3)
+    M, _ = synthetic.planted_spikes((25,) * 4, 0, noise=1.0, seed=3)
     E = truncated_svd(M, f=8).embeddings()
     assert run["peaks"] == [len(spikes.cover(E, f=f).peaks) for f in (2, 4, 8)]
     assert run["peaks_at_K"] == run["peaks"][1]
@@ -246,8 +246,8 @@ def test_resample_leaves_out_items_that_are_in_no_context_drawn():
         (lambda: covers.subspaces(np.eye(2), [0], 0), "n_directions must be at least 1, got 0"),
         (lambda: covers.subspaces(np.eye(2), [0], 1, cos_theta=-0.5), "above 0 for planes"),
         (lambda: covers.subspaces(np.diag([1.0, 0]), [0, 1], 1), "candidate row 1 has norm zero"),
-        (lambda: covers.planted_shapes(["star"], 5), "among spike, audiences, drift, got 'star'"),
-        (lambda: covers.planted_shapes(["spike"], 0), "size is out of range: 0"),
+        (lambda: synthetic.planted_shapes(["star"], 5), "among spike, audiences, drift, got 'star'"),
+        (lambda: synthetic.planted_shapes(["spike"], 0), "size is out of range: 0"),
         (lambda: covers.noise_law([1, 1], [1, 1, 1], 2, [1], 1), r"between K=2 and the 3"),
         (lambda: covers.noise_law([1, 1], [3, 9], 1, [1], 1), "no row stands out"),
         (lambda: covers.planted_runs([5], [1], [64], n_items=20), "at most the 20 items, got 64"),

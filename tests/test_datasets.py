@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikylib import datasets, ppmi, svd
-from spikylib._publishers import DATASETS
 from spikylib.datasets import load, read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._catalogue import DATASETS
 
 DATA = Path(__file__).parent / "data"
 

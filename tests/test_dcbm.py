@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from spikylib import dcbm, spikes
+from spikylib import dcbm, spikes, synthetic
 from spikylib.dcbm import DCBM
 from spikylib.svd import truncated_svd
 
@@ -113,7 +113,7 @@ def test_expected_entries_above_one_cannot_be_sampled():
 
 
 def test_theorem_holds_to_rounding_on_planted_spikes():
-    M, spike = dcbm.planted_spikes(sizes=(30, 20, 10), n_off=25, seed=1)
+    M, spike = synthetic.planted_spikes(sizes=(30, 20, 10), n_off=25, seed=1)
     svd = truncated_svd(M, f=3)
     model = dcbm.from_spikes(svd, spike)
     on = np.flatnonzero(spike >= 0)
@@ -169,7 +169,7 @@ def test_an_affinity_may_vanish_on_the_diagonal():
 
 
 def test_spike_numbers_may_skip_and_rows_may_be_left_out():
-    M, spike = dcbm.planted_spikes(sizes=(5, 4, 3), n_off=2)
+    M, spike = synthetic.planted_spikes(sizes=(5, 4, 3), n_off=2)
     svd = truncated_svd(M, f=3)
     spike = np.where(spike == 1, -1, spike)
     model = dcbm.from_spikes(svd, spike)
@@ -179,14 +179,14 @@ def test_spike_numbers_may_skip_and_rows_may_be_left_out():
 
 
 def test_rank_beyond_the_matrix_changes_nothing():
-    M, spike = dcbm.planted_spikes(sizes=(5, 4), n_off=2)
+    M, spike = synthetic.planted_spikes(sizes=(5, 4), n_off=2)
     exact = dcbm.from_spikes(truncated_svd(M, f=2), spike)
     beyond = dcbm.from_spikes(truncated_svd(M, f=6), spike)
     np.testing.assert_allclose(beyond.scale * beyond.mean(), exact.scale * exact.mean(), rtol=1e-12)
 
 
 def test_fit_is_least_squares_where_spikes_are_not_exact():
-    M, spike = dcbm.planted_spikes(sizes=(20, 15), n_off=0, noise=0.2, seed=4)
+    M, spike = synthetic.planted_spikes(sizes=(20, 15), n_off=0, noise=0.2, seed=4)
     svd = truncated_svd(M, f=4)
     norm = dcbm.degree_from_norm(svd)
     target = svd.reconstruct(slice(None), slice(None))
@@ -234,7 +234,7 @@ def test_degrees():
     seed=st.integers(0, 2**32 - 1),
 )
 def test_planted_spikes_are_spikes_in_every_scaling(sizes, n_off, overlap, seed):
-    M, spike = dcbm.planted_spikes(sizes, n_off, overlap=overlap, seed=seed)
+    M, spike = synthetic.planted_spikes(sizes, n_off, overlap=overlap, seed=seed)
     assert (M >= 0).all() and (M == M.T).all()
     assert np.bincount(spike + 1, minlength=len(sizes) + 1).tolist() == [n_off, *sizes]
     svd = truncated_svd(M, f=len(sizes))
@@ -245,8 +245,8 @@ def test_planted_spikes_are_spikes_in_every_scaling(sizes, n_off, overlap, seed)
 
 
 def test_planted_noise():
-    clean, _ = dcbm.planted_spikes(seed=1)
-    noisy, _ = dcbm.planted_spikes(seed=1, noise=0.5)
+    clean, _ = synthetic.planted_spikes(seed=1)
+    noisy, _ = synthetic.planted_spikes(seed=1, noise=0.5)
     np.testing.assert_array_equal(noisy, noisy.T)
     assert (noisy - clean).std() == pytest.approx(0.5 * clean.mean(), rel=0.01)
 
@@ -258,7 +258,7 @@ def test_planted_noise():
 )  # fmt: skip
 def test_bad_plans(arguments, message):
     with pytest.raises(ValueError, match=message):
-        dcbm.planted_spikes(**arguments)
+        synthetic.planted_spikes(**arguments)
 
 
 def test_recovery_where_degrees_vary():
@@ -285,7 +285,7 @@ def test_recovery_survives_zeros_and_rejects_bad_input():
 
 
 def test_explained_counted_by_hand():
-    M, spike = dcbm.planted_spikes(sizes=(12, 9, 7), n_off=5, noise=0.5, seed=3)
+    M, spike = synthetic.planted_spikes(sizes=(12, 9, 7), n_off=5, noise=0.5, seed=3)
     svd = truncated_svd(M, f=6)
     found = dcbm.explained(svd, spike)
     on = np.flatnonzero(spike >= 0)
@@ -307,7 +307,7 @@ def test_explained_counted_by_hand():
 
 def test_the_sign_costs_four_times_what_has_the_wrong_one():
     # abs(M-hat) against abs(model) differs from M-hat against model only where the signs differ
-    M, spike = dcbm.planted_spikes(sizes=(12, 9, 7), n_off=5, noise=3.0, seed=3)
+    M, spike = synthetic.planted_spikes(sizes=(12, 9, 7), n_off=5, noise=3.0, seed=3)
     svd = truncated_svd(M, f=8)
     found = dcbm.explained(svd, spike)
     on = np.flatnonzero(spike >= 0)
@@ -326,7 +326,7 @@ def test_the_sign_costs_four_times_what_has_the_wrong_one():
 
 
 def test_explained_on_a_sample_is_seeded_and_exact_spikes_stay_exact():
-    M, spike = dcbm.planted_spikes(sizes=(40, 30), n_off=5)
+    M, spike = synthetic.planted_spikes(sizes=(40, 30), n_off=5)
     svd = truncated_svd(M, f=2)
     found = dcbm.explained(svd, spike, max_rows=20, seed=1)
     assert found["dcbm"] == pytest.approx(1) and found["rank"] == pytest.approx(1)

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from spikylib import datasets, download
-from spikylib._publishers import DATASETS, Source
+from spikylib.datasets._catalogue import DATASETS, Source
 
 DATA = Path(__file__).parent / "data"
 
@@ -522,8 +522,8 @@ def test_two_processes_at_once_do_not_disturb_each_other(server, tmp_path):
     address = server.serve("/a.zip", whole(ARCHIVE))
     code = textwrap.dedent(f"""
         from dataclasses import replace
-        from spikylib import download
-        from spikylib._publishers import DATASETS
+        from spikylib.datasets import _download as download
+        from spikylib.datasets._catalogue import DATASETS
         known = DATASETS["lastfm-2k"]
         source = replace(known.source, address={address!r}, checksum={sha256(ARCHIVE)!r})
         DATASETS["lastfm-2k"] = replace(known, source=source)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from spikylib import consistency, dcbm, stability
+from spikylib import consistency, dcbm, stability, synthetic
 from spikylib.datasets import Embeddings
 from spikylib.ppmi import cooccurrence, ppmi_matrix
 from spikylib.retrieval import temper_norms, top_k
@@ -201,7 +201,7 @@ def test_tempered_norms_of_zero_rows_stay_zero():
 
 @pytest.mark.parametrize("power", [-400, 0, 400])
 def test_the_theorem_holds_at_every_scale(power):
-    M, spike = dcbm.planted_spikes(sizes=(8, 5), n_off=3)
+    M, spike = synthetic.planted_spikes(sizes=(8, 5), n_off=3)
     svd = truncated_svd(np.ldexp(M, power), 2)
     model = dcbm.from_spikes(svd, spike)
     on = spike >= 0
@@ -209,7 +209,7 @@ def test_the_theorem_holds_at_every_scale(power):
 
 
 def test_a_scale_without_a_float_is_refused():
-    M, spike = dcbm.planted_spikes(sizes=(8, 5), n_off=3)
+    M, spike = synthetic.planted_spikes(sizes=(8, 5), n_off=3)
     svd = truncated_svd(M, 2)
     for power in (1000, -1000):
         extreme = TruncatedSVD(svd.U, svd.s * 2.0**power, svd.V, svd.residuals)

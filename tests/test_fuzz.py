@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spikylib import datasets, download
-from spikylib._publishers import DATASETS
+from spikylib.datasets._catalogue import DATASETS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

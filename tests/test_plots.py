@@ -10,12 +10,12 @@ import pytest
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 
-from spikylib import dcbm, plots, spikes
+from spikylib import plots, spikes, synthetic
 from spikylib.svd import truncated_svd
 
 
 def test_theorem_shows_the_matrix_and_a_direction_per_spike():
-    M, spike = dcbm.planted_spikes(sizes=(5, 4), n_off=3)
+    M, spike = synthetic.planted_spikes(sizes=(5, 4), n_off=3)
     E = truncated_svd(M, f=3).embeddings()
     directions = np.eye(3)[:2]
     fig = plots.theorem(E, spike, directions, M)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikylib import datasets, stability
+from spikylib import datasets, stability, synthetic
 from spikylib._interactions import build
 from spikylib.datasets import Embeddings
-from spikylib.drift import drifting_playlists
+from spikylib.synthetic import drifting_playlists
 
 DATES = [
     "20220521", "20220528", "20220625", "20220730", "20220903", "20221008",
@@ -289,7 +289,7 @@ def dated(days, n_contexts=None):
     n = len(days)
     times = np.datetime64("2022-01-01", "s") + np.asarray(days) * np.timedelta64(86400, "s")
     return datasets.Interactions(
-        datasets.synthetic(n_items=4, n_contexts=4, n_communities=1).matrix.__class__(
+        synthetic.playlists(n_items=4, n_contexts=4, n_communities=1).matrix.__class__(
             np.eye(n, dtype=np.int32)
         ),
         pd.DataFrame({"id": [f"i{j}" for j in range(n)]}),
@@ -342,7 +342,7 @@ def test_windows_refuse_bad_options(options, message):
 
 
 def test_windows_need_times():
-    undated = datasets.synthetic(n_items=40, n_contexts=50, n_communities=2)
+    undated = synthetic.playlists(n_items=40, n_contexts=50, n_communities=2)
     with pytest.raises(ValueError, match="synthetic has no times"):
         stability.windows(undated)
     with pytest.raises(ValueError, match="has no times to shuffle"):
@@ -369,7 +369,7 @@ def test_embed_is_ppmi_then_svd():
 
 
 def test_a_resample_repeats_contexts_and_drops_items_not_drawn():
-    data = datasets.synthetic(n_items=300, n_contexts=400, n_communities=6)
+    data = synthetic.playlists(n_items=300, n_contexts=400, n_communities=6)
     again = stability.resample(data, seed=5)
     assert again.n_contexts == 400 and again.matrix.shape[0] == len(again.items) < data.n_items
     column = dict(zip(data.contexts["id"], data.matrix.toarray().T))
@@ -423,7 +423,7 @@ def test_shuffled_floor_compares_windows_of_the_real_sizes_without_their_drift()
 
 
 def test_floor_uses_the_given_ids_only():
-    data = datasets.synthetic(n_items=400, n_contexts=3000, n_communities=6)
+    data = synthetic.playlists(n_items=400, n_contexts=3000, n_communities=6)
     ids = data.items["id"].to_numpy()[:150]
     floor = stability.noise_floor(data, ids=ids, f=8, k=5, n_partitions=1)
     assert (floor["n_candidates"] < 150).all() and "date" not in floor

@@ -39,7 +39,7 @@ pathlib.Path(results_file).write_text(json.dumps({"results": {"double": 2 * f}, 
 FETCH = """
 import sys
 from dataclasses import replace
-from spikylib._publishers import DATASETS, Source
+from spikylib.datasets._catalogue import DATASETS, Source
 known = DATASETS["lastfm-2k"]
 source = replace(known.source, address=sys.argv[1], checksum=None)
 DATASETS["lastfm-2k"] = replace(known, source=source)

@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 from spikylib import _runs, datasets, download, rerun
-from spikylib._publishers import Source
+from spikylib.datasets._catalogue import Source
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 PARAMETERS = 'f: int = 8  # rank, 1 to 64\nrho: float = 0.5  # share, 0.01 to 1\nloud: bool = False  # say it\nkind: str = "dot"  # one of dot, cosine'

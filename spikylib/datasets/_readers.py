@@ -24,7 +24,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from spikylib._interactions import Embeddings, build
-from spikylib._publishers import DATASETS
+from spikylib.datasets._catalogue import DATASETS
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
 DENSEST = 1000  # bytes that a packed byte may stand for, and a tenth as many rows; ten bytes are usual

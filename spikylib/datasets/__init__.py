@@ -2,7 +2,7 @@
 
 Everything loads into :class:`Interactions`: a binary items x contexts matrix with its labels.
 Items and contexts are numbered in order of first appearance in the source. Published files
-are looked for under the *data home*: see :func:`home`; `spikylib.download` fetches them.
+are looked for under the *data home*: see :func:`home`; `spiky data fetch` downloads them.
 No data is bundled: every licence forbids it.
 """
 
@@ -24,10 +24,11 @@ import platformdirs
 import pyarrow
 import pyarrow.parquet
 
-from spikylib import _readers
+from spikylib import synthetic
 from spikylib._interactions import Embeddings, Interactions
 from spikylib._interactions import build as _build
-from spikylib._publishers import DATASETS
+from spikylib.datasets import _readers
+from spikylib.datasets._catalogue import DATASETS
 
 __all__ = [
     "Embeddings",
@@ -40,7 +41,6 @@ __all__ = [
     "read_embeddings",
     "read_interactions",
     "read_snapshots",
-    "synthetic",
 ]
 
 
@@ -73,7 +73,7 @@ def load(
         ``min_context_size`` (1; 5 for ``cornell-yes-*``): leave out contexts of fewer rows.
         ``min_item_count`` (1): then leave out items in fewer contexts.
         ``start``, ``end`` (dated data): first of all, leave out what is not in start <= time < end.
-        ``features`` ("svd" or "mf") of ``deezer-songs``. Those of :func:`synthetic`, or
+        ``features`` ("svd" or "mf") of ``deezer-songs``. Those of :func:`spikylib.synthetic.playlists`, or
         of :func:`read_interactions` and :func:`read_embeddings` for a path.
 
     Returns
@@ -98,10 +98,10 @@ def load(
     if name in _LOADERS:
         loader = _LOADERS[name]
         _check_options(name, loader, options)
-        if name == "synthetic":
+        if not DATASETS[name].files:
             return loader(**options)
         if download and not files(name, data_home):
-            from spikylib.download import fetch
+            from spikylib.datasets._download import fetch
 
             fetch(name, data_home=data_home)
         return loader(name, home(data_home), **options)
@@ -228,7 +228,7 @@ def describe(data):
 
     Examples
     --------
-    >>> describe(synthetic(n_items=500, n_contexts=800, n_communities=8))["contexts"]
+    >>> describe(load("synthetic", n_items=500, n_contexts=800, n_communities=8))["contexts"]
     800
     """
     popularity = np.sort(data.matrix.sum(axis=1).astype(np.int64))
@@ -242,80 +242,6 @@ def describe(data):
         "gini": float(np.sum((2 * rank - n - 1) * popularity) / (n * total)),
         "median_context": float(np.median(data.matrix.sum(axis=0))),
     }
-
-
-def synthetic(
-    *,
-    n_items=6000,
-    n_contexts=15000,
-    n_communities=60,
-    mean_length=15,
-    popularity_exponent=1.0,
-    noise=0.1,
-    seed=0,
-):
-    """Generate playlists of items in communities (genres) of varying popularity.
-
-    Community k has a size proportional to k^-0.8, and as large a share of the playlists.
-    Within a community the item of rank r is drawn with weight r^-popularity_exponent. A
-    playlist has one community, or two in 30 % of cases, and 1 + Poisson(mean_length - 1)
-    draws; each draw is, with probability `noise`, from the whole catalogue instead.
-
-    Parameters
-    ----------
-    n_items : int, default 6000
-        Items in the catalogue, at least two per community. Items never drawn are left out.
-    n_contexts : int, default 15000
-        Playlists, at least 1.
-    n_communities : int, default 60
-        Communities, at least 1.
-    mean_length : float, default 15
-        Mean number of draws per playlist, at least 1; an item drawn twice counts once.
-    popularity_exponent : float, default 1.0
-        0 makes all items of a community equally popular.
-    noise : float, default 0.1
-        Share of draws made without regard to the communities, 0 to 1.
-    seed : int, default 0
-        Seed of the generator.
-
-    Returns
-    -------
-    Interactions
-        ``.items`` holds the truth: ``community``, and ``popularity``, the probability of the
-        item in a draw from the whole catalogue.
-
-    Raises
-    ------
-    ValueError
-        An option out of range.
-
-    Examples
-    --------
-    >>> data = synthetic(n_items=500, n_contexts=800, n_communities=8)
-    >>> data.items.columns.to_list()
-    ['id', 'title', 'community', 'popularity']
-    >>> int(data.items.community.nunique())
-    8
-    """
-    for name, value, lowest, highest in (
-        ("n_communities", n_communities, 1, np.inf),
-        ("n_items", n_items, 2 * n_communities, np.inf),
-        ("n_contexts", n_contexts, 1, np.inf),
-        ("mean_length", mean_length, 1, np.inf),
-        ("popularity_exponent", popularity_exponent, 0, np.inf),
-        ("noise", noise, 0, 1),
-    ):
-        if not lowest <= value <= highest:
-            raise ValueError(f"{name} must be between {lowest} and {highest}, got {value}")
-    rng = np.random.default_rng(seed)
-    community, popularity = _genres(n_items, n_communities, popularity_exponent)
-    draws, playlist = _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise)
-    data = _build(draws, playlist, name="synthetic", notes=f"generated with seed {seed}")
-    number = data.items["id"].to_numpy()
-    data.items["title"] = [f"genre {k}, item {i}" for i, k in zip(number, community[number])]
-    data.items["community"] = community[number]
-    data.items["popularity"] = popularity[number]
-    return data
 
 
 def read_interactions(
@@ -512,42 +438,6 @@ def read_snapshots(folder, *, id_column=None, vector_column=None):
     return {date: _rows(snapshot, common, date) for date, snapshot in snapshots.items()}
 
 
-# --- synthetic ---------------------------------------------------------------------------
-
-
-def _genres(n_items, n_communities, exponent):
-    """Community and draw probability of each item, communities in blocks."""
-    weight = np.arange(1, n_communities + 1) ** -0.8
-    size = 2 + np.floor((n_items - 2 * n_communities) * weight / weight.sum()).astype(int)
-    size[0] += n_items - size.sum()
-    community = np.repeat(np.arange(n_communities), size)
-    within = [np.arange(1, s + 1) ** -float(exponent) for s in size]
-    popularity = np.concatenate([s / n_items * w / w.sum() for s, w in zip(size, within)])
-    return community, popularity
-
-
-def _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise):
-    """Items drawn and the playlist of each draw."""
-    share = np.bincount(community, weights=popularity)
-    n_communities = len(share)
-    first = rng.choice(n_communities, n_contexts, p=share / share.sum())
-    other = rng.choice(n_communities, n_contexts, p=share / share.sum())
-    second = np.where(rng.random(n_contexts) < 0.3, other, first)
-    playlist = np.repeat(np.arange(n_contexts), 1 + rng.poisson(mean_length - 1, n_contexts))
-    genre = np.where(rng.random(len(playlist)) < 0.5, first[playlist], second[playlist])
-    anywhere = rng.random(len(playlist)) < noise
-    # one uniform number picks the item: within its genre's stretch of the cumulated
-    # probabilities, or anywhere on them
-    edge = np.concatenate([[0.0], np.cumsum(share)])
-    u = rng.random(len(playlist))
-    point = np.where(anywhere, u * edge[-1], edge[genre] + u * share[genre])
-    item = np.searchsorted(np.cumsum(popularity), point, side="right")
-    block = np.searchsorted(community, np.arange(n_communities + 1))
-    low = np.where(anywhere, 0, block[genre])
-    high = np.where(anywhere, block[-1], block[genre + 1]) - 1
-    return np.clip(item, low, high), playlist
-
-
 # --- the user's own files ----------------------------------------------------------------
 
 _TEXT_SUFFIXES = (".csv", ".tsv")
@@ -668,7 +558,8 @@ def _check_options(name, function, options):
 
 
 _LOADERS = {
-    "synthetic": synthetic,
+    "synthetic": synthetic.playlists,
+    "synthetic-dated": synthetic.drifting_playlists,
     "cornell-yes-small": _readers.cornell_yes,
     "cornell-yes-big": _readers.cornell_yes,
     "cornell-yes-complete": _readers.cornell_yes,

@@ -86,6 +86,7 @@ def _yes(variant, n_songs, published=None):
 
 DATASETS = {
     "synthetic": Dataset("tracks x playlists", "this book", "MIT", "", ()),
+    "synthetic-dated": Dataset("tracks x playlists, dated", "this book", "MIT", "", ()),
     "cornell-yes-small": _yes("yes_small", 3168),
     "cornell-yes-big": _yes("yes_big", 9775),
     "cornell-yes-complete": _yes("yes_complete", 75262, 44442),

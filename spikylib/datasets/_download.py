@@ -27,7 +27,7 @@ import pyarrow
 import pyarrow.parquet
 
 from spikylib import datasets
-from spikylib._publishers import DATASETS
+from spikylib.datasets._catalogue import DATASETS
 
 _WAITS = (1, 4, 15)  # seconds before each further attempt
 _TIMEOUT = (10, 60)  # seconds to connect, seconds of silence

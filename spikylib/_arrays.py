@@ -1,0 +1,152 @@
+"""What every module asks of a matrix of rows: checks, norms, the rule of a zero row, and threads.
+
+A row whose norm is at most 1e-9 of the largest has no direction: it is on no spike, in no list
+and near nothing. That rule, and each of the helpers below, stands here once.
+"""
+
+import contextlib
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a core's cache
+_ZERO = 1e-9  # share of the largest norm up to which a row has no direction
+
+
+def checked_rows(name, E, f=None):
+    """E as a two-dimensional array of real numbers (memory maps stay so), its first f columns."""
+    E = np.asanyarray(E)
+    if E.ndim != 2 or 0 in E.shape:
+        raise ValueError(f"{name} must be a non-empty array of shape (rows, columns), got shape {E.shape}")
+    if E.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers, got dtype {E.dtype}")
+    if f is None:
+        return E
+    if not 1 <= f <= E.shape[1]:
+        raise ValueError(f"f must be between 1 and the {E.shape[1]} columns of {name}, got {f}")
+    return E[:, :f]
+
+
+def row_norms(name, E, map_blocks=map):
+    """Norm of each row of E times a scale, and that scale; NaN, infinity and all zero are errors.
+
+    The scale is 1 unless squares could leave the range of floats; then it is a power of two, so
+    that no cosine changes. `map_blocks` is `map`, or that of a pool of threads.
+    """
+    norm = _scaled_norms(E, 1.0, map_blocks)
+    if 1e-10 < norm.max() < 1e10:  # false for NaN as well
+        return norm, 1.0
+    scale = scale_of(largest_entry(name, E))
+    return _scaled_norms(E, scale, map_blocks), scale
+
+
+def largest_entry(name, E, first_row=0):
+    """Largest magnitude in E; the error about one that is not finite counts rows from `first_row`."""
+    largest = 0.0
+    for a in range(0, len(E), ROW_BLOCK):
+        block = np.abs(E[a : a + ROW_BLOCK].astype(np.float64))
+        if not np.isfinite(block).all():
+            i, j = np.argwhere(~np.isfinite(block))[0]
+            raise ValueError(
+                f"{name} holds {E[a + i, j]} at row {first_row + a + i}, column {j}; "
+                "remove or fill such rows first"
+            )
+        largest = max(largest, float(block.max()))
+    return largest
+
+
+def scale_of(largest):
+    """The power of two that brings a largest entry near 1."""
+    if largest == 0:
+        raise ValueError("every row of E is zero: there is no direction to measure")
+    return 2.0 ** -min(max(math.frexp(largest)[1], -1022), 1022)
+
+
+def take_rows(E, rows, scale=1.0, dtype=np.float64):
+    """The chosen rows of E times the scale, in the dtype asked for."""
+    block = E[rows]
+    if scale != 1:
+        block = block.astype(np.float64) * scale
+    return block.astype(dtype, copy=False)
+
+
+def has_direction(norm):
+    """Whether each row has a direction: a norm above 1e-9 of the largest."""
+    return norm > _ZERO * norm.max()
+
+
+def unit_rows(E):
+    """Rows scaled to norm 1, float64; rows without a direction become zero."""
+    E = checked_rows("E", E)
+    norm, scale = row_norms("E", E)
+    alive = has_direction(norm)
+    unit = np.zeros(E.shape)
+    unit[alive] = take_rows(E, alive, scale) / norm[alive, None]
+    return unit
+
+
+def gini(values):
+    """Gini coefficient of non-negative values: 0 where all are equal, near 1 where few have all."""
+    values = np.sort(np.asarray(values, dtype=np.float64))
+    n = len(values)
+    return float((2 * np.arange(1, n + 1) - n - 1) @ values / (n * values.sum()))
+
+
+def n_threads():
+    """Threads this process may keep busy.
+
+    The least of its CPU affinity, the CPU quota of its control group (containers) and
+    ``OMP_NUM_THREADS``; at least 1.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    limits = [len(affinity(0)) if affinity else os.cpu_count() or 1, *_cgroup_quotas()]
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if asked.strip().isdecimal():
+        limits.append(int(asked))
+    return max(1, math.ceil(min(limits)))
+
+
+@contextlib.contextmanager
+def threaded_map(parallel=True):
+    """A `map` over our own threads; those of BLAS are off meanwhile, for the two would fight.
+
+    Not parallel, or with one thread allowed, it is the plain `map`, BLAS as it was.
+    """
+    workers = n_threads() if parallel else 1
+    if workers == 1:
+        yield map
+        return
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+        yield pool.map
+
+
+def _scaled_norms(E, scale, map_blocks):
+    def of_block(a):
+        with np.errstate(over="ignore"):
+            block = take_rows(E, slice(a, a + ROW_BLOCK), scale)
+            return np.sqrt(np.einsum("ij,ij->i", block, block))
+
+    return np.concatenate(list(map_blocks(of_block, range(0, len(E), ROW_BLOCK))))
+
+
+def _cgroup_quotas(root=Path("/sys/fs/cgroup"), own=Path("/proc/self/cgroup")):
+    """CPUs that control groups (version 2, else 1) grant this process: its own and those above."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = dict(line.split(":", 2)[1:] for line in own.read_text().splitlines())
+        group = lines.get("", "/").strip("/")
+        for place in (root / group, *(root / group).parents):
+            with contextlib.suppress(OSError, ValueError):
+                quota, period = (place / "cpu.max").read_text().split()
+                yield int(quota) / int(period)
+            if place == root:
+                break
+        group = next((path for names, path in lines.items() if "cpu" in names.split(",")), "/").strip("/")
+        for place in (root / "cpu" / group, root / "cpu"):
+            with contextlib.suppress(OSError, ValueError):
+                quota = int((place / "cpu.cfs_quota_us").read_text())
+                if quota > 0:
+                    yield quota / int((place / "cpu.cfs_period_us").read_text())

@@ -1,0 +1,399 @@
+"""Generate the catalogues and matrices on which an answer is known.
+
+Functions. :func:`playlists` makes a catalogue of communities of items of varying popularity,
+:func:`drifting_playlists` a dated one in which they change; :func:`planted_spikes` a matrix whose
+embeddings form spikes exactly, :func:`planted_shapes` one whose communities spread out in other ways.
+"""
+
+import numpy as np
+import pandas as pd
+
+from spikylib._arrays import unit_rows
+from spikylib._interactions import build
+
+_MONTH = np.timedelta64(2629746, "s")  # a twelfth of the mean Gregorian year
+_RAMP = 0.02  # a community rises or fades over a few times this share of the span
+_AFTERGLOW = 0.03  # share of its former plays that a faded community keeps
+
+
+def playlists(
+    *,
+    n_items=6000,
+    n_contexts=15000,
+    n_communities=60,
+    mean_length=15,
+    popularity_exponent=1.0,
+    noise=0.1,
+    seed=0,
+):
+    """Generate playlists of items in communities (genres) of varying popularity.
+
+    Community k has a size proportional to k^-0.8, and as large a share of the playlists.
+    Within a community the item of rank r is drawn with weight r^-popularity_exponent. A
+    playlist has one community, or two in 30 % of cases, and 1 + Poisson(mean_length - 1)
+    draws; each draw is, with probability `noise`, from the whole catalogue instead.
+
+    Parameters
+    ----------
+    n_items : int, default 6000
+        Items in the catalogue, at least two per community. Items never drawn are left out.
+    n_contexts : int, default 15000
+        Playlists, at least 1.
+    n_communities : int, default 60
+        Communities, at least 1.
+    mean_length : float, default 15
+        Mean number of draws per playlist, at least 1; an item drawn twice counts once.
+    popularity_exponent : float, default 1.0
+        0 makes all items of a community equally popular.
+    noise : float, default 0.1
+        Share of draws made without regard to the communities, 0 to 1.
+    seed : int, default 0
+        Seed of the generator.
+
+    Returns
+    -------
+    Interactions
+        ``.items`` holds the truth: ``community``, and ``popularity``, the probability of the
+        item in a draw from the whole catalogue.
+
+    Raises
+    ------
+    ValueError
+        An option out of range.
+
+    Examples
+    --------
+    >>> data = playlists(n_items=500, n_contexts=800, n_communities=8)
+    >>> data.items.columns.to_list()
+    ['id', 'title', 'community', 'popularity']
+    >>> int(data.items.community.nunique())
+    8
+    """
+    for name, value, lowest, highest in (
+        ("n_communities", n_communities, 1, np.inf),
+        ("n_items", n_items, 2 * n_communities, np.inf),
+        ("n_contexts", n_contexts, 1, np.inf),
+        ("mean_length", mean_length, 1, np.inf),
+        ("popularity_exponent", popularity_exponent, 0, np.inf),
+        ("noise", noise, 0, 1),
+    ):
+        if not lowest <= value <= highest:
+            raise ValueError(f"{name} must be between {lowest} and {highest}, got {value}")
+    rng = np.random.default_rng(seed)
+    community, popularity = _genres(n_items, n_communities, popularity_exponent)
+    draws, playlist = _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise)
+    data = build(draws, playlist, name="synthetic", notes=f"generated with seed {seed}")
+    number = data.items["id"].to_numpy()
+    data.items["title"] = [f"genre {k}, item {i}" for i, k in zip(number, community[number])]
+    data.items["community"] = community[number]
+    data.items["popularity"] = popularity[number]
+    return data
+
+
+def drifting_playlists(
+    *,
+    n_items=6000,
+    n_contexts=30000,
+    n_communities=60,
+    mean_length=15,
+    popularity_exponent=1.0,
+    noise=0.1,
+    n_months=24,
+    drift=1.0,
+    changing=0.3,
+    arriving=0.2,
+    start="2022-01-01",
+    seed=0,
+):
+    """Generate dated playlists: popularity drifts, communities come and go, items arrive.
+
+    Months have equal length and equally many playlists, drawn as those of
+    :func:`playlists` from the popularities of the month. Within its community
+    an item's weight is r^-popularity_exponent times the exponential of a random walk. Of the
+    `changing` communities a third is born during the span, a third fades to 3 % of its plays, and
+    a third fades and comes back. Of the items a share `arriving` is played from some month on.
+    With ``drift=0, changing=0, arriving=0`` nothing changes: what still differs is chance.
+
+    Parameters
+    ----------
+    n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise
+        As for :func:`playlists`; `n_contexts` is the total of all months.
+    n_months : int, default 24
+        Length of the span, at least 1.
+    drift : float, default 1.0
+        Standard deviation of the change of an item's log weight over the whole span, 0 or more.
+    changing : float, default 0.3
+        Share of the communities that are born, fade, or fade and come back, 0 to 1. The largest
+        community is always steady.
+    arriving : float, default 0.2
+        Share of the items that arrive after the first month, 0 to 1. The first item of each
+        community is always there.
+    start : str or datetime, default "2022-01-01"
+        First day.
+    seed : int, default 0
+        Seed of the generator.
+
+    Returns
+    -------
+    Interactions
+        Dated. ``.items`` holds the truth: ``community``, ``fate`` of the community (steady, born,
+        fades, returns), ``popularity``, the mean over the months of the probability in a draw, and
+        ``arrives``, the first month in which the item can be played.
+
+    Raises
+    ------
+    ValueError
+        An option out of range.
+
+    Examples
+    --------
+    >>> data = drifting_playlists(n_items=500, n_contexts=900, n_communities=16, n_months=6)
+    >>> data.times.min() >= np.datetime64("2022-01-01"), data.times.max() < np.datetime64("2022-07-03")
+    (np.True_, np.True_)
+    >>> sorted(data.items.fate.unique())
+    ['born', 'fades', 'returns', 'steady']
+    """
+    for name, value, lowest, highest in (
+        ("n_communities", n_communities, 1, np.inf),
+        ("n_items", n_items, 2 * n_communities, np.inf),
+        ("n_months", n_months, 1, np.inf),
+        ("n_contexts", n_contexts, n_months, np.inf),
+        ("mean_length", mean_length, 1, np.inf),
+        ("popularity_exponent", popularity_exponent, 0, np.inf),
+        ("noise", noise, 0, 1),
+        ("drift", drift, 0, np.inf),
+        ("changing", changing, 0, 1),
+        ("arriving", arriving, 0, 1),
+    ):
+        if not lowest <= value <= highest:
+            raise ValueError(f"{name} must be between {lowest} and {highest}, got {value}")
+    rng = np.random.default_rng(seed)
+    community, weight = _genres(n_items, n_communities, popularity_exponent)
+    share = np.bincount(community, weights=weight)
+    fate, strength = _histories(rng, n_communities, n_months, changing)
+    arrives = _arrivals(rng, community, n_months, arriving)
+    log_weight = np.log(weight)
+    played, playlist, second = [], [], []
+    mean = np.zeros(n_items)
+    per_month = np.diff(np.linspace(0, n_contexts, n_months + 1).astype(int))
+    for month, n_playlists in enumerate(per_month):
+        if month:
+            log_weight += drift / np.sqrt(n_months) * rng.standard_normal(n_items)
+        now = np.exp(log_weight) * (arrives <= month)
+        now *= (strength[:, month] * share / np.bincount(community, weights=now))[community]
+        mean += now / now.sum() / n_months
+        items, number = _draw_playlists(rng, community, now, n_playlists, mean_length, noise)
+        first = np.concatenate([[0], np.cumsum(per_month)])[month]
+        when = (month + np.sort(rng.random(n_playlists))) * (_MONTH / np.timedelta64(1, "s"))
+        played.append(items)
+        playlist.append(first + number)
+        second.append(when[number].astype(np.int64))
+    times = np.datetime64(pd.Timestamp(start), "s") + np.concatenate(second).astype("timedelta64[s]")
+    data = build(
+        np.concatenate(played),
+        np.concatenate(playlist),
+        times=times,
+        name="synthetic-dated",
+        notes=f"dated, generated with seed {seed}",
+    )
+    number = data.items["id"].to_numpy()
+    data.items["title"] = [f"genre {k}, item {i}" for i, k in zip(number, community[number])]
+    data.items["community"] = community[number]
+    data.items["fate"] = fate[community[number]]
+    data.items["popularity"] = mean[number]
+    data.items["arrives"] = arrives[number]
+    return data
+
+
+def planted_spikes(sizes=(200, 200, 200), n_off=400, *, overlap=0.2, noise=0.0, seed=0):
+    """Generate a symmetric non-negative matrix of rank K whose embeddings form K spikes.
+
+    M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no
+    spike has a direction of its own. Lengths alpha_i are uniform on (0.1, 1).
+
+    Parameters
+    ----------
+    sizes : sequence of int, default (200, 200, 200)
+        Rows on each of the K spikes.
+    n_off : int, default 400
+        Rows on no spike; they come last.
+    overlap : float, default 0.2
+        How much of a direction's weight is shared out over all K axes, 0 (orthogonal
+        directions, communities without links) to below 1.
+    noise : float, default 0.0
+        Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
+        With noise, M may hold negative entries and has full rank.
+    seed : int, default 0
+        Seed of the generator.
+
+    Returns
+    -------
+    M : numpy.ndarray, shape (n, n), float64
+    spike : numpy.ndarray, shape (n,), int64
+        Spike of each row, -1 for none.
+
+    Raises
+    ------
+    ValueError
+        If a size is below 1, or another option out of range.
+
+    Examples
+    --------
+    >>> M, spike = planted_spikes(sizes=(3, 2), n_off=1)
+    >>> spike
+    array([ 0,  0,  0,  1,  1, -1])
+    >>> int(np.linalg.matrix_rank(M))
+    2
+    """
+    sizes = np.asarray(sizes)
+    if sizes.ndim != 1 or len(sizes) == 0 or sizes.min() < 1:
+        raise ValueError(f"sizes must be one or more positive integers, got {sizes.tolist()}")
+    for name, value, high in (("n_off", n_off, np.inf), ("overlap", overlap, 1), ("noise", noise, np.inf)):
+        if not 0 <= value < high:
+            raise ValueError(f"{name} must be at least 0 and below {high}, got {value}")
+    rng = np.random.default_rng(seed)
+    K = len(sizes)
+    spike = np.concatenate([np.repeat(np.arange(K), sizes), np.full(n_off, -1)])
+    axes = (1 - overlap) * np.eye(K) + overlap / K
+    direction = unit_rows(np.concatenate([axes[spike[spike >= 0]], rng.dirichlet(np.ones(K), n_off)]))
+    W = direction * rng.uniform(0.1, 1, (len(spike), 1))
+    M = W @ W.T
+    if noise > 0:
+        error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
+        M = M + error + np.triu(error, 1).T
+    return M, spike
+
+
+def planted_shapes(shapes, size, *, width=0.3, noise=0.0, seed=0):
+    """Generate a symmetric matrix of unlinked communities of several shapes.
+
+    An item has a length alpha, uniform on (0.1, 1), and a position t, uniform on (0, 1). Within a
+    community M is alpha_i alpha_j times
+
+    - ``"spike"``: 1, of rank 1;
+    - ``"audiences"``: the cosine of (t_i - t_j) pi / 2, of rank 2: each item belongs to two
+      audiences, more to the second the larger t;
+    - ``"drift"``: exp(-(t_i - t_j)^2 / (2 width^2)): items that are near in time are played
+      together, and the first ones never with the last ones.
+
+    Parameters
+    ----------
+    shapes : sequence of str
+        Shape of each community.
+    size : int
+        Items in each community, at least 1.
+    width : float, default 0.3
+        For how long a drifting community stays alike, in units of its span.
+    noise : float, default 0.0
+        Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
+    seed : int, default 0
+        Seed of the generator.
+
+    Returns
+    -------
+    M : numpy.ndarray, shape (n, n), float64
+        n = len(shapes) size.
+    community : numpy.ndarray, shape (n,), int64
+    position : numpy.ndarray, shape (n,), float64
+
+    Raises
+    ------
+    ValueError
+        If a shape is unknown or an option out of range.
+
+    Examples
+    --------
+    >>> M, community, position = planted_shapes(["spike", "audiences"], 20)
+    >>> int(np.linalg.matrix_rank(M[:20, :20])), int(np.linalg.matrix_rank(M[20:, 20:]))
+    (1, 2)
+    """
+    kernels = {
+        "spike": np.ones_like,
+        "audiences": lambda gap: np.cos(gap * np.pi / 2),
+        "drift": lambda gap: np.exp(-(gap**2) / (2 * width**2)),
+    }
+    if unknown := [shape for shape in shapes if shape not in kernels]:
+        raise ValueError(f"shapes must be among {', '.join(kernels)}, got {unknown[0]!r}")
+    for name, value, ok in (
+        ("size", size, size >= 1),
+        ("width", width, width > 0),
+        ("noise", noise, noise >= 0),
+    ):
+        if not ok:
+            raise ValueError(f"{name} is out of range: {value}")
+    rng = np.random.default_rng(seed)
+    community = np.repeat(np.arange(len(shapes)), size)
+    length, position = rng.uniform(0.1, 1, len(community)), rng.random(len(community))
+    M = np.zeros((len(community), len(community)))
+    for k, shape in enumerate(shapes):
+        rows = slice(k * size, (k + 1) * size)
+        gap = position[rows, None] - position[rows]
+        M[rows, rows] = kernels[shape](gap) * np.outer(length[rows], length[rows])
+    if noise > 0:
+        error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
+        M = M + error + np.triu(error, 1).T
+    return M, community, position
+
+
+def _genres(n_items, n_communities, exponent):
+    """Community and draw probability of each item, communities in blocks."""
+    weight = np.arange(1, n_communities + 1) ** -0.8
+    size = 2 + np.floor((n_items - 2 * n_communities) * weight / weight.sum()).astype(int)
+    size[0] += n_items - size.sum()
+    community = np.repeat(np.arange(n_communities), size)
+    within = [np.arange(1, s + 1) ** -float(exponent) for s in size]
+    popularity = np.concatenate([s / n_items * w / w.sum() for s, w in zip(size, within)])
+    return community, popularity
+
+
+def _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise):
+    """Items drawn and the playlist of each draw."""
+    share = np.bincount(community, weights=popularity)
+    n_communities = len(share)
+    first = rng.choice(n_communities, n_contexts, p=share / share.sum())
+    other = rng.choice(n_communities, n_contexts, p=share / share.sum())
+    second = np.where(rng.random(n_contexts) < 0.3, other, first)
+    playlist = np.repeat(np.arange(n_contexts), 1 + rng.poisson(mean_length - 1, n_contexts))
+    genre = np.where(rng.random(len(playlist)) < 0.5, first[playlist], second[playlist])
+    anywhere = rng.random(len(playlist)) < noise
+    # one uniform number picks the item: within its genre's stretch of the cumulated
+    # probabilities, or anywhere on them
+    edge = np.concatenate([[0.0], np.cumsum(share)])
+    u = rng.random(len(playlist))
+    point = np.where(anywhere, u * edge[-1], edge[genre] + u * share[genre])
+    item = np.searchsorted(np.cumsum(popularity), point, side="right")
+    block = np.searchsorted(community, np.arange(n_communities + 1))
+    low = np.where(anywhere, 0, block[genre])
+    high = np.where(anywhere, block[-1], block[genre + 1]) - 1
+    return np.clip(item, low, high), playlist
+
+
+def _histories(rng, n_communities, n_months, changing):
+    """Fate of each community, and its strength in each month relative to a steady one."""
+    n_changing = min(round(changing * n_communities), n_communities - 1)
+    which = 1 + rng.choice(n_communities - 1, n_changing, replace=False) if n_changing else []
+    fate = np.full(n_communities, "steady", dtype=object)
+    fate[which] = np.resize(["born", "fades", "returns"], n_changing)
+    t = (np.arange(n_months) + 0.5) / n_months
+    strength = np.ones((n_communities, n_months))
+    for k in which:
+        if fate[k] == "born":
+            strength[k] = _rise(t, rng.uniform(0.3, 0.7))
+            strength[k, strength[k] < 1e-3] = 0
+        elif fate[k] == "fades":
+            strength[k] = np.maximum(1 - _rise(t, rng.uniform(0.5, 0.8)), _AFTERGLOW)
+        else:
+            away, back = rng.uniform(0.3, 0.4), rng.uniform(0.7, 0.8)
+            strength[k] = np.maximum(1 - _rise(t, away) + _rise(t, back), _AFTERGLOW)
+    return fate, strength
+
+
+def _rise(t, middle):
+    return 1 / (1 + np.exp(-(t - middle) / _RAMP))
+
+
+def _arrivals(rng, community, n_months, arriving):
+    """First month in which each item can be played; the first of a community is always there."""
+    arrives = np.where(rng.random(len(community)) < arriving, rng.integers(0, n_months, len(community)), 0)
+    arrives[np.flatnonzero(np.diff(community, prepend=-1))] = 0
+    return arrives
