@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 distributed = pytest.importorskip("distributed")
 
-from spikylib import cluster, datasets, ppmi, spikes, svd, synthetic
+from spikylib import cluster, ppmi, spikes, svd, synthetic  # noqa: E402
 
 TIGHT = 400 * 2**20  # bytes a worker may use; its libraries alone take half
 
