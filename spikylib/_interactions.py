@@ -1,6 +1,6 @@
 """What every reader returns, and how parallel arrays of (item, context) become it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -35,14 +35,40 @@ class Interactions:
     notes: str = ""
 
     @property
-    def n_items(self):
+    def n_items(self) -> int:
         """Number of items, the rows of the matrix."""
         return self.matrix.shape[0]
 
     @property
-    def n_contexts(self):
+    def n_contexts(self) -> int:
         """Number of contexts, the columns of the matrix."""
         return self.matrix.shape[1]
+
+    def select(self, entries: np.ndarray) -> "Interactions":
+        """Keep some of the stored entries, and of the items and contexts those that have one.
+
+        Parameters
+        ----------
+        entries : array of bool, shape (matrix.nnz,)
+            In the order of ``matrix.data``.
+
+        Returns
+        -------
+        Interactions
+            Items and contexts in their order; `times` follow where the data is dated.
+        """
+        stored = self.matrix.tocoo()
+        items, row = np.unique(stored.row[entries], return_inverse=True)
+        contexts, col = np.unique(stored.col[entries], return_inverse=True)
+        ones = np.ones(len(row), np.int32)
+        matrix = sp.coo_array((ones, (row, col)), shape=(len(items), len(contexts))).tocsr()
+        return replace(
+            self,
+            matrix=matrix,
+            items=self.items.iloc[items].reset_index(drop=True),
+            contexts=self.contexts.iloc[contexts].reset_index(drop=True),
+            times=None if self.times is None else self.times[entries],
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,67 @@ class Embeddings:
     ids: np.ndarray
     vectors: np.ndarray
     name: str = ""
+
+
+def resample(
+    interactions: Interactions,
+    *,
+    share: float = 0.8,
+    replace: bool = False,
+    seed: int | np.random.Generator = 0,
+) -> Interactions:
+    """Draw some of the contexts at random.
+
+    Drawn without replacement, N - d of N, the spread of a statistic over draws gives the delete-d
+    jackknife: the standard error of the statistic of the whole is their standard deviation times
+    sqrt(share / (1 - share)), for statistics that are not smooth (counts of peaks) as well. Drawn
+    with replacement, N of N, is the bootstrap: a context drawn twice makes every pair of its items
+    co-occur twice, so a pair that a single context holds passes a filter of two.
+
+    Parameters
+    ----------
+    interactions : Interactions
+    share : float, default 0.8
+        Share of the contexts drawn, in (0, 1); not used with replacement.
+    replace : bool, default False
+    seed : int or numpy.random.Generator, default 0
+        A generator goes on where it is, so that successive draws differ.
+
+    Returns
+    -------
+    Interactions
+        Contexts in their order. Items in no context drawn are left out; `times` is None.
+
+    Raises
+    ------
+    ValueError
+        If `share` is not between 0 and 1.
+
+    References
+    ----------
+    Shao, Wu (1989), the delete-d jackknife, https://doi.org/10.1214/aos/1176347263.
+
+    Examples
+    --------
+    >>> data = build(np.repeat([0, 1], 10), np.tile(np.arange(10), 2), name="two items")
+    >>> resample(data).n_contexts, resample(data, replace=True).n_contexts
+    (8, 10)
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1, both excluded, got {share}")
+    n = interactions.n_contexts
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.choice(n, n if replace else max(1, round(share * n)), replace=replace))
+    matrix = sp.csr_array(interactions.matrix.tocsc()[:, drawn])
+    seen = np.flatnonzero(np.diff(matrix.indptr))
+    return Interactions(
+        matrix[seen],
+        interactions.items.iloc[seen].reset_index(drop=True),
+        interactions.contexts.iloc[drawn].reset_index(drop=True),
+        None,
+        interactions.name,
+        "contexts drawn " + ("with replacement" if replace else f"at random, {share:.0%} of them"),
+    )
 
 
 def build(

@@ -25,7 +25,7 @@ import pyarrow
 import pyarrow.parquet
 
 from spikylib import synthetic
-from spikylib._interactions import Embeddings, Interactions
+from spikylib._interactions import Embeddings, Interactions, resample
 from spikylib._interactions import build as _build
 from spikylib.datasets import _readers
 from spikylib.datasets._catalogue import DATASETS
@@ -41,6 +41,7 @@ __all__ = [
     "read_embeddings",
     "read_interactions",
     "read_snapshots",
+    "resample",
 ]
 
 

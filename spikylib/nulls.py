@@ -1,0 +1,131 @@
+"""Draw what an embedding, or its interactions, would be without spikes.
+
+Spk is small for more reasons than communities: few effective dimensions, a cloud far from the
+origin, unequal popularity. Each null keeps one of these and makes the rest random, so an embedding
+is called spiky only where its Spk lies below what all of them give (``Study.nulls``).
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from spikylib._arrays import checked_rows
+
+
+def gaussian(n: int, f: int, *, seed: int = 0) -> np.ndarray:
+    """Draw rows of independent standard normal numbers: no structure at all.
+
+    Parameters
+    ----------
+    n, f : int
+        Rows and columns.
+    seed : int, default 0
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, f), float64
+
+    Examples
+    --------
+    >>> gaussian(1000, 16).shape
+    (1000, 16)
+    """
+    return np.random.default_rng(seed).standard_normal((n, f))
+
+
+def same_spectrum(E: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Draw rows whose singular values are those of E, in a random orthonormal basis.
+
+    The first dimensions of an embedding are longer than its last, so it has fewer effective
+    dimensions than columns, and directions collide more often; this null keeps that.
+
+    Parameters
+    ----------
+    E : array, shape (n, f), n >= f
+    seed : int, default 0
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, f), float64
+        Q times the singular values of E, decreasing: orthogonal columns.
+
+    Raises
+    ------
+    ValueError
+        If E has fewer rows than columns.
+
+    Examples
+    --------
+    >>> E = np.diag([3.0, 2.0])[[0, 1, 1]]
+    >>> np.linalg.norm(same_spectrum(E), axis=0).round(3)
+    array([3.   , 2.828])
+    """
+    E = checked_rows("E", E)
+    if len(E) < E.shape[1]:
+        raise ValueError(f"E has {len(E)} rows and {E.shape[1]} columns; it needs as many rows as columns")
+    # the eigenvalues of E'E, f x f, cost less than an SVD of E, and a null needs no more digits
+    gram = E.T.astype(np.float64) @ E
+    s = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0.0))
+    return np.linalg.qr(gaussian(*E.shape, seed=seed))[0] * s
+
+
+def like_normal(E: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Draw normal rows of the mean and the covariance of the rows of E.
+
+    Their Spk is what a cloud without spikes has that is as flat, and as far from the origin, as E.
+
+    Parameters
+    ----------
+    E : array, shape (n, f)
+    seed : int, default 0
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, f), float64
+        Random combinations of the rows of E, so that no basis is chosen on the way: the same
+        on every machine but for rounding. O(n^2 f), 16 MB of random numbers at a time.
+
+    Examples
+    --------
+    >>> E = np.repeat([[1., 5.], [3., 5.]], 500, axis=0)
+    >>> null = like_normal(E)
+    >>> null.mean(axis=0).round(1), null.std(axis=0).round(1)
+    (array([2., 5.]), array([1., 0.]))
+    """
+    E = np.asarray(E, dtype=np.float64)
+    n = len(E)
+    rng = np.random.default_rng(seed)
+    mean = E.mean(axis=0)
+    centred = (E - mean) / np.sqrt(n)
+    step = max(1, 2**21 // n)
+    blocks = [rng.standard_normal((min(step, n - a), n)) @ centred for a in range(0, n, step)]
+    return np.concatenate(blocks) + mean
+
+
+def shuffle_items(X: sp.csr_array, *, seed: int = 0) -> sp.csr_array:
+    """Permute the items over the interactions, so that only how often each is used stays.
+
+    Parameters
+    ----------
+    X : sparse array, shape (n_items, n_contexts)
+        Binary interactions.
+    seed : int, default 0
+
+    Returns
+    -------
+    scipy.sparse.csr_array, shape (n_items, n_contexts), int32
+        Each item keeps its number of uses and each context its size, less the pairs that
+        come up twice, which count once.
+
+    Examples
+    --------
+    >>> X = np.kron(np.eye(2), np.ones((3, 50)))  # items 0 to 2 are never with items 3 to 5
+    >>> mixed = shuffle_items(X).toarray()
+    >>> int((X[:3].sum(axis=0) * X[3:].sum(axis=0)).sum()), bool((mixed[:3].any(axis=0) & mixed[3:].any(axis=0)).any())
+    (0, True)
+    """
+    row, col = sp.csr_array(X).nonzero()
+    row = np.random.default_rng(seed).permutation(row)
+    mixed = sp.csr_array((np.ones(len(row), dtype=np.int32), (row, col)), shape=X.shape)
+    mixed.sum_duplicates()
+    mixed.data[:] = 1
+    return mixed

@@ -1,0 +1,258 @@
+"""Everything of one catalogue, each part computed once, when it is asked for.
+
+A :class:`Study` starts from what is known of a catalogue: interactions, embeddings made elsewhere,
+dated embeddings, or several of them. A chapter, a claim or a report asks it for the PPMI matrix, the
+embedding or the spikes at a rank, and two that ask for the same part share it.
+
+``fit`` is the one way from interactions to an embedding: a function of :class:`Interactions` and a
+seed that returns :class:`Embeddings`. Splits, resamples and windows of time all refit through it, so
+what is asked of PPMI and SVD (:func:`ppmi_svd`, the default) can be asked of any other model.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from spikylib import datasets, nulls, ppmi, retrieval, spikes, stability, svd
+from spikylib.datasets import Embeddings, Interactions
+
+
+def ppmi_svd(
+    interactions: Interactions, seed: int = 0, *, f: int = 128, min_count: int = 2, top_k: int = 2000
+) -> Embeddings:
+    """Embed by the book's pipeline, PPMI matrix and truncated SVD, as U Sigma.
+
+    Settings are those of :func:`spikylib.ppmi.ppmi_matrix` and :func:`spikylib.svd.truncated_svd`; f is
+    lower where the matrix keeps fewer items. Items without a neighbour in the matrix are left out.
+
+    Examples
+    --------
+    >>> data = datasets.load("synthetic", n_items=300, n_contexts=500, n_communities=6)
+    >>> ppmi_svd(data, f=8).vectors.shape[1]
+    8
+    """
+    M, kept = ppmi.ppmi_matrix(interactions.matrix, min_count=min_count, top_k=top_k)
+    vectors = svd.truncated_svd(M, min(f, len(kept)), seed=seed).embeddings()
+    return Embeddings(interactions.items["id"].to_numpy()[kept], vectors, interactions.name)
+
+
+class Split(NamedTuple):
+    """A study refitted without one item of each context, and the tests that those items make.
+
+    `queries` and `hidden` are rows of ``study.E``: the item to ask with and the item of the same
+    context to find. `testable` is the share of tests of which both items kept their embedding.
+    """
+
+    study: "Study"
+    queries: np.ndarray
+    hidden: np.ndarray
+    testable: float
+
+
+class Study:
+    """What is known of one catalogue, and what follows from it.
+
+    Parameters
+    ----------
+    interactions : Interactions, optional
+    embeddings : Embeddings, optional
+        Made elsewhere, in any basis. Items that the interactions, if any, lack are left out.
+    snapshots : mapping of date to Embeddings, optional
+        At least one of the three is needed.
+    fit : callable, default :func:`ppmi_svd`
+        ``fit(interactions, seed)`` returns Embeddings; for every refit, and where none are given.
+    f : int, default 128
+        Truncation rank of the SVD, or the number of items where that is less.
+    min_count, top_k : int, default 2, 2000
+        As for :func:`spikylib.ppmi.ppmi_matrix`.
+    cos_theta, rho : float, default 0.9, 0.5
+        As for :func:`spikylib.spikes.cover`.
+    seed : int, default 0
+        Of all that is drawn.
+
+    Notes
+    -----
+    Kept once computed, in bytes per item: `svd` 16 f, `E` 8 f, each cover 8; `M` takes 12 per entry
+    and the interactions 8. Nulls, splits, resamples and snapshots are yielded one by one, never kept.
+
+    Examples
+    --------
+    >>> study = Study.load("synthetic", f=16)
+    >>> study.E.shape[1], study.spk(16) < 0.01
+    (16, True)
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions | None = None,
+        embeddings: Embeddings | None = None,
+        snapshots: Mapping | None = None,
+        *,
+        fit: Callable[[Interactions, int], Embeddings] = ppmi_svd,
+        f: int = 128,
+        min_count: int = 2,
+        top_k: int = 2000,
+        cos_theta: float = 0.9,
+        rho: float = 0.5,
+        seed: int = 0,
+    ):
+        if interactions is None and embeddings is None and not snapshots:
+            raise ValueError("a study needs interactions, embeddings or snapshots; none was given")
+        self.interactions, self.embeddings, self._snapshots = interactions, embeddings, snapshots
+        self.f, self.cos_theta, self.rho, self.seed = f, cos_theta, rho, seed
+        self._counts = {"min_count": min_count, "top_k": top_k}
+        self._settings = {"fit": fit, "f": f, "cos_theta": cos_theta, "rho": rho, "seed": seed} | self._counts
+        self._covers = {}
+        self.fit = partial(ppmi_svd, f=f, **self._counts) if fit is ppmi_svd else fit
+        # U Sigma of our own SVD is in its principal order already, and its factors are kept
+        self._ours = fit is ppmi_svd and embeddings is None
+
+    @classmethod
+    def load(
+        cls,
+        path_or_name: str | Path,
+        *,
+        interactions: str | Path | None = None,
+        item: str | None = None,
+        context: str | None = None,
+        time: str | None = None,
+        label: str | None = None,
+        data_home: str | Path | None = None,
+        **settings,
+    ) -> "Study":
+        """Start from a dataset's name, a file, or a folder of dated embeddings.
+
+        Columns are those of :func:`spikylib.datasets.load`; `interactions` names those behind the
+        embeddings that `path_or_name` holds; `settings` are those of the class.
+        """
+        columns = {"item": item, "context": context, "time": time, "label": label, "data_home": data_home}
+        if Path(path_or_name).is_dir():
+            return cls(snapshots=datasets.read_snapshots(path_or_name), **settings)
+        found = datasets.load(path_or_name, **columns)
+        if isinstance(found, Interactions):
+            return cls(found, **settings)
+        behind = None if interactions is None else datasets.load(interactions, **columns)
+        return cls(behind, found, **settings)
+
+    @cached_property
+    def _matrix(self):
+        return ppmi.ppmi_matrix(self._needed().matrix, **self._counts)
+
+    @property
+    def M(self):
+        """PPMI matrix, csr_array of shape (n_kept, n_kept), float64, in nats."""
+        return self._matrix[0]
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Row of ``interactions.matrix`` behind each row of M."""
+        return self._matrix[1]
+
+    @cached_property
+    def svd(self) -> svd.TruncatedSVD:
+        """Truncated SVD of M, at rank f or the number of its rows."""
+        return svd.truncated_svd(self.M, min(self.f, self.M.shape[0]), seed=self.seed)
+
+    @cached_property
+    def _others(self):
+        """Embeddings given or made by another fit, and the row of each in the interactions, if any."""
+        made = self.embeddings or self.fit(self._needed(), self.seed)
+        if self.interactions is None:
+            return made, None
+        ids = self.interactions.items["id"]
+        row = pd.Index(ids).get_indexer(made.ids)
+        if (row < 0).all():
+            raise ValueError(
+                f"none of the embeddings' ids ({made.ids[0]!r}, ...) is among those of the interactions "
+                f"({ids.iloc[0]!r}, ...); are they written in the same way?"
+            )
+        return replace(made, ids=made.ids[row >= 0], vectors=made.vectors[row >= 0]), row[row >= 0]
+
+    @cached_property
+    def E(self) -> np.ndarray:
+        """Embeddings, shape (n, d): U Sigma of our SVD, others in their principal axes."""
+        return self.svd.embeddings() if self._ours else spikes.principal(self._others[0].vectors)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row of ``interactions.matrix`` behind each row of E."""
+        self._needed()
+        return self.kept if self._ours else self._others[1]
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """Labels of the rows of E: ``id``, and what the data has beside it."""
+        if self.interactions is None:
+            return pd.DataFrame({"id": self._others[0].ids})
+        return self.interactions.items.iloc[self.rows].reset_index(drop=True)
+
+    @property
+    def plays(self) -> np.ndarray:
+        """Number of contexts that hold the item of each row of E."""
+        return np.diff(self._needed().matrix.indptr)[self.rows]
+
+    def cover(self, f: int | None = None) -> spikes.SpikeCover:
+        """Cover the first f columns of E (default: all) by spikes."""
+        f = self.E.shape[1] if f is None else f
+        if f not in self._covers:
+            self._covers[f] = spikes.cover(self.E, f=f, cos_theta=self.cos_theta, rho=self.rho)
+        return self._covers[f]
+
+    def spk(self, f: int | None = None) -> float:
+        """Return Spk of the first f columns of E (default: all)."""
+        return self.cover(f).spk
+
+    def nulls(self, f: int, n_draws: int = 5) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield `n_draws` of each null of :mod:`spikylib.nulls`: its kind, and an array of f columns.
+
+        The fourth, "shuffled items", comes where there are interactions, and is refitted.
+        """
+        for seed in range(self.seed, self.seed + n_draws):
+            yield "gaussian", nulls.gaussian(len(self.E), f, seed=seed)
+            yield "same spectrum", nulls.same_spectrum(self.E, seed=seed)[:, :f]
+            yield "like-normal", nulls.like_normal(self.E[:, :f], seed=seed)
+            if self.interactions is not None:
+                mixed = nulls.shuffle_items(self.interactions.matrix, seed=seed)
+                yield "shuffled items", self._without_times(mixed).E[:, :f]
+
+    def splits(self, n: int) -> Iterator[Split]:
+        """Hide one item of each context of three or more, n times with other seeds, and refit."""
+        for seed in range(self.seed, self.seed + n):
+            train, queries, hidden = retrieval.hide_one(self._needed().matrix, seed=seed)
+            part = self._without_times(train)
+            row = np.full(len(self.interactions.items), -1)
+            row[part.rows] = np.arange(len(part.rows))
+            both = (row[queries] >= 0) & (row[hidden] >= 0)
+            yield Split(part, row[queries[both]], row[hidden[both]], float(both.mean()))
+
+    def resamples(self, n: int, *, share: float = 0.8, replace: bool = False) -> Iterator["Study"]:
+        """Refit to n random draws of the contexts, as :func:`spikylib.datasets.resample` makes them."""
+        rng = np.random.default_rng(self.seed)
+        for _ in range(n):
+            yield self.refit(datasets.resample(self._needed(), share=share, replace=replace, seed=rng))
+
+    def snapshots(self, n_windows: int = 12, **options) -> Iterator[tuple[object, Embeddings]]:
+        """Yield dates and embeddings: those given, else fitted to the :func:`stability.windows`."""
+        if self._snapshots:
+            yield from self._snapshots.items()
+            return
+        for date, part in stability.windows(self._needed(), n_windows, **options).items():
+            yield date, self.fit(part, self.seed)
+
+    def refit(self, interactions: Interactions) -> "Study":
+        """Return a study of other interactions with the same fit and settings."""
+        return Study(interactions, **self._settings)
+
+    def _without_times(self, matrix):
+        return self.refit(replace(self.interactions, matrix=matrix, times=None))
+
+    def _needed(self):
+        """The interactions; an error where there are none."""
+        if self.interactions is None:
+            raise ValueError("this study has no interactions, and what was asked needs them")
+        return self.interactions
