@@ -42,10 +42,10 @@ def ppmi_svd(
 
 
 class Split(NamedTuple):
-    """A study refitted without one item of each context, and the tests that those items make.
+    """A study refitted without one item of each context, and what to ask of it.
 
-    `queries` and `hidden` are rows of ``study.E``: the item to ask with and the item of the same
-    context to find. `testable` is the share of tests of which both items kept their embedding.
+    Rows of ``study.E``: in `queries` the item to ask with, in `hidden` the one to find. `testable` is
+    the share of contexts of which both items kept their embedding.
     """
 
     study: "Study"
@@ -127,8 +127,7 @@ class Study:
     ) -> "Study":
         """Start from a dataset's name, a file, or a folder of dated embeddings.
 
-        Columns are those of :func:`spikylib.datasets.load`; `interactions` names those behind the
-        embeddings that `path_or_name` holds; `settings` are those of the class.
+        Columns as for :func:`spikylib.datasets.load`; `interactions` are those behind embeddings.
         """
         columns = {"item": item, "context": context, "time": time, "label": label, "data_home": data_home}
         if Path(path_or_name).is_dir():
@@ -208,10 +207,7 @@ class Study:
         return self.cover(f).spk
 
     def nulls(self, f: int, n_draws: int = 5) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield `n_draws` of each null of :mod:`spikylib.nulls`: its kind, and an array of f columns.
-
-        The fourth, "shuffled items", comes where there are interactions, and is refitted.
-        """
+        """Yield a kind and f columns for each draw of the :mod:`spikylib.nulls`; one kind is refitted."""
         for seed in range(self.seed, self.seed + n_draws):
             yield "gaussian", nulls.gaussian(len(self.E), f, seed=seed)
             yield "same spectrum", nulls.same_spectrum(self.E, seed=seed)[:, :f]
