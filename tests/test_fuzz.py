@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikylib import datasets, download
+from spikylib import datasets
+from spikylib.datasets import _download
 from spikylib.datasets._catalogue import DATASETS
 
 HERE = Path(__file__).parent
@@ -104,11 +105,11 @@ def test_42_kb_that_unpack_to_4_gb_are_refused(tmp_path, monkeypatch):
     assert len(bomb) < 50_000
     file = tmp_path / "bomb.zip"
     file.write_bytes(bomb)
-    monkeypatch.setattr(download, "_write", None)  # nothing may be unpacked at all
+    monkeypatch.setattr(_download.shutil, "copyfileobj", None)  # nothing may be unpacked at all
     with pytest.raises(ValueError, match=f"unpacks to more than {2**30} bytes"):
-        download.fetch("movielens-small", data_home=tmp_path / "home", address=file)
+        datasets.fetch("movielens-small", data_home=tmp_path / "home", address=file)
     assert not (tmp_path / "home").exists()
-    assert DATASETS["movielens-small"].source.largest == 2**30
+    assert DATASETS["movielens-small"].largest == 2**30
 
 
 def test_a_table_packed_denser_than_text_is_refused_early(tmp_path, monkeypatch):
@@ -116,7 +117,7 @@ def test_a_table_packed_denser_than_text_is_refused_early(tmp_path, monkeypatch)
     file = tmp_path / "plays.csv.bz2"
     file.write_bytes(bz2.compress(b"user,track\n") + 40 * bz2.compress(bytes(100 << 20)))
     assert file.stat().st_size < 42_000
-    with pytest.raises(ValueError, match=r"it unpacks to more than \d+ bytes, which no text does"):
+    with pytest.raises(ValueError, match=r"it unpacks to more than \d+ bytes"):
         datasets.read_interactions(file, item="track", context="user")
 
 
@@ -134,12 +135,10 @@ def test_parquet_of_one_value_over_and_over_is_refused(tmp_path):
         datasets.read_interactions(file, item="track", context="user")
 
 
-def test_a_zip_with_a_table_of_gigabytes_is_refused(tmp_path):
+def test_a_published_zip_packed_denser_than_text_is_refused(tmp_path):
     (tmp_path / "triplej").mkdir()
-    bomb = overlapping("playlist.csv", copies=1, size=1 << 20)
-    size, lie = (1 << 20).to_bytes(4, "little"), (4_000_000_000).to_bytes(4, "little")
-    (tmp_path / "triplej/playlist_20140929.zip").write_bytes(bomb.replace(size, lie))
-    with pytest.raises(ValueError, match="would unpack to 4000000000 bytes"):
+    (tmp_path / "triplej/playlist_20140929.zip").write_bytes(overlapping("playlist.csv", copies=1))
+    with pytest.raises(ValueError, match=r"it unpacks to more than \d+ bytes"):
         datasets.load("triplej", data_home=tmp_path)
 
 
@@ -154,7 +153,11 @@ def test_packed_tables_are_still_read(tmp_path):
 # --- nothing in the library runs what it reads --------------------------------------------------
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "spikylib").glob("*.py")), ids=lambda f: f.stem)
+@pytest.mark.parametrize(
+    "file",
+    sorted((ROOT / "spikylib").rglob("*.py")),
+    ids=lambda f: f.relative_to(ROOT / "spikylib").as_posix(),
+)
 def test_nothing_is_unpickled_or_evaluated(file):
     tree = ast.parse(file.read_text(encoding="utf-8"))
     imported = set()
