@@ -216,6 +216,7 @@ def build(
 
 def _pairs(row, col, times=None):
     """Distinct pairs as row * 2^32 + col, increasing, with the first time of each."""
+    # one integer a pair sorts several times faster than two columns do
     key = row.astype(np.int64)
     key <<= 32
     key |= col

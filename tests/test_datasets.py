@@ -1,6 +1,7 @@
 """Loaders, on hand-written files of each format (tests/data) and on the real ones where they are."""
 
 import gzip
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -289,7 +290,7 @@ def _cut(n):
             "aotm-2011",
             "aotm-2011/aotm2011_playlists.json",
             lambda _: b'[{"a": 1}]',
-            "playlist 0: not an object",
+            "playlist 0 is not of the published format.*filtered_lists",
         ),
         ("spotify-mpd", "spotify-mpd/data/mpd.slice.2000-2999.json", _cut(700), "damaged or cut short"),
         ("spotify-mpd", "spotify-mpd/data/mpd.slice.2000-2999.json", lambda _: b"{}", "not a slice"),
@@ -303,7 +304,7 @@ def _cut(n):
             "lastfm-360k",
             "lastfm-360k/usersha1-artmbid-artname-plays.tsv",
             _cut(0),
-            "empty, damaged or cut short",
+            "cut short.*Empty CSV file",
         ),
         (
             "lastfm-360k",
@@ -311,30 +312,40 @@ def _cut(n):
             lambda _: b"a,b\nc,d\n",
             "none of 2 lines is user-sha1 TAB",
         ),
-        ("movielens-small", "movielens-small/ratings.csv", _cut(0), "empty, damaged or cut short"),
+        ("movielens-small", "movielens-small/ratings.csv", _cut(0), "cut short.*Empty CSV file"),
         ("movielens-small", "movielens-small/ratings.csv", _cut(60), "damaged or cut short"),
-        ("movielens-small", "movielens-small/ratings.csv", lambda raw: raw[35:], "columns userId, movieId"),
+        (
+            "movielens-small",
+            "movielens-small/ratings.csv",
+            lambda raw: raw[35:],
+            "'userId' in include_columns does not exist",
+        ),
         (
             "movielens-small",
             "movielens-small/ratings.csv",
             lambda raw: raw.replace(b"2,7", b"x,7"),
-            "damaged or cut short.*'x'",
+            "damaged, cut short.*invalid value 'x'",
         ),
-        ("movielens-small", "movielens-small/movies.csv", lambda raw: raw[9:], "no column 'movieId'"),
+        (
+            "movielens-small",
+            "movielens-small/movies.csv",
+            lambda raw: raw[9:],
+            "movies.csv is empty, damaged or cut short",
+        ),
         ("lastfm-2k", "lastfm-2k/user_artists.dat", _cut(0), "is empty"),
         (
             "lastfm-2k",
             "lastfm-2k/user_artists.dat",
             lambda raw: raw.replace(b"52", b"?"),
-            "artistID: not a whole number",
+            "damaged or cut short .invalid literal.*'.'",
         ),
         ("triplej", "triplej/playlist_20140929.csv", _cut(0), "is empty"),
-        ("triplej", "triplej/playlist_20140929.csv", _cut(40), "no column 'album'"),
+        ("triplej", "triplej/playlist_20140929.csv", _cut(40), "not found: .*'album'"),
         (
             "triplej",
             "triplej/playlist_20140929.csv",
             lambda raw: raw.replace(b"15/11", b"15/21"),
-            r"'15/21/2013' '0:05:09' is not a date",
+            r"triplej .*15/21/2013 0:05:09.*doesn't match format",
         ),
     ],
 )
@@ -357,7 +368,7 @@ def test_a_zip_without_the_table_is_refused(tmp_path):
     (tmp_path / "triplej").mkdir()
     with zipfile.ZipFile(tmp_path / "triplej/playlist_20140929.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing here")
-    with pytest.raises(ValueError, match=r"playlist_20140929\.zip has no column 'date'"):
+    with pytest.raises(ValueError, match=r"playlist_20140929\.zip is empty, damaged.* not found: .*'date'"):
         load("triplej", data_home=tmp_path)
 
 
@@ -514,7 +525,7 @@ def test_load_takes_paths_and_ignores_columns_for_names(tmp_path):
         with pytest.raises(FileNotFoundError, match=r"no file .*absent\.csv"):
             load(tmp_path / "absent.csv", **options)
     (tmp_path / "a.csv").write_text("u,i\n1,2\n")
-    with pytest.raises(ValueError, match="which columns hold the item and the context"):
+    with pytest.raises(ValueError, match="for interactions name their columns: item= and context="):
         load(str(tmp_path / "a.csv"))
     with pytest.raises(TypeError, match=r"a\.csv has no option 'seed'"):
         load(tmp_path / "a.csv", item="i", context="u", seed=3)
@@ -541,17 +552,16 @@ def test_own_embeddings_in_every_format(tmp_path):
         assert found.name == name
 
 
-class Boom:
-    def __reduce__(self):
-        return (pytest.fail, ("a pickle was opened",))
+def test_a_pickle_is_never_opened(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
 
-
-def test_embeddings_are_never_unpickled(tmp_path):
-    np.save(tmp_path / "a.npy", np.array([[Boom()]], dtype=object), allow_pickle=True)
-    np.savez(tmp_path / "b.npz", vectors=np.array([[Boom()]], dtype=object))
-    for name in ("a.npy", "b.npz"):
+    for name, save in (("a.npy", np.save), ("b.npz", np.savez)):
+        save(tmp_path / name, np.array([[Trap()]], dtype=object), allow_pickle=True)
         with pytest.raises(ValueError, match=f"{name} cannot be read as a matrix of numbers"):
             read_embeddings(tmp_path / name)
+    assert not (tmp_path / "sprung").exists()
 
 
 @pytest.mark.parametrize(
@@ -644,7 +654,7 @@ def test_snapshots_that_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match="two folders of the date 2022-05-21"):
         read_snapshots(tmp_path)
     (tmp_path / "later" / "20221399").mkdir(parents=True)
-    with pytest.raises(ValueError, match="not named by a date: 20221399"):
+    with pytest.raises(ValueError, match="20221399 is not named by a date"):
         read_snapshots(tmp_path / "later")
 
 

@@ -217,19 +217,12 @@ def test_a_wrong_checksum_of_a_member_leaves_nothing(publish, tmp_path):
     assert tree(tmp_path) == []
 
 
-def test_a_home_made_for_nothing_is_removed(publish, tmp_path):
-    publish(ARCHIVE, status(404))
-    with pytest.raises(ConnectionError, match="the server answered 404"):
-        fetch("lastfm-2k", data_home=tmp_path / "home")
-    assert tree(tmp_path) == []
-
-
-def test_404_is_not_tried_again(publish, server, tmp_path):
+def test_404_is_not_tried_again_and_a_home_made_for_nothing_is_removed(publish, server, tmp_path):
     address = publish(ARCHIVE, status(404))
     with pytest.raises(
         ConnectionError, match=f"{address}: the server answered 404 Not Found. Nothing was kept"
     ):
-        fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path / "home")
     assert len(server.seen) == 1
     assert tree(tmp_path) == []
 

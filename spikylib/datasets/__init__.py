@@ -18,7 +18,7 @@ from spikylib.datasets import _readers
 from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
 from spikylib.datasets._download import fetch
 from spikylib.datasets._guard import reading
-from spikylib.datasets._own import is_text, may_be_table, read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._own import read_embeddings, read_interactions, read_snapshots
 
 __all__ = [
     "Embeddings",
@@ -35,6 +35,7 @@ __all__ = [
     "resample",
 ]
 
+# options of `build`: they serve every dataset that has contexts
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
 
 
@@ -94,16 +95,12 @@ def load(
     path = Path(name)
     if name in DATASETS or not (path.suffix or path.is_file()):
         return _load_named(name, data_home, download, options)
-    if item and context and may_be_table(path):
+    # a matrix has no columns: the same parameters of a chapter serve files of both kinds
+    if item and context and path.suffix not in (".npy", ".npz"):
         _check_options(path.name, _keywords(read_interactions), options)
         if label:
             options = {"labels": {label: "title"}} | options
         return read_interactions(path, item=item, context=context, time=time or None, **options)
-    if path.is_file() and is_text(path):
-        raise ValueError(
-            f"{path}: which columns hold the item and the context? Name them: item= and context= "
-            "(item_column and context_column of a chapter)"
-        )
     _check_options(path.name, _keywords(read_embeddings), options)
     return read_embeddings(path, **options)
 
@@ -152,6 +149,7 @@ def _load_named(name, data_home, download, options):
         found = read(name, home(data_home), **{key: options[key] for key in own if key in options})
     if not known.has_contexts:
         return found
+    # once, for every format; and on rows, before pairs are counted once: a repeat counts towards a size
     options = known.defaults | options
     return build(name=name, **found, **{key: options[key] for key in filters if key in options})
 

@@ -91,8 +91,10 @@ def fetch(
     if not force:
         targets = _targets(name)
         for target, checksum in targets.items():
-            remedy = f"move it away, or replace it by `spiky data fetch {name} --force`"
-            _verify(home / target, checksum, remedy)
+            # neither taken for the published file nor replaced: it may be the only copy of something
+            _verify(
+                home / target, checksum, f"move it away, or replace it by `spiky data fetch {name} --force`"
+            )
         if all((home / target).is_file() for target in targets) or (present and not known.unpack):
             return _catalogue.files(name, data_home)  # another process may just have finished them
     address = str(address or known.address)
@@ -111,7 +113,7 @@ def fetch(
                     (home / target).parent.mkdir(parents=True, exist_ok=True)
                     file.replace(home / target)
     except BaseException:
-        if is_new:
+        if is_new:  # a folder that was there is left, empty or not
             with contextlib.suppress(OSError):
                 home.rmdir()
         raise
@@ -234,6 +236,7 @@ def _download(address, path, name, progress):
         for wait in (*_WAITS, None):
             headers = {"Accept-Encoding": "identity"}
             if file.tell():
+                # a file that has changed since comes whole, by its tag, not as a tail of another
                 headers |= {"Range": f"bytes={file.tell()}-"} | ({"If-Range": tag} if tag else {})
             request = {"headers": headers, "timeout": _TIMEOUT, "hooks": {"response": check}}
             try:
@@ -257,14 +260,11 @@ def _reason(error):
 
     if error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    for kind, reason in (
-        (requests.Timeout, "the server did not answer in time"),
-        (requests.exceptions.ChunkedEncodingError, "the connection was cut half way"),
-        (requests.ConnectionError, "the server could not be reached, or hung up"),
-    ):
-        if isinstance(error, kind):
-            return reason
-    return str(error)
+    if isinstance(error, requests.Timeout):
+        return "the server did not answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection was cut half way"
+    return "the server could not be reached, or hung up"
 
 
 def _check_address(address, first=None):

@@ -81,11 +81,16 @@ def read_interactions(
         raise ValueError(
             f"{path} holds no interaction ({len(found)} rows, {dropped} without an item or a context)"
         )
+    times = None
+    if time is not None:
+        with reading(f"{path}: column {time!r}", "is not a time", "name another, or mend it"):
+            # times without a zone stay as they are; the others become UTC
+            times = pd.to_datetime(table[time], utc=True).dt.tz_localize(None).to_numpy()
     described = table.drop_duplicates(item).set_index(item, drop=False)
     return build(
         table[item].to_numpy(),
         table[context].to_numpy(),
-        times=None if time is None else _times(table[time], path),
+        times=times,
         items=described[list(labels)].rename(columns=labels) if labels else None,
         name=path.name,
         notes=f"{dropped} rows without an item or a context dropped" if dropped else "",
@@ -136,7 +141,10 @@ def read_embeddings(
     if path.suffix == ".parquet":
         return parquet_embeddings(path, path.name, id_column=id_column, vector_column=vector_column)
     if path.suffix not in (".npy", ".npz"):
-        raise ValueError(f"{path}: the suffix {path.suffix!r} is not one of .npy, .npz, .parquet")
+        raise ValueError(
+            f"{path}: the suffix {path.suffix!r} is not one of .npy, .npz, .parquet, which hold embeddings; "
+            "for interactions name their columns: item= and context= (a chapter's item_column and context_column)"
+        )
     ids = None
     with reading(path, "cannot be read as a matrix of numbers"):
         vectors = np.load(path, allow_pickle=False)
@@ -190,7 +198,8 @@ def read_snapshots(
     dated = {}
     for inside in sorted(folder.iterdir()) if folder.is_dir() else []:
         if inside.is_dir() and re.fullmatch(r"\d{4}-?\d\d-?\d\d", inside.name):
-            date = _date(inside)
+            with reading(inside, "is not named by a date", "rename it"):
+                date = pd.Timestamp(inside.name.replace("-", "")).date().isoformat()
             if date in dated:
                 raise ValueError(f"{folder} has two folders of the date {date}; remove one")
             dated[date] = Path(pick(inside, ".parquet file", [*map(str, inside.glob("*.parquet"))]))
@@ -230,16 +239,6 @@ def parquet_embeddings(
         vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
         ids = None if id_column is None else table[id_column].to_numpy()
         return _checked_embeddings(ids, vectors, path, name)
-
-
-def may_be_table(path: Path) -> bool:
-    """Whether a file, by its suffix, may hold interactions."""
-    return path.suffix not in (".npy", ".npz")
-
-
-def is_text(path: Path) -> bool:
-    """Whether a file is text, by its suffix: then it cannot hold embeddings."""
-    return _suffix(path) in _TEXT
 
 
 def _existing(path):
@@ -289,16 +288,6 @@ def _check_columns(path, columns, present):
             )
 
 
-def _times(column, path):
-    try:
-        times = pd.to_datetime(column)
-        if times.dt.tz is not None:
-            times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-        return times.to_numpy()
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{path}: column {column.name!r} is not a time: {error}") from None
-
-
 def _checked_embeddings(ids, vectors, path, name):
     """Embeddings, once the vectors are finite numbers and the ids distinct."""
     if vectors.ndim != 2 or 0 in vectors.shape:
@@ -321,13 +310,6 @@ def _checked_embeddings(ids, vectors, path, name):
 
 def _is_list(type_):
     return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
-
-
-def _date(folder):
-    try:
-        return pd.Timestamp(folder.name.replace("-", "")).date().isoformat()
-    except ValueError:
-        raise ValueError(f"{folder} is not named by a date: {folder.name}") from None
 
 
 def _rows(snapshot, ids, name):

@@ -12,7 +12,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,18 +58,14 @@ def aotm_2011(name: str, home: Path) -> dict:
         path = path.with_suffix("")
     number, titles, mixes, item, size = {}, {}, [], [], []
     for place, mix in enumerate(_read_json(_require(path, name))):
-        try:
+        with reading(f"{path}, playlist {place}", "is not of the published format"):
             tracks = [track for part in mix["filtered_lists"] for track in part]
             for label, track, *_ in mix["playlist"]:
                 if track is not None and len(label) == 2:
                     titles.setdefault(track, label)
             user = (mix.get("user") or {}).get("name")
             mixes.append((mix["mix_id"], mix.get("category"), user, mix.get("timestamp")))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}, playlist {place}: not an object of the published format ({error!r})"
-            ) from None
-        item.extend(number.setdefault(track, len(number)) for track in tracks)
+            item.extend(number.setdefault(track, len(number)) for track in tracks)
         size.append(len(tracks))
     if not item:
         raise ValueError(f"{path} holds no playlist with a matched track")
@@ -97,7 +92,7 @@ def spotify_mpd(name: str, home: Path) -> dict:
         _require(folder / "mpd.slice.0-999.json", name)
     number, playlists, item, size = {}, [], [], []
     labels = {"track": [], "artist": [], "album": []}
-    for path in slices:
+    for path in slices:  # one at a time: all of them together are 33 GB
         codes = []
         with reading(path, "is not a slice of the published format"):
             for entry in _read_json(path)["playlists"]:
@@ -140,8 +135,16 @@ def lastfm_360k(name: str, home: Path) -> dict:
         lines += 1
         return "skip"
 
-    for batch in _batches(path, ["user", "mbid", "name", "plays"], separator="\t", skip=skip):
+    columns = ["user", "mbid", "name", "plays"]
+    batches = pyarrow.csv.open_csv(
+        path,
+        pyarrow.csv.ReadOptions(block_size=_BLOCK, column_names=columns),
+        pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=skip),
+        pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.binary())),
+    )
+    for batch in batches:
         lines += len(batch)
+        # fields are bytes: a name need not be UTF-8, and is decoded once an artist, not once a line
         key = pc.if_else(pc.equal(batch["mbid"], b""), batch["name"], batch["mbid"])
         user_is_hash = pc.match_substring_regex(batch["user"], "^[0-9a-f]{40}$")
         plays_is_whole = pc.match_substring_regex(batch["plays"], r"^\s*[0-9]+\s*$")
@@ -171,19 +174,22 @@ def lastfm_360k(name: str, home: Path) -> dict:
 def movielens(name: str, home: Path) -> dict:
     """Movies that a user rated, whatever the rating; dated by the rating."""
     path = _require(home / name / "ratings.csv", name)
+    # a cut within the last number would leave a row that parses, with another time
     with path.open("rb") as file:
         if file.seek(0, 2) and (file.seek(-1, 2), file.read())[1] != b"\n":
             raise ValueError(f"{path} is damaged or cut short: its last line has no end; get the file again")
     types = {"userId": pa.int32(), "movieId": pa.int32(), "timestamp": pa.int64()}
-    parts = list(_batches(path, ["userId", "movieId", "rating", "timestamp"], types=types))
-    user, movie, stamp = (np.concatenate([part[column].to_numpy() for part in parts]) for column in types)
+    with reading(path):
+        # an empty field is damage, not a missing number
+        convert = pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[])
+        table = pyarrow.csv.read_csv(path, convert_options=convert)
+    user, movie, stamp = (table[column].to_numpy() for column in types)
     items = None
     if (films := path.with_name("movies.csv")).is_file():
-        table = _table(films, ["movieId", "title", "genres"]).drop_duplicates("movieId")
-        table = table.set_index(_whole(table["movieId"], films)).reindex(pd.unique(movie)).fillna("")
-        genres = table["genres"].replace("(no genres listed)", "")
-        tags = [tuple(filter(None, text.split("|"))) for text in genres]
-        items = table[["title"]].assign(tags=tags)
+        labels = _table(films, {"movieId": int, "title": str, "genres": str})
+        labels = labels.drop_duplicates("movieId").set_index("movieId").reindex(pd.unique(movie)).fillna("")
+        genres = labels["genres"].replace("(no genres listed)", "")
+        items = labels[["title"]].assign(tags=[tuple(filter(None, text.split("|"))) for text in genres])
     return {
         "item": movie,
         "context": user,
@@ -196,17 +202,16 @@ def movielens(name: str, home: Path) -> dict:
 def lastfm_2k(name: str, home: Path) -> dict:
     """Artists that a user of Last.fm listened to (HetRec 2011)."""
     path = _require(home / "lastfm-2k" / "user_artists.dat", name)
-    plays = _table(path, ["userID", "artistID", "weight"], sep="\t", quoting=csv.QUOTE_NONE)
-    artist, user = _whole(plays["artistID"], path), _whole(plays["userID"], path)
+    tabs = {"sep": "\t", "quoting": csv.QUOTE_NONE}
+    plays = _table(path, {"userID": int, "artistID": int}, **tabs)
     items = None
-    if (labels := path.with_name("artists.dat")).is_file():
-        table = _table(labels, ["id", "name", "url"], sep="\t", quoting=csv.QUOTE_NONE)
-        names = dict(zip(_whole(table["id"], labels), table["name"]))
-        ids = pd.unique(artist)
-        items = pd.DataFrame({"artist": [names.get(i, "") for i in ids]}, index=ids)
+    if (artists := path.with_name("artists.dat")).is_file():
+        labels = _table(artists, {"id": int, "name": str}, **tabs).drop_duplicates("id", keep="last")
+        labels = labels.set_index("id").reindex(plays["artistID"].unique()).fillna("")
+        items = labels.rename(columns={"name": "artist"})
     return {
-        "item": artist,
-        "context": user,
+        "item": plays["artistID"].to_numpy(),
+        "context": plays["userID"].to_numpy(),
         "items": items,
         "notes": _share(len(plays), DATASETS[name].interactions, "lines"),
     }
@@ -220,19 +225,16 @@ def triplej(name: str, home: Path) -> dict:
     with reading(_require(path, name), "is damaged or cut short"), unpacked(path, _MAX_WHOLE) as file:
         # CR ends the lines, and stands inside quoted fields too: an album that was not known
         text = io.StringIO(file.read().decode("mac_roman").replace("\r\n", "\n").replace("\r", "\n"))
-    table = _table(text, ["date", "time", "trackname", "artist", "album", "program"], what=path)
+    columns = ["date", "time", "trackname", "artist", "album", "program"]
+    table = _table(text, dict.fromkeys(columns, str), what=path)
     undated = int((table["date"] == "").sum())
     table = table[table["date"] != ""]
-    times = pd.to_datetime(table["date"] + " " + table["time"], format="%d/%m/%Y %H:%M:%S", errors="coerce")
-    if times.isna().any():
-        row = table[times.isna()].iloc[0]
-        raise ValueError(
-            f"{path}: {row['date']!r} {row['time']!r} is not a date (d/mm/yyyy) and a time (h:mm:ss)"
-        )
+    times = pd.to_datetime(table["date"] + " " + table["time"], format="%d/%m/%Y %H:%M:%S")
     folded = [table[column].map(str.casefold) for column in ("artist", "trackname")]
     track = table.groupby(folded, sort=False).ngroup().to_numpy()
     show = table.groupby(["date", "program"], sort=False).ngroup().to_numpy()
     items, shows = (table.iloc[_firsts(code)].reset_index(drop=True) for code in (track, show))
+    # a track's album is the first that is known: not every play gives one
     album = table["album"].str.strip()
     album = album[album != ""].groupby(track[album != ""]).first()
     day = pd.to_datetime(shows["date"], format="%d/%m/%Y")
@@ -286,28 +288,6 @@ def _read_json(path):
         return json.loads(file.read())
 
 
-def _batches(path, columns, *, separator=",", types=None, skip=None) -> Iterator[pa.RecordBatch]:
-    """Record batches of a text table; without `types` there is no header, and fields are bytes."""
-    header = types is not None
-    types = types or dict.fromkeys(columns, pa.binary())
-    try:
-        with pyarrow.csv.open_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK, column_names=None if header else columns),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=separator, quote_char='"' if header else False, invalid_row_handler=skip
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=list(types), strings_can_be_null=False, null_values=[]
-            ),
-        ) as reader:
-            yield from reader
-    except KeyError as error:
-        raise ValueError(f"{path}: the columns {', '.join(columns)} were expected ({error})") from None
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path} is empty, damaged or cut short: {error}") from None
-
-
 def _numbered(values, numbers):
     """int32 numbers of an arrow array by first appearance; `numbers` holds those already given."""
     encoded = values.dictionary_encode()
@@ -316,21 +296,9 @@ def _numbered(values, numbers):
 
 
 def _table(file, columns, *, what=None, **options):
-    """A table of text columns of a file small enough to be read whole."""
-    what = what or file
-    with reading(what, "is empty, damaged or cut short"):
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, usecols=lambda c: c in columns, **options)
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise ValueError(f"{what} has no column {missing[0]!r}; expected were: {', '.join(columns)}")
-    return table
-
-
-def _whole(column, path):
-    try:
-        return pd.to_numeric(column).to_numpy(np.int64)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}, column {column.name}: not a whole number: {error}") from None
+    """Columns by name and type, of a text table small enough to be read whole."""
+    with reading(what or file, "is empty, damaged or cut short"):
+        return pd.read_csv(file, dtype=columns, keep_default_na=False, usecols=list(columns), **options)
 
 
 def _share(found, published, what):
@@ -359,6 +327,7 @@ def _read_playlists(path):
     for i, songs in playlists:
         if songs.min() < 0 or songs.max() >= n_songs:
             raise ValueError(f"{path}, line {i}: a song number outside 0 to {n_songs - 1}")
+    # a file cut at the end of a line still parses; the publisher's own counts show it
     played = np.bincount(np.concatenate([songs for _, songs in playlists]), minlength=n_songs)
     if not np.array_equal(played, promised):
         raise ValueError(
@@ -369,12 +338,8 @@ def _read_playlists(path):
 
 
 def _numbers(path, number, line):
-    try:
+    with reading(f"{path}, line {number}", "is not a list of whole numbers"):
         return np.array([int(word) for word in line.split()], dtype=np.int64)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            f"{path}, line {number}: not a list of whole numbers: {line.strip()[:60]!r}"
-        ) from None
 
 
 def _cornell_labels(n_songs, folder):

@@ -133,10 +133,10 @@ def attempt(name, data, folder):
         try:
             TARGETS[name](folder, data)
         except (ValueError, FileNotFoundError) as error:
-            told = str(error)
+            text = str(error)
             known = [name.partition(".")[0], folder.name, *(path.name for path in folder.rglob("*"))]
-            if name != "parameters" and not any(word in told for word in known):
-                raise Finding(f"the error names no file: {told[:200]}") from error
+            if name != "parameters" and not any(word in text for word in known):
+                raise Finding(f"the error names no file: {text[:200]}") from error
             return "refused"
     return "read"
 
