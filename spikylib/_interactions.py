@@ -197,8 +197,8 @@ def build(
         keep((np.bincount(key >> 32) >= min_item_count)[number])
     if len(item) == 0:
         raise ValueError(
-            f"{name}: no interaction is left of {found}; relax min_context_size={min_context_size}, "
-            f"min_item_count={min_item_count}, start={start}, end={end}"
+            f"{name}: no interaction is left of {found}{notes and f' ({notes})'}; relax "
+            f"min_context_size={min_context_size}, min_item_count={min_item_count}, start={start}, end={end}"
         )
     row, item_ids = pd.factorize(item)
     col, context_ids = pd.factorize(context)

@@ -471,7 +471,7 @@ def test_own_interactions_in_every_format(tmp_path, suffix):
     assert data.items["id"].tolist() == ["007", "NA"]
     assert data.items["title"].tolist() == ["Bond, James", "none"]
     assert (data.times == seconds("2020-01-02", "2020-01-03", "2020-01-04")).all()
-    assert data.notes == "1 rows without an item or a context dropped"
+    assert data.notes == "1 of 5 rows, without an item or a context, dropped"
     through_load = load(path, item="what", context="who", time="day", end="2020-01-03")
     assert dense(through_load) == [[1]]
 
@@ -500,8 +500,8 @@ def test_an_unknown_time_counts_only_where_there_is_no_other(tmp_path):
     [
         ("a.csv", "u,i\n1,2\n", {"item": "track"}, "no column 'track'; its columns are: u, i"),
         ("a.csv", "", {}, "is empty"),
-        ("a.csv", "u,i\n", {}, "holds no interaction"),
-        ("a.csv", "u,i\n,2\n1,\n", {}, r"holds no interaction \(2 rows, 2 without"),
+        ("a.csv", "u,i\n", {}, "a.csv: no interaction is left of 0; relax"),
+        ("a.csv", "u,i\n,2\n1,\n", {}, r"left of 0 \(2 of 2 rows, without an item or a context, dropped\)"),
         ("a.csv", "u,i,t\n1,2,never\n", {"time": "t"}, "column 't' is not a time"),
         ("a.csv", "u,i\n1,2\n", {"start": "2020-01-01"}, "has no times: start and end cannot be used"),
         ("a.csv", "u,i\n1,2\n1,2,3\n", {}, "damaged, or not what its suffix says"),
@@ -567,11 +567,11 @@ def test_a_pickle_is_never_opened(tmp_path):
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        (np.zeros(3), r"one row per item was expected, its shape is \(3,\)"),
-        (np.zeros((0, 3)), "its shape is"),
-        (np.array([[1.0, 2.0], [np.nan, 0.0]]), "row 1 holds NaN or infinity"),
-        (np.array([["a"]]), "real numbers were expected"),
-        (np.array([[1j]]), "real numbers were expected"),
+        (np.zeros(3), r"a\.npy must be a non-empty array of shape \(rows, columns\), got shape \(3,\)"),
+        (np.zeros((0, 3)), "got shape"),
+        (np.array([[1.0, 2.0], [np.nan, 0.0]]), "holds nan at row 1, column 0"),
+        (np.array([["a"]]), "must hold real numbers"),
+        (np.array([[1j]]), "must hold real numbers"),
     ],
 )
 def test_embeddings_that_are_no_matrix(tmp_path, vectors, message):
@@ -606,7 +606,7 @@ def test_embeddings_files_that_cannot_be_read(tmp_path):
     [
         ({"v": [[1.0], [1.0, 2.0]]}, {}, "not all of one length"),
         ({"v": [[1.0], None]}, {}, "not all of one length"),
-        ({"v": [[1.0, None]]}, {}, "NaN or infinity"),
+        ({"v": [[1.0, None]]}, {}, "holds nan at row 0, column 1"),
         ({"v": [1.0, 2.0]}, {}, "one column of vectors was expected, 0 found"),
         (
             {"v": [[1.0]], "w": [[2.0]]},

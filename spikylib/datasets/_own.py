@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from spikylib._arrays import checked_rows, largest_entry
 from spikylib._interactions import Embeddings, Interactions, build
 from spikylib.datasets._guard import PACKED, check_density, pick, reading, unpacked
 
@@ -77,10 +78,6 @@ def read_interactions(
     found = _read_table(path, columns)
     table = found.dropna(subset=[item, context])
     dropped = len(found) - len(table)
-    if table.empty:
-        raise ValueError(
-            f"{path} holds no interaction ({len(found)} rows, {dropped} without an item or a context)"
-        )
     times = None
     if time is not None:
         with reading(f"{path}: column {time!r}", "is not a time", "name another, or mend it"):
@@ -93,7 +90,7 @@ def read_interactions(
         times=times,
         items=described[list(labels)].rename(columns=labels) if labels else None,
         name=path.name,
-        notes=f"{dropped} rows without an item or a context dropped" if dropped else "",
+        notes=f"{dropped} of {len(found)} rows, without an item or a context, dropped" if dropped else "",
         min_context_size=min_context_size,
         min_item_count=min_item_count,
         start=start,
@@ -290,15 +287,10 @@ def _check_columns(path, columns, present):
 
 def _checked_embeddings(ids, vectors, path, name):
     """Embeddings, once the vectors are finite numbers and the ids distinct."""
-    if vectors.ndim != 2 or 0 in vectors.shape:
-        raise ValueError(f"{path}: a matrix with one row per item was expected, its shape is {vectors.shape}")
-    if vectors.dtype.kind not in "fiu":
-        raise ValueError(f"{path} holds {vectors.dtype}, real numbers were expected")
+    vectors = checked_rows(str(path), vectors)
     if vectors.dtype not in (np.float32, np.float64):
         vectors = vectors.astype(np.float32 if vectors.dtype == np.float16 else np.float64)
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        raise ValueError(f"{path}: row {np.flatnonzero(~finite)[0]} holds NaN or infinity; drop or mend it")
+    largest_entry(str(path), vectors)  # refuses NaN and infinity
     ids = np.arange(len(vectors)) if ids is None else ids
     if len(ids) != len(vectors):
         raise ValueError(f"{path}: {len(ids)} ids for {len(vectors)} vectors")
