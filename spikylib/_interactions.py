@@ -18,7 +18,7 @@ class Interactions:
     items : pandas.DataFrame, n_items rows
         ``id``, and ``title``, ``artist``, ``album``, ``tags`` where the data has them.
     contexts : pandas.DataFrame, n_contexts rows
-        ``id``, and what else the data tells.
+        ``id``, and what else the data has.
     times : numpy.ndarray of datetime64[s], shape (matrix.nnz,), or None
         First time of each stored entry, in the order of ``matrix.data``, where the data is dated.
     name : str
@@ -169,36 +169,36 @@ def build(
     """Interactions of parallel arrays; numbers by first appearance, duplicates once.
 
     Filters apply in this order: `start` <= time < `end`; contexts of at least `min_context_size`
-    rows; items in at least `min_item_count` contexts. Where `item` (or `context`) holds numbers
-    0, 1, ..., `items` (`contexts`) is the table whose row k describes number k, and
-    `context_times` the times of whole contexts.
+    rows; items in at least `min_item_count` contexts. `items` (`contexts`) is a table that describes
+    what `item` (`context`) holds, which is its index; its ids are the column ``id``, else the index.
+    Where `context` holds numbers 0, 1, ..., `context_times` are the times of whole contexts.
     Memory: about 40 bytes a row, 20 more where rows are dated.
     """
     for option, value in (("min_context_size", min_context_size), ("min_item_count", min_item_count)):
         if value < 1:
             raise ValueError(f"{option} must be at least 1, got {value}")
     found = len(item)
+
+    def keep(rows):
+        nonlocal item, context, times
+        item, context, times = item[rows], context[rows], None if times is None else times[rows]
+
     if start is not None or end is not None:
-        if times is not None:
-            keep = _within(times, start, end, name)
-        elif context_times is not None:
-            keep = _within(context_times, start, end, name)[context]
-        else:
+        if times is None and context_times is None:
             raise ValueError(f"{name} has no times: start and end cannot be used")
-        item, context, times = _take(keep, item, context, times)
+        dated = _within(context_times if times is None else times, start, end, name)
+        keep(dated[context] if times is None else dated)
     if min_context_size > 1 and len(item):
         number, _ = pd.factorize(context)
-        keep = (np.bincount(number) >= min_context_size)[number]
-        item, context, times = _take(keep, item, context, times)
+        keep((np.bincount(number) >= min_context_size)[number])
     if min_item_count > 1 and len(item):
         number, _ = pd.factorize(item)
-        key, _ = _pairs(number, pd.factorize(context)[0])
-        keep = (np.bincount(key >> 32) >= min_item_count)[number]
-        item, context, times = _take(keep, item, context, times)
+        key, _ = _pairs(number, pd.factorize(context)[0])  # a pair that repeats counts once
+        keep((np.bincount(key >> 32) >= min_item_count)[number])
     if len(item) == 0:
         raise ValueError(
-            f"{name}: no interaction is left of {found}; relax min_context_size={min_context_size}, "
-            f"min_item_count={min_item_count}, start={start}, end={end}"
+            f"{name}: no interaction is left of {found}{notes and f' ({notes})'}; relax "
+            f"min_context_size={min_context_size}, min_item_count={min_item_count}, start={start}, end={end}"
         )
     row, item_ids = pd.factorize(item)
     col, context_ids = pd.factorize(context)
@@ -216,6 +216,7 @@ def build(
 
 def _pairs(row, col, times=None):
     """Distinct pairs as row * 2^32 + col, increasing, with the first time of each."""
+    # one integer a pair sorts several times faster than two columns do
     key = row.astype(np.int64)
     key <<= 32
     key |= col
@@ -235,17 +236,18 @@ def _within(times, start, end, name):
     if low is not None and high is not None and low >= high:
         raise ValueError(f"{name}: start={start} is not before end={end}")
     times = np.asarray(times)
-    keep = ~np.isnat(times)
+    inside = ~np.isnat(times)
     if low is not None:
-        keep &= times >= low.to_datetime64()
+        inside &= times >= low.to_datetime64()
     if high is not None:
-        keep &= times < high.to_datetime64()
-    return keep
-
-
-def _take(keep, item, context, times):
-    return item[keep], context[keep], None if times is None else times[keep]
+        inside &= times < high.to_datetime64()
+    return inside
 
 
 def _described(table, ids):
-    return pd.DataFrame({"id": ids}) if table is None else table.iloc[ids].reset_index(drop=True)
+    if table is None:
+        return pd.DataFrame({"id": ids})
+    described = table.reindex(ids).reset_index(drop=True)
+    if "id" not in described:
+        described.insert(0, "id", ids)
+    return described

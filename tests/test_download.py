@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from spikylib import datasets, download
-from spikylib.datasets._catalogue import DATASETS, Source
+from spikylib import datasets
+from spikylib.datasets import _download, fetch
+from spikylib.datasets._catalogue import DATASETS
 
 DATA = Path(__file__).parent / "data"
 
@@ -109,7 +110,7 @@ def server(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(download, "_WAITS", (0, 0, 0))
+    monkeypatch.setattr(_download, "_WAITS", (0, 0, 0))
 
 
 def sha256(content):
@@ -152,11 +153,12 @@ def publish(server, monkeypatch):
 
     def _publish(content, *answers, name="lastfm-2k", **changes):
         known = DATASETS[name]
-        changes = {"checksum": sha256(content), "checks": {}} | changes
-        file = known.source.address.rpartition("/")[2].partition("?")[0]
+        file = known.address.rpartition("/")[2].partition("?")[0]
         address = server.serve(f"/{file}", *(answers or [whole(content)]))
-        source = replace(known.source, address=address, **changes)
-        monkeypatch.setitem(DATASETS, name, replace(known, source=source))
+        changes = {"checksum": sha256(content), "address": address} | changes
+        for other, row in DATASETS.items():  # those that share the archive are not the published ones either
+            if row.folder == known.folder:
+                monkeypatch.setitem(DATASETS, other, replace(row, **{"checks": {}} | changes))
         return address
 
     return _publish
@@ -169,23 +171,23 @@ def tree(folder):
 def test_fetch_unpacks_what_load_reads_and_shows_the_terms(publish, server, tmp_path, capsys):
     address = publish(ARCHIVE)
     home = tmp_path / "new" / "home"
-    files = download.fetch("lastfm-2k", data_home=home)
+    files = fetch("lastfm-2k", data_home=home)
     assert [f.name for f in files] == ["artists.dat", "user_artists.dat"]
     assert tree(home) == ["lastfm-2k", "lastfm-2k/artists.dat", "lastfm-2k/user_artists.dat"]
     assert datasets.load("lastfm-2k", data_home=home).matrix.toarray().tolist() == [[1, 1], [1, 0]]
     shown = capsys.readouterr().err
     assert "non-commercial use" in shown and address in shown and str(home / "lastfm-2k") in shown
-    assert download.fetch("lastfm-2k", data_home=home) == files
+    assert fetch("lastfm-2k", data_home=home) == files
     assert len(server.seen) == 1  # the second call had nothing to do
     assert capsys.readouterr().err == ""
 
 
 def test_a_progress_bar_is_shown_when_asked(publish, tmp_path, capsys):
     publish(LARGE)
-    download.fetch("lastfm-2k", data_home=tmp_path, progress=True)
+    fetch("lastfm-2k", data_home=tmp_path, progress=True)
     shown = capsys.readouterr().err
     assert "100%" in shown and "200k/200k" in shown
-    download.fetch("lastfm-2k", data_home=tmp_path / "other", progress=False)
+    fetch("lastfm-2k", data_home=tmp_path / "other", progress=False)
     assert "100%" not in capsys.readouterr().err
 
 
@@ -204,37 +206,30 @@ def test_a_wrong_checksum_leaves_nothing(publish, tmp_path):
     with pytest.raises(
         ValueError, match=f"not the published file.*{sha256(ARCHIVE)[7:]}, expected was {expected}"
     ):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
 def test_a_wrong_checksum_of_a_member_leaves_nothing(publish, tmp_path):
     publish(ARCHIVE, checks={"lastfm-2k/user_artists.dat": "md5:" + "0" * 32})
     with pytest.raises(ValueError, match=r"its md5 is .*Nothing was kept\. By hand: get the data from"):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
-def test_a_home_made_for_nothing_is_removed(publish, tmp_path):
-    publish(ARCHIVE, status(404))
-    with pytest.raises(ConnectionError, match="the server answered 404"):
-        download.fetch("lastfm-2k", data_home=tmp_path / "home")
-    assert tree(tmp_path) == []
-
-
-def test_404_is_not_tried_again(publish, server, tmp_path):
+def test_404_is_not_tried_again_and_a_home_made_for_nothing_is_removed(publish, server, tmp_path):
     address = publish(ARCHIVE, status(404))
     with pytest.raises(
         ConnectionError, match=f"{address}: the server answered 404 Not Found. Nothing was kept"
     ):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path / "home")
     assert len(server.seen) == 1
     assert tree(tmp_path) == []
 
 
 def test_503_then_success(publish, server, tmp_path, capsys):
     publish(ARCHIVE, status(503), whole(ARCHIVE))
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+    assert len(fetch("lastfm-2k", data_home=tmp_path)) == 2
     assert len(server.seen) == 2
     assert "the server answered 503 Service Unavailable; trying again" in capsys.readouterr().err
 
@@ -242,40 +237,40 @@ def test_503_then_success(publish, server, tmp_path, capsys):
 def test_503_for_ever(publish, server, tmp_path):
     publish(ARCHIVE, status(503))
     with pytest.raises(ConnectionError, match="the server answered 503 Service Unavailable"):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert len(server.seen) == 4
     assert tree(tmp_path) == []
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(publish, server, tmp_path):
     publish(LARGE, cut(LARGE, 150_000), whole(LARGE))
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+    assert len(fetch("lastfm-2k", data_home=tmp_path)) == 2
     assert server.seen[1][1] == "bytes=131072-"  # two whole blocks of 64 KiB had been written
 
 
 def test_a_server_without_ranges_starts_again(publish, server, tmp_path):
     publish(LARGE, cut(LARGE, 150_000), whole(LARGE, ranges=False))
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+    assert len(fetch("lastfm-2k", data_home=tmp_path)) == 2
     assert server.seen[1][1] == "bytes=131072-"
 
 
 def test_a_file_that_became_shorter_leaves_no_tail_of_the_longer_one(publish, tmp_path):
     publish(ARCHIVE, cut(LARGE, 150_000), whole(ARCHIVE, ranges=False))
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+    assert len(fetch("lastfm-2k", data_home=tmp_path)) == 2
 
 
 def test_a_connection_cut_every_time_leaves_nothing_and_a_later_run_succeeds(publish, tmp_path):
     publish(ARCHIVE, cut(ARCHIVE, 100))
     with pytest.raises(ConnectionError, match="the connection was cut half way"):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert tree(tmp_path) == []
     publish(ARCHIVE)
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+    assert len(fetch("lastfm-2k", data_home=tmp_path)) == 2
 
 
 def test_no_server_at_all(publish, server, tmp_path):
     with pytest.raises(ConnectionError, match="the server could not be reached"):
-        download.fetch("lastfm-2k", data_home=tmp_path, address="http://127.0.0.1:1/x.zip")
+        fetch("lastfm-2k", data_home=tmp_path, address="http://127.0.0.1:1/x.zip")
     assert tree(tmp_path) == []
 
 
@@ -286,7 +281,7 @@ def test_an_archive_that_leaves_its_folder_is_refused(publish, tmp_path, path):
     archive = zipped({"user_artists.dat": PLAYS, path: b"x"})
     publish(archive)
     with pytest.raises(ValueError, match=r"lastfm-2k: the archive from .* would leave the folder"):
-        download.fetch("lastfm-2k", data_home=tmp_path / "home")
+        fetch("lastfm-2k", data_home=tmp_path / "home")
     assert tree(tmp_path) == []
 
 
@@ -294,14 +289,14 @@ def test_a_tar_that_leaves_its_folder_is_refused(publish, tmp_path):
     archive = tarred({"dataset/yes_small/train.txt": b"x", "dataset/../../escaped.txt": b"x"})
     publish(archive, name="cornell-yes-small")
     with pytest.raises(ValueError, match="would leave the folder"):
-        download.fetch("cornell-yes-small", data_home=tmp_path / "home")
+        fetch("cornell-yes-small", data_home=tmp_path / "home")
     assert tree(tmp_path) == []
 
 
 def test_a_tar_with_a_link_for_a_file_is_refused(publish, tmp_path):
     publish(tarred({"dataset/yes_small/train.txt": "/etc/passwd"}), name="cornell-yes-small")
     with pytest.raises(ValueError, match=r"train\.txt in it is not a regular file"):
-        download.fetch("cornell-yes-small", data_home=tmp_path)
+        fetch("cornell-yes-small", data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
@@ -319,7 +314,7 @@ def test_a_bomb_is_refused(publish, tmp_path, name, archive):
     assert len(archive) < 10_000
     publish(archive, name=name, largest=1 << 20)
     with pytest.raises(ValueError, match="it unpacks to more than 1048576 bytes"):
-        download.fetch(name, data_home=tmp_path)
+        fetch(name, data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
@@ -328,7 +323,7 @@ def test_a_zip_that_lies_about_a_size_is_refused(publish, tmp_path):
     archive = archive.replace((3 << 20).to_bytes(4, "little"), (9).to_bytes(4, "little"))
     publish(archive, largest=1 << 20)
     with pytest.raises(ValueError, match="the archive from"):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
@@ -348,7 +343,7 @@ def test_a_zip_that_lies_about_a_size_is_refused(publish, tmp_path):
 def test_a_damaged_archive_leaves_nothing(publish, tmp_path, content, message):
     publish(content)
     with pytest.raises(ValueError, match=f"the archive from .*({message}).*By hand: get the data from"):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
@@ -357,7 +352,7 @@ def test_the_cornell_archive_brings_all_three_sets(publish, server, tmp_path):
     sets = ("yes_small", "yes_big", "yes_complete")
     members = {f"dataset/{s}/{name}": content for s in sets for name, content in files.items()}
     publish(tarred({"dataset/README": b"x", **members}), name="cornell-yes-small")
-    download.fetch("cornell-yes-small", data_home=tmp_path)
+    fetch("cornell-yes-small", data_home=tmp_path)
     for variant in ("small", "big", "complete"):
         assert datasets.load(f"cornell-yes-{variant}", data_home=tmp_path).matrix.shape == (4, 2)
 
@@ -366,10 +361,10 @@ def test_missing_parts_are_added_and_what_is_there_is_kept(publish, tmp_path):
     (tmp_path / "lastfm-2k").mkdir()
     (tmp_path / "lastfm-2k/artists.dat").write_bytes(b"mine")
     publish(ARCHIVE)
-    download.fetch("lastfm-2k", data_home=tmp_path)
+    fetch("lastfm-2k", data_home=tmp_path)
     assert (tmp_path / "lastfm-2k/artists.dat").read_bytes() == b"mine"
     assert (tmp_path / "lastfm-2k/user_artists.dat").read_bytes() == PLAYS
-    download.fetch("lastfm-2k", data_home=tmp_path, force=True)
+    fetch("lastfm-2k", data_home=tmp_path, force=True)
     assert (tmp_path / "lastfm-2k/artists.dat").read_bytes() == ARTISTS
 
 
@@ -378,7 +373,7 @@ def test_another_file_in_the_way_is_neither_taken_nor_replaced(publish, server, 
     (tmp_path / "lastfm-2k/user_artists.dat").write_bytes(PLAYS[:50])
     publish(ARCHIVE, checks={"lastfm-2k/user_artists.dat": sha256(PLAYS)})
     with pytest.raises(ValueError, match=r"user_artists.dat is not the published file.*--force"):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert server.seen == []
     assert (tmp_path / "lastfm-2k/user_artists.dat").read_bytes() == PLAYS[:50]
 
@@ -386,15 +381,15 @@ def test_another_file_in_the_way_is_neither_taken_nor_replaced(publish, server, 
 def test_a_single_file_is_kept_as_it_came(publish, tmp_path):
     packed = zipped({"playlist_20140929.csv": (DATA / "triplej/playlist_20140929.csv").read_bytes()})
     publish(packed, name="triplej")
-    download.fetch("triplej", data_home=tmp_path)
+    fetch("triplej", data_home=tmp_path)
     assert tree(tmp_path) == ["triplej", "triplej/playlist_20140929.zip"]
     assert datasets.load("triplej", data_home=tmp_path).n_items == 3
 
 
 def test_a_half_parquet_file_without_a_checksum_is_not_taken(publish, tmp_path):
     publish(b"PAR1" + bytes(100), name="deezer-songs", checksum=None)
-    with pytest.raises(ValueError, match="not a whole parquet file"):
-        download.fetch("deezer-songs", data_home=tmp_path)
+    with pytest.raises(ValueError, match="is not a whole Parquet file"):
+        fetch("deezer-songs", data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
@@ -402,13 +397,13 @@ def test_a_file_downloaded_by_hand(publish, server, tmp_path):
     publish(ARCHIVE)
     by_hand = tmp_path / "downloads.zip"
     by_hand.write_bytes(ARCHIVE)
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path / "home", address=by_hand)) == 2
+    assert len(fetch("lastfm-2k", data_home=tmp_path / "home", address=by_hand)) == 2
     assert by_hand.exists() and server.seen == []
     by_hand.write_bytes(ARCHIVE + b"x")
     with pytest.raises(ValueError, match="not the published file"):
-        download.fetch("lastfm-2k", data_home=tmp_path / "other", address=by_hand)
+        fetch("lastfm-2k", data_home=tmp_path / "other", address=by_hand)
     with pytest.raises(FileNotFoundError, match="no file"):
-        download.fetch("lastfm-2k", data_home=tmp_path / "other", address=tmp_path / "absent.zip")
+        fetch("lastfm-2k", data_home=tmp_path / "other", address=tmp_path / "absent.zip")
     assert not (tmp_path / "other").exists()
 
 
@@ -416,7 +411,7 @@ def test_a_single_file_downloaded_by_hand_is_copied(publish, tmp_path):
     packed = zipped({"playlist_20140929.csv": b"x"})
     publish(packed, name="triplej")
     (tmp_path / "by-hand.zip").write_bytes(packed)
-    download.fetch("triplej", data_home=tmp_path / "home", address=tmp_path / "by-hand.zip")
+    fetch("triplej", data_home=tmp_path / "home", address=tmp_path / "by-hand.zip")
     assert tree(tmp_path) == ["by-hand.zip", "home", "home/triplej", "home/triplej/playlist_20140929.zip"]
 
 
@@ -425,42 +420,43 @@ def test_a_single_file_downloaded_by_hand_is_copied(publish, tmp_path):
 )
 def test_only_https_is_spoken(tmp_path, address):
     with pytest.raises(ValueError, match=f"{address} is not an https address"):
-        download.fetch("lastfm-2k", data_home=tmp_path, address=address)
+        fetch("lastfm-2k", data_home=tmp_path, address=address)
     assert tree(tmp_path) == []
 
 
 def test_a_redirection_to_plain_http_is_refused(publish, tmp_path):
     publish(ARCHIVE, status(302, Location="http://example.org/x.zip"))
     with pytest.raises(ValueError, match=r"http://example.org/x.zip is not an https address"):
-        download.fetch("lastfm-2k", data_home=tmp_path)
+        fetch("lastfm-2k", data_home=tmp_path)
     assert tree(tmp_path) == []
 
 
 def test_a_redirection_is_followed(publish, server, tmp_path):
     publish(ARCHIVE, status(302, Location="/elsewhere.zip"))
     server.serve("/elsewhere.zip", whole(ARCHIVE))
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
+    assert len(fetch("lastfm-2k", data_home=tmp_path)) == 2
 
 
 def test_every_published_address_is_https_and_checked_where_a_checksum_is_known():
-    sources = {name: known.source for name, known in DATASETS.items() if known.source}
-    assert set(DATASETS) - set(sources) == {"synthetic", "spotify-mpd"}
-    for name, source in sources.items():
-        assert source.address.startswith("https://"), name
-        assert source.checksum or source.checks or name == "deezer-songs", name
+    published = {name: known for name, known in DATASETS.items() if known.address}
+    assert set(DATASETS) - set(published) == {"synthetic", "synthetic-dated", "spotify-mpd"}
+    for name, known in published.items():
+        assert known.address.startswith("https://"), name
+        # one archive holds the three cornell-yes, and only two are known
+        assert known.checksum or known.checks or name in ("deezer-songs", "cornell-yes-complete"), name
 
 
 def test_the_million_playlists_come_with_instructions(tmp_path):
     with pytest.raises(ValueError, match=r"spotify-mpd has no address.*aicrowd\.com.*account.*mpd\.slice"):
-        download.fetch("spotify-mpd", data_home=tmp_path)
+        fetch("spotify-mpd", data_home=tmp_path)
     assert tree(tmp_path) == []
     shutil.copytree(DATA / "spotify-mpd", tmp_path / "spotify-mpd")
-    assert len(download.fetch("spotify-mpd", data_home=tmp_path)) == 2
+    assert len(fetch("spotify-mpd", data_home=tmp_path)) == 2
 
 
 def test_unknown_names_are_refused(tmp_path):
     with pytest.raises(ValueError, match="unknown dataset 'nonsense'"):
-        download.fetch("nonsense", data_home=tmp_path)
+        fetch("nonsense", data_home=tmp_path)
 
 
 def test_ctrl_c_half_way_leaves_nothing(server, tmp_path):
@@ -503,11 +499,11 @@ def test_what_a_killed_process_left_is_removed_and_what_a_live_one_holds_is_not(
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for number in (ended.pid, os.getpid(), "x"):
-        (tmp_path / f"{download._PREFIX}{number}-abc").mkdir()
-        (tmp_path / f"{download._PREFIX}{number}-abc" / "download").write_bytes(b"half of it")
-    download.fetch("lastfm-2k", data_home=tmp_path)
+        (tmp_path / f"{_download._PREFIX}{number}-abc").mkdir()
+        (tmp_path / f"{_download._PREFIX}{number}-abc" / "download").write_bytes(b"half of it")
+    fetch("lastfm-2k", data_home=tmp_path)
     left = sorted(folder.name for folder in tmp_path.iterdir() if folder.name.startswith("."))
-    assert left == sorted(f"{download._PREFIX}{number}-abc" for number in (os.getpid(), "x"))
+    assert left == sorted(f"{_download._PREFIX}{number}-abc" for number in (os.getpid(), "x"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
@@ -515,19 +511,18 @@ def test_a_home_that_cannot_be_written_to(publish, tmp_path):
     publish(ARCHIVE)
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError):
-        download.fetch("lastfm-2k", data_home=tmp_path / "home")
+        fetch("lastfm-2k", data_home=tmp_path / "home")
 
 
 def test_two_processes_at_once_do_not_disturb_each_other(server, tmp_path):
     address = server.serve("/a.zip", whole(ARCHIVE))
     code = textwrap.dedent(f"""
         from dataclasses import replace
-        from spikylib.datasets import _download as download
+        from spikylib.datasets import fetch
         from spikylib.datasets._catalogue import DATASETS
-        known = DATASETS["lastfm-2k"]
-        source = replace(known.source, address={address!r}, checksum={sha256(ARCHIVE)!r})
-        DATASETS["lastfm-2k"] = replace(known, source=source)
-        print(len(download.fetch("lastfm-2k", data_home={str(tmp_path)!r})))
+        changes = {{"address": {address!r}, "checksum": {sha256(ARCHIVE)!r}}}
+        DATASETS["lastfm-2k"] = replace(DATASETS["lastfm-2k"], **changes)
+        print(len(fetch("lastfm-2k", data_home={str(tmp_path)!r})))
     """)
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
@@ -543,9 +538,5 @@ def test_files_that_appear_while_fetch_looks_are_returned(publish, tmp_path, mon
         file.parent.mkdir(exist_ok=True)
         file.write_text("x")
 
-    monkeypatch.setattr(download, "_verify", another_process_finishes_first)
-    assert len(download.fetch("lastfm-2k", data_home=tmp_path)) == 2
-
-
-def test_sources_default_to_a_gibibyte():
-    assert Source("https://x").largest == 2**30
+    monkeypatch.setattr(_download, "_verify", another_process_finishes_first)
+    assert len(fetch("lastfm-2k", data_home=tmp_path)) == 2

@@ -4,7 +4,6 @@ import ast
 import bz2
 import importlib.util
 import io
-import os
 import zipfile
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spikylib import datasets, download
+from spikylib import datasets
+from spikylib.datasets import _download
 from spikylib.datasets._catalogue import DATASETS
 
 HERE = Path(__file__).parent
@@ -54,13 +54,13 @@ def test_the_watch_sees_what_it_is_there_for(tmp_path, monkeypatch):
     def silent(folder, data):
         raise ValueError("something is wrong")
 
-    for name, target, told in (
+    for name, target, message in (
         ("outside", outside, "open outside the folder: .*escaped"),
         ("pickle", unpickle, "pickle.find_class"),
         ("silent", silent, "the error names no file"),
     ):
         monkeypatch.setitem(targets.TARGETS, name, target)
-        with pytest.raises(targets.Finding, match=told):
+        with pytest.raises(targets.Finding, match=message):
             targets.attempt(name, b"", tmp_path / "home")
     assert not (tmp_path / "escaped").exists()
 
@@ -104,11 +104,11 @@ def test_42_kb_that_unpack_to_4_gb_are_refused(tmp_path, monkeypatch):
     assert len(bomb) < 50_000
     file = tmp_path / "bomb.zip"
     file.write_bytes(bomb)
-    monkeypatch.setattr(download, "_write", None)  # nothing may be unpacked at all
+    monkeypatch.setattr(_download.shutil, "copyfileobj", None)  # nothing may be unpacked at all
     with pytest.raises(ValueError, match=f"unpacks to more than {2**30} bytes"):
-        download.fetch("movielens-small", data_home=tmp_path / "home", address=file)
+        datasets.fetch("movielens-small", data_home=tmp_path / "home", address=file)
     assert not (tmp_path / "home").exists()
-    assert DATASETS["movielens-small"].source.largest == 2**30
+    assert DATASETS["movielens-small"].largest == 2**30
 
 
 def test_a_table_packed_denser_than_text_is_refused_early(tmp_path, monkeypatch):
@@ -116,7 +116,7 @@ def test_a_table_packed_denser_than_text_is_refused_early(tmp_path, monkeypatch)
     file = tmp_path / "plays.csv.bz2"
     file.write_bytes(bz2.compress(b"user,track\n") + 40 * bz2.compress(bytes(100 << 20)))
     assert file.stat().st_size < 42_000
-    with pytest.raises(ValueError, match=r"it unpacks to more than \d+ bytes, which no text does"):
+    with pytest.raises(ValueError, match=r"it unpacks to more than \d+ bytes"):
         datasets.read_interactions(file, item="track", context="user")
 
 
@@ -134,12 +134,10 @@ def test_parquet_of_one_value_over_and_over_is_refused(tmp_path):
         datasets.read_interactions(file, item="track", context="user")
 
 
-def test_a_zip_with_a_table_of_gigabytes_is_refused(tmp_path):
+def test_a_published_zip_packed_denser_than_text_is_refused(tmp_path):
     (tmp_path / "triplej").mkdir()
-    bomb = overlapping("playlist.csv", copies=1, size=1 << 20)
-    size, lie = (1 << 20).to_bytes(4, "little"), (4_000_000_000).to_bytes(4, "little")
-    (tmp_path / "triplej/playlist_20140929.zip").write_bytes(bomb.replace(size, lie))
-    with pytest.raises(ValueError, match="would unpack to 4000000000 bytes"):
+    (tmp_path / "triplej/playlist_20140929.zip").write_bytes(overlapping("playlist.csv", copies=1))
+    with pytest.raises(ValueError, match=r"it unpacks to more than \d+ bytes"):
         datasets.load("triplej", data_home=tmp_path)
 
 
@@ -154,7 +152,11 @@ def test_packed_tables_are_still_read(tmp_path):
 # --- nothing in the library runs what it reads --------------------------------------------------
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "spikylib").glob("*.py")), ids=lambda f: f.stem)
+@pytest.mark.parametrize(
+    "file",
+    sorted((ROOT / "spikylib").rglob("*.py")),
+    ids=lambda f: f.relative_to(ROOT / "spikylib").as_posix(),
+)
 def test_nothing_is_unpickled_or_evaluated(file):
     tree = ast.parse(file.read_text(encoding="utf-8"))
     imported = set()
@@ -171,15 +173,3 @@ def test_nothing_is_unpickled_or_evaluated(file):
             if called == "np.load":
                 assert options.get("allow_pickle") == "False", ast.unparse(node)
     assert not imported & {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
-
-
-def test_a_pickle_in_disguise_is_never_opened(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "sprung"),)
-
-    for name, save in (("x.npy", np.save), ("x.npz", np.savez)):
-        save(tmp_path / name, np.array([[Trap()]], dtype=object), allow_pickle=True)
-        with pytest.raises(ValueError, match="cannot be read as a matrix of numbers"):
-            datasets.read_embeddings(tmp_path / name)
-    assert not (tmp_path / "sprung").exists()

@@ -39,10 +39,8 @@ pathlib.Path(results_file).write_text(json.dumps({"results": {"double": 2 * f}, 
 FETCH = """
 import sys
 from dataclasses import replace
-from spikylib.datasets._catalogue import DATASETS, Source
-known = DATASETS["lastfm-2k"]
-source = replace(known.source, address=sys.argv[1], checksum=None)
-DATASETS["lastfm-2k"] = replace(known, source=source)
+from spikylib.datasets._catalogue import DATASETS
+DATASETS["lastfm-2k"] = replace(DATASETS["lastfm-2k"], address=sys.argv[1], checksum=None)
 from spikylib import datasets
 data = datasets.load("lastfm-2k", data_home=sys.argv[2], download=sys.argv[3] == "download")
 print(data.matrix.shape, data.matrix.nnz, data.items["artist"].iloc[-1])

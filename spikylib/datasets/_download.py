@@ -8,9 +8,7 @@ Only https is spoken (and http with this machine itself, for tests).
 """
 
 import contextlib
-import errno
 import gzip
-import lzma
 import os
 import platform
 import shutil
@@ -19,34 +17,29 @@ import tarfile
 import tempfile
 import time
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin, urlsplit
 
-import pyarrow
 import pyarrow.parquet
 
-from spikylib import datasets
+from spikylib.datasets import _catalogue
 from spikylib.datasets._catalogue import DATASETS
+from spikylib.datasets._guard import Capped, reading
 
 _WAITS = (1, 4, 15)  # seconds before each further attempt
 _TIMEOUT = (10, 60)  # seconds to connect, seconds of silence
 _PREFIX = f".fetch-{platform.node()}-"  # of the hidden folder, before the process' number
-# what a damaged archive makes the unpackers raise
-_DAMAGED = (
-    ValueError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-)
 _TRY_AGAIN = (429, 500, 502, 503, 504)  # HTTP status of a server that may soon recover
 
 
-def fetch(name, *, data_home=None, address=None, force=False, progress=None):
+def fetch(
+    name: str,
+    *,
+    data_home: str | os.PathLike | None = None,
+    address: str | os.PathLike | None = None,
+    force: bool = False,
+    progress: bool | None = None,
+) -> list[Path]:
     """Download a dataset, check it, and put its files where `load` looks for them.
 
     Shows publisher, terms and address on stderr before anything is downloaded. A server that
@@ -69,12 +62,13 @@ def fetch(name, *, data_home=None, address=None, force=False, progress=None):
     Returns
     -------
     list of pathlib.Path
-        The dataset's files. Memory: a block at a time; disk: the archive and its files.
+        The dataset's files; none for generated data. Memory: a block at a time; disk: the archive
+        and its files.
 
     Raises
     ------
     ValueError
-        Unknown name; no address (the message tells how to get the data); an address that is not
+        Unknown name; no address (the message says how to get the data); an address that is not
         https; a file with another checksum; an archive that is damaged, holds a path
         that leaves its folder, unpacks to more than any published version, or
         lacks the data; a file in the way that is not the published one.
@@ -88,66 +82,47 @@ def fetch(name, *, data_home=None, address=None, force=False, progress=None):
     >>> fetch("synthetic")
     []
     """
-    if name not in DATASETS:
-        raise ValueError(f"unknown dataset {name!r}; choose one of: {', '.join(DATASETS)}")
-    there = datasets.files(name, data_home)
-    source = DATASETS[name].source
-    if name == "synthetic" or (source is None and there):
-        return there
-    if source is None:
+    known, present = _catalogue.find(name), _catalogue.files(name, data_home)
+    if known.generator or (present and not known.address):
+        return present
+    if not known.address:
         raise ValueError(instructions(name, data_home))
-    home = datasets.home(data_home)
-    targets = _targets(name)
+    home = _catalogue.home(data_home)
     if not force:
+        targets = _targets(name)
         for target, checksum in targets.items():
+            # neither taken for the published file nor replaced: it may be the only copy of something
             _verify(
                 home / target, checksum, f"move it away, or replace it by `spiky data fetch {name} --force`"
             )
-        if all((home / target).is_file() for target in targets) or (there and not source.members):
-            return datasets.files(name, data_home)  # another process may just have finished them
-    address = str(address or source.address)
+        if all((home / target).is_file() for target in targets) or (present and not known.unpack):
+            return _catalogue.files(name, data_home)  # another process may just have finished them
+    address = str(address or known.address)
     _check_address(address)
     print(terms(name, data_home, address), file=sys.stderr)
-    new = not home.exists()
+    is_new = not home.exists()
     home.mkdir(parents=True, exist_ok=True)
     try:
         _clear_abandoned(home)
         with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=home) as folder:
-            staged = _stage(
-                name, address, Path(folder), sys.stderr.isatty() if progress is None else progress
-            )
+            show = sys.stderr.isatty() if progress is None else progress
+            staged = _stage(name, address, Path(folder), show)
             # what `files` goes by is moved last: a dataset is there once all of it is
             for target, file in reversed(staged.items()):
                 if force or not (home / target).is_file():
                     (home / target).parent.mkdir(parents=True, exist_ok=True)
                     file.replace(home / target)
     except BaseException:
-        if new:
+        if is_new:  # a folder that was there is left, empty or not
             with contextlib.suppress(OSError):
                 home.rmdir()
         raise
-    return datasets.files(name, data_home)
+    return _catalogue.files(name, data_home)
 
 
-def terms(name, data_home=None, address=None):
-    """Tell who publishes a dataset, on which terms, and where its files go.
+def terms(name: str, data_home: str | os.PathLike | None = None, address: str | None = None) -> str:
+    """Say in a few lines who publishes a dataset, on which terms, and where its files go.
 
-    Parameters
-    ----------
-    name : str
-        A name of :func:`spikylib.datasets.catalogue`.
-    data_home : path, optional
-        As for :func:`spikylib.datasets.load`.
-    address : str or path, optional
-        As for :func:`fetch`.
-
-    Returns
-    -------
-    str
-        A few lines of text.
-
-    Examples
-    --------
     >>> print(terms("triplej", "data"))
     triplej
       publisher  Tim Bennett
@@ -157,37 +132,25 @@ def terms(name, data_home=None, address=None):
       to         data/triplej
     """
     known = DATASETS[name]
-    rows = {"publisher": known.publisher, "terms": known.terms, "page": known.page}
-    if address or known.source:
-        rows["from"] = str(address or known.source.address)
-    if known.files:
-        rows["to"] = (datasets.home(data_home) / known.files[0].split("/")[0]).as_posix()
+    rows = {
+        "publisher": known.publisher,
+        "terms": known.terms,
+        "page": known.page,
+        "from": address or known.address,
+        "to": known.folder and (_catalogue.home(data_home) / known.folder).as_posix(),
+    }
     return "\n".join([name, *(f"  {key:<9}  {value}" for key, value in rows.items() if value)])
 
 
-def instructions(name, data_home=None):
-    """Tell how to get a dataset by hand.
+def instructions(name: str, data_home: str | os.PathLike | None = None) -> str:
+    """Say how to get a dataset by hand.
 
-    Parameters
-    ----------
-    name : str
-        A name of :func:`spikylib.datasets.catalogue`.
-    data_home : path, optional
-        As for :func:`spikylib.datasets.load`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
     >>> "account" in instructions("spotify-mpd")
     True
     """
     known = DATASETS[name]
-    home = datasets.home(data_home)
-    places = ", ".join(str(home / target) for target in (_targets(name) or known.files))
-    first = "" if known.source else f"{name} has no address to download from. "
+    places = ", ".join(str(_catalogue.home(data_home) / target) for target in _targets(name))
+    first = "" if known.address else f"{name} has no address to download from. "
     return (
         f"{first}By hand: get the data from {known.page} ({known.terms}), and put the files at: {places}. "
         "Another folder can be named by $SPIKYLIB_DATA or data_home=."
@@ -196,33 +159,31 @@ def instructions(name, data_home=None):
 
 def _clear_abandoned(home):
     """Remove what fetches on this machine left behind when they were killed."""
-    for folder in home.iterdir():
-        if folder.name.startswith(_PREFIX):
-            try:
-                os.kill(int(folder.name.removeprefix(_PREFIX).partition("-")[0]), 0)
-            except ProcessLookupError:
-                shutil.rmtree(folder, ignore_errors=True)
-            except (ValueError, OSError):
-                continue
+    if os.name == "nt":
+        return  # signal 0 would not ask there whether a process lives, but end it
+    for folder in home.glob(f"{_PREFIX}*"):
+        try:
+            os.kill(int(folder.name.removeprefix(_PREFIX).partition("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, OSError):
+            continue
 
 
 def _targets(name):
     """Files of a dataset under the data home, the one that holds the data first -> checksum or None."""
     known = DATASETS[name]
-    if known.source is None:
-        return {}
-    if not known.source.members:
-        file = PurePosixPath(urlsplit(known.source.address).path).name
-        return {f"{name}/{file}": known.source.checksum}
-    return {target: known.source.checks.get(target) for target in known.files}
+    if known.unpack or not known.address:
+        return {file: known.checks.get(file) for file in known.files}
+    return {f"{known.folder}/{PurePosixPath(urlsplit(known.address).path).name}": known.checksum}
 
 
 def _stage(name, address, folder, progress):
     """Whole, checked files in `folder` by their place under the data home."""
-    source = DATASETS[name].source
+    known = DATASETS[name]
     by_hand = f"Nothing was kept. {instructions(name)}"
+    file = folder / "download"
     if "://" in address:
-        file = folder / "download"
         _download(address, file, name, progress)
     else:
         file = Path(address).expanduser()
@@ -230,95 +191,70 @@ def _stage(name, address, folder, progress):
             raise FileNotFoundError(
                 f"no file {file}; give an https address or the path of the downloaded file"
             )
-    _verify(file, source.checksum, f"it came from {address}. {by_hand}")
-    if not source.members:
-        target = next(iter(_targets(name)))
+    _verify(file, known.checksum, f"it came from {address}. {by_hand}")
+    if not known.unpack:
+        (target,) = _targets(name)
         if target.endswith(".parquet"):
-            _check_parquet(file, f"{address}. {by_hand}")
-        if file.parent != folder:
-            file = shutil.copyfile(file, folder / "download")
-        return {target: file}
-    try:
-        staged = _unpack(file, source, folder)
-    except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk, not the archive
-        raise ValueError(f"{name}: the archive from {address} is refused: {error}. {by_hand}") from None
+            with reading(f"the file from {address}", "is not a whole Parquet file", by_hand):
+                pyarrow.parquet.read_metadata(file)
+        return {target: file if file.parent == folder else shutil.copyfile(file, folder / "download")}
+    # datasets that share a folder share the archive, and one download brings them all
+    wanted = {
+        target: checksum
+        for other, row in DATASETS.items()
+        if row.folder == known.folder
+        for target, checksum in _targets(other).items()
+    }
+    with reading(f"{name}: the archive from {address}", "is refused", by_hand):
+        staged = unpack(file, list(wanted), known.largest, folder)
     for target, file in staged.items():
-        _verify(file, source.checks.get(target), f"{target} came from {address}. {by_hand}")
-    needed = [target for target in staged if target in DATASETS[name].files[:1]]
-    if not needed:
-        raise ValueError(f"{name}: the archive from {address} holds no {DATASETS[name].files[0]}. {by_hand}")
+        _verify(file, wanted[target], f"{target} came from {address}. {by_hand}")
+    if known.files[0] not in staged:
+        raise ValueError(f"{name}: the archive from {address} holds no {known.files[0]}. {by_hand}")
     return staged
 
 
-def _download(address, file, name, progress):
-    """Download with pooch; what can go wrong on the way ends in one message."""
+def _download(address, path, name, progress):
+    """Download; try again where the server may recover, and go on where the connection broke."""
     import pooch
     import requests
 
-    log = pooch.get_logger()
-    level = log.level
-    log.setLevel("WARNING")
-    try:
-        pooch.retrieve(
-            address, known_hash=None, fname=file.name, path=file.parent, downloader=_Resuming(name, progress)
-        )
-    except requests.RequestException as error:
-        raise ConnectionError(
-            f"{name} could not be downloaded from {address}: {_plain(error)}. Nothing was kept; try again later, "
-            f"or give another address or the downloaded file: `spiky data fetch {name} --from ADDRESS_OR_FILE`. "
-            f"{instructions(name)}"
-        ) from None
-    finally:
-        log.setLevel(level)
+    tag = None
 
-
-class _Resuming:
-    """A pooch downloader that tries again, and goes on where the connection broke if the server can."""
-
-    def __init__(self, name, progress):
-        self._name, self._progress, self._tag = name, progress, None
-
-    def __call__(self, url, path, _):
-        import pooch
-        import requests
-
-        self._url = url
-        with Path(path).open("wb") as self._file:
-            for wait in (*_WAITS, None):
-                self._start = self._file.tell()
-                headers = {"Accept-Encoding": "identity"}
-                if self._start:
-                    headers["Range"] = f"bytes={self._start}-"
-                    headers |= {"If-Range": self._tag} if self._tag else {}
-                try:
-                    pooch.HTTPDownloader(
-                        progressbar=self._progress,
-                        chunk_size=1 << 16,
-                        timeout=_TIMEOUT,
-                        headers=headers,
-                        hooks={"response": self._answered},
-                    )(url, self._file, None)
-                    return
-                except requests.RequestException as error:
-                    status = getattr(error.response, "status_code", None)
-                    if wait is None or (status is not None and status not in _TRY_AGAIN):
-                        raise
-                    print(f"{self._name}: {_plain(error)}; trying again in {wait} s", file=sys.stderr)
-                    time.sleep(wait)
-
-    def _answered(self, response, **_):
+    def check(response, **_):
+        nonlocal tag
         if response.is_redirect:
-            _check_address(urljoin(response.url, response.headers["location"]), self._url)
+            _check_address(urljoin(response.url, response.headers["location"]), address)
         elif response.ok:
-            self._tag = response.headers.get("ETag")
-            if self._start and response.status_code != 206:  # the whole file comes again
-                self._file.seek(0)
-                self._file.truncate()
+            tag = response.headers.get("ETag")
+            if response.status_code != 206:  # all of the file comes, perhaps a second time
+                file.seek(0)
+                file.truncate()
+
+    # pooch can try again itself, but from the first byte
+    with path.open("wb") as file:
+        for wait in (*_WAITS, None):
+            headers = {"Accept-Encoding": "identity"}
+            if file.tell():
+                # a file that has changed since comes whole, by its tag, not as a tail of another
+                headers |= {"Range": f"bytes={file.tell()}-"} | ({"If-Range": tag} if tag else {})
+            request = {"headers": headers, "timeout": _TIMEOUT, "hooks": {"response": check}}
+            try:
+                pooch.HTTPDownloader(progress, 1 << 16, **request)(address, file, None)
+                return
+            except requests.RequestException as error:
+                reason, status = _reason(error), getattr(error.response, "status_code", None)
+                if wait is None or (status is not None and status not in _TRY_AGAIN):
+                    raise ConnectionError(
+                        f"{name} could not be downloaded from {address}: {reason}. Nothing was kept; try again "
+                        "later, or give another address or the downloaded file: "
+                        f"`spiky data fetch {name} --from ADDRESS_OR_FILE`. {instructions(name)}"
+                    ) from None
+            print(f"{name}: {reason}; trying again in {wait} s", file=sys.stderr)
+            time.sleep(wait)
 
 
-def _plain(error):
+def _reason(error):
     """Why a request failed, in a few words."""
     import requests
 
@@ -328,9 +264,7 @@ def _plain(error):
         return "the server did not answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection was cut half way"
-    if isinstance(error, requests.ConnectionError):
-        return "the server could not be reached, or hung up"
-    return str(error)
+    return "the server could not be reached, or hung up"
 
 
 def _check_address(address, first=None):
@@ -358,74 +292,46 @@ def _verify(file, checksum, remedy):
         )
 
 
-def _check_parquet(file, remedy):
-    try:
-        pyarrow.parquet.read_metadata(file)
-    except pyarrow.ArrowInvalid as error:
-        raise ValueError(f"not a whole parquet file ({error}): {remedy}") from None
+def unpack(archive: Path, targets: list[str], largest: int, folder: Path) -> dict[str, Path]:
+    """Write the wanted members of a zip or tar.gz into `folder`, under names of our own; return them by target.
 
+    A member is wanted where its path ends as a target does after its first folder.
+    """
+    found = {}
 
-def _unpack(archive, source, folder):
-    """Write the wanted members of a zip or tar.gz under names of our own, by target."""
-    out = {}
-    budget = _Budget(source.largest)
+    def write(target, stream):
+        found[target] = folder / str(len(found))
+        with stream, found[target].open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+
+    # pooch's Unzip and Untar know no limit of size, and mend a path that leaves its folder in silence
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as bundle:
-            wanted = [(m, _wanted(m.filename, source.members)) for m in bundle.infolist()]
-            if sum(member.file_size for member, target in wanted if target) > source.largest:
-                raise ValueError(f"it unpacks to more than {source.largest} bytes")
+            wanted = [(m, target) for m in bundle.infolist() if (target := _wanted(m.filename, targets))]
+            # zipfile never gives more of a member than is declared
+            if sum(member.file_size for member, _ in wanted) > largest:
+                raise ValueError(f"it unpacks to more than {largest} bytes")
             for member, target in wanted:
-                if target:
-                    with bundle.open(member) as stream:
-                        out[target] = _write(stream, budget, folder / str(len(out)))
+                write(target, bundle.open(member))
     else:
-        with (
-            gzip.open(archive) as packed,
-            tarfile.open(fileobj=_Limited(packed, budget), mode="r|") as bundle,
-        ):
+        with gzip.open(archive) as packed, tarfile.open(fileobj=Capped(packed, largest), mode="r|") as bundle:
             for member in bundle:
-                target = _wanted(member.name, source.members)
-                if target and not member.isreg():
-                    raise ValueError(f"{member.name} in it is not a regular file")
-                if target:
-                    # its bytes are counted as they leave the packed stream
-                    out[target] = _write(bundle.extractfile(member), None, folder / str(len(out)))
-    return {target: out[target] for target in source.members.values() if target in out}
+                if target := _wanted(member.name, targets):
+                    if not member.isreg():
+                        raise ValueError(f"{member.name} in it is not a regular file")
+                    write(target, bundle.extractfile(member))
+    return {target: found[target] for target in targets if target in found}
 
 
-def _wanted(path, members):
+def _wanted(path, targets):
     """The target of an archive member, or None; refuse a path that would leave the folder."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     if ".." in parts or (parts and (parts[0].startswith("/") or ":" in parts[0])):
         raise ValueError(f"{path!r} in it would leave the folder")
     if "__MACOSX" in parts:
         return None
-    for end, target in members.items():
-        if parts[-len(PurePosixPath(end).parts) :] == PurePosixPath(end).parts:
+    for target in targets:
+        end = PurePosixPath(target).parts[1:]
+        if parts[-len(end) :] == end:
             return target
     return None
-
-
-def _write(stream, budget, path):
-    with path.open("wb") as file:
-        shutil.copyfileobj(stream if budget is None else _Limited(stream, budget), file, 1 << 20)
-    return path
-
-
-class _Budget:
-    def __init__(self, limit):
-        self.limit = self.left = limit
-
-
-class _Limited:
-    """A stream that stops where it has given more bytes than the budget shared with others."""
-
-    def __init__(self, stream, budget):
-        self._stream, self._budget = stream, budget
-
-    def read(self, size):
-        data = self._stream.read(size)
-        self._budget.left -= len(data)
-        if self._budget.left < 0:
-            raise ValueError(f"it unpacks to more than {self._budget.limit} bytes")
-        return data

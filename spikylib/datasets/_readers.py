@@ -1,117 +1,88 @@
 """One reader for each published format.
 
-Each takes the dataset's name and the data home and returns :class:`Interactions` (or
-:class:`Embeddings`); what it understands of `min_context_size`, `min_item_count`, `start` and
-`end` it passes on to `build`. Large files are read in blocks and numbered on the way, so
-that memory holds the numbers and the distinct labels, never the whole text.
+Each takes the dataset's name and the data home and returns what `build` takes, as a dict: the
+columns ``item`` and ``context`` (and ``times``, or ``context_times``), the tables ``items`` and
+``contexts`` whose index is what these columns hold, and ``notes``. (For embeddings it returns
+:class:`Embeddings`.) `load` filters, and puts into words what a parser raises on a damaged file.
+Large files are read in blocks and numbered on the way, so that memory holds the numbers and
+the distinct labels, never the whole text.
 """
 
-import contextlib
 import csv
-import errno
-import gzip
 import io
 import json
 import re
-import zipfile
-from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet
 
-from spikylib._interactions import Embeddings, build
+from spikylib._interactions import Embeddings
 from spikylib.datasets._catalogue import DATASETS
+from spikylib.datasets._guard import reading, unpacked
+from spikylib.datasets._own import parquet_embeddings
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
-DENSEST = 1000  # bytes that a packed byte may stand for, and a tenth as many rows; ten bytes are usual
-_MAX_UNPACKED = 1 << 30  # bytes; no published file comes near
+_MAX_WHOLE = 1 << 30  # bytes of a file that is read whole; no published one comes near
 
 
-def cornell_yes(name, home, *, min_context_size=5, min_item_count=1):
+def cornell_yes(name: str, home: Path) -> dict:
     """Radio playlists of Yes.com; a song repeated in a playlist counts towards its size."""
     folder = home / "cornell-yes" / name.replace("cornell-yes-", "yes_")
-    train = _require(folder / "train.txt", name)
-    with reading(folder):
-        plays, sources = [_read_playlists(train)], ["train.txt"]
-        if (folder / "test.txt").is_file():
-            plays.append(_read_playlists(folder / "test.txt"))
-            sources.append("test.txt")
-    songs, playlists, labels = [], [], []
-    for source, lines in zip(sources, plays):
-        for number, line in lines:
-            songs.extend(line)
-            playlists.extend([len(labels)] * len(line))
-            labels.append(f"{source}:{number}")
-    notes = f"read {' and '.join(sources)}"
+    sources = [_require(folder / "train.txt", name)]
+    if (folder / "test.txt").is_file():
+        sources.append(folder / "test.txt")
+    playlists = {
+        f"{source.name}:{number}": line for source in sources for number, line in _read_playlists(source)
+    }
+    songs = np.concatenate(list(playlists.values()))
+    notes = f"read {' and '.join(source.name for source in sources)}"
     if len(sources) == 1:
         notes += "; test.txt is absent, and the paper used both"
-    with reading(folder):
-        items = _cornell_labels(max(songs) + 1, folder)
-    return build(
-        np.array(songs),
-        np.array(playlists),
-        name=name,
-        notes=notes,
-        items=items,
-        contexts=pd.DataFrame({"id": labels}),
-        min_context_size=min_context_size,
-        min_item_count=min_item_count,
-    )
+    return {
+        "item": songs,
+        "context": np.repeat(np.arange(len(playlists)), [len(line) for line in playlists.values()]),
+        "items": _cornell_labels(songs.max() + 1, folder),
+        "contexts": pd.DataFrame({"id": list(playlists)}),
+        "notes": notes,
+    }
 
 
-def aotm_2011(name, home, *, min_context_size=1, min_item_count=1, start=None, end=None):
+def aotm_2011(name: str, home: Path) -> dict:
     """Playlists of The Art of the Mix: the tracks that were matched to the Million Song Dataset."""
     path = home / "aotm-2011" / "aotm2011_playlists.json.gz"
     if not path.is_file() and path.with_suffix("").is_file():
         path = path.with_suffix("")
-    _require(path, name)
-    with reading(path):
-        mixes = _read_json(path)
-        number, titles, mix = {}, {}, []
-        item, size = [], []
-        for place, entry in enumerate(mixes):
-            try:
-                before = len(item)
-                for part in entry["filtered_lists"]:
-                    item.extend(number.setdefault(track, len(number)) for track in part)
-                size.append(len(item) - before)
-                for label, track, *_ in entry["playlist"]:
-                    if track is not None and len(label) == 2:
-                        titles.setdefault(track, label)
-                user = (entry.get("user") or {}).get("name")
-                mix.append((entry["mix_id"], entry.get("category"), user, entry.get("timestamp")))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{path}, playlist {place}: not an object of the published format ({error!r})"
-                ) from None
+    number, titles, mixes, item, size = {}, {}, [], [], []
+    for place, mix in enumerate(_read_json(_require(path, name))):
+        with reading(f"{path}, playlist {place}", "is not of the published format"):
+            tracks = [track for part in mix["filtered_lists"] for track in part]
+            for label, track, *_ in mix["playlist"]:
+                if track is not None and len(label) == 2:
+                    titles.setdefault(track, label)
+            user = (mix.get("user") or {}).get("name")
+            mixes.append((mix["mix_id"], mix.get("category"), user, mix.get("timestamp")))
+            item.extend(number.setdefault(track, len(number)) for track in tracks)
+        size.append(len(tracks))
     if not item:
         raise ValueError(f"{path} holds no playlist with a matched track")
-    with reading(path):
-        items = pd.DataFrame({"id": list(number)})
-        for column, k in (("title", 1), ("artist", 0)):
-            items[column] = [titles[track][k] if track in titles else "" for track in number]
-        contexts = pd.DataFrame(mix, columns=["id", "category", "user", "time"])
-        contexts["time"] = pd.to_datetime(contexts["time"], errors="coerce", format="ISO8601")
-    return build(
-        np.array(item),
-        np.repeat(np.arange(len(size)), size),
-        name=name,
-        notes=_share(len(mixes), DATASETS[name].size[1], "playlists"),
-        items=items,
-        contexts=contexts,
-        context_times=contexts["time"].to_numpy().astype("datetime64[s]"),
-        min_context_size=min_context_size,
-        min_item_count=min_item_count,
-        start=start,
-        end=end,
-    )
+    contexts = pd.DataFrame(mixes, columns=["id", "category", "user", "time"])
+    contexts["time"] = pd.to_datetime(contexts["time"], errors="coerce", format="ISO8601")
+    artist, title = zip(*(titles.get(track, ("", "")) for track in number))
+    return {
+        "item": np.array(item),
+        "context": np.repeat(np.arange(len(size)), size),
+        "context_times": contexts["time"].to_numpy().astype("datetime64[s]"),
+        "items": pd.DataFrame({"id": list(number), "title": title, "artist": artist}),
+        "contexts": contexts,
+        "notes": _share(len(mixes), DATASETS[name].contexts, "playlists"),
+    }
 
 
-def spotify_mpd(name, home, *, min_context_size=1, min_item_count=1, start=None, end=None):
+def spotify_mpd(name: str, home: Path) -> dict:
     """Playlists of the Million Playlist Dataset, slice by slice."""
     folder = home / "spotify-mpd" / "data"
     slices = sorted(
@@ -119,299 +90,184 @@ def spotify_mpd(name, home, *, min_context_size=1, min_item_count=1, start=None,
     )
     if not slices:
         _require(folder / "mpd.slice.0-999.json", name)
-    number = {}
-    labels = {"title": [], "artist": [], "album": []}
-    item, size, playlist = [], [], []
-    for path in slices:
+    number, playlists, item, size = {}, [], [], []
+    labels = {"track": [], "artist": [], "album": []}
+    for path in slices:  # one at a time: all of them together are 33 GB
         codes = []
         with reading(path, "is not a slice of the published format"):
             for entry in _read_json(path)["playlists"]:
-                playlist.append(
+                playlists.append(
                     (entry["pid"], entry.get("name"), entry.get("num_followers"), entry["modified_at"])
                 )
                 size.append(len(entry["tracks"]))
-                for t in entry["tracks"]:
-                    uri = t["track_uri"]
-                    code = number.get(uri)
-                    if code is None:
-                        code = number[uri] = len(number)
-                        for column, values in labels.items():
-                            values.append(t.get("track_name" if column == "title" else f"{column}_name", ""))
+                for track in entry["tracks"]:
+                    code = number.setdefault(track["track_uri"], len(number))
                     codes.append(code)
+                    if code == len(labels["track"]):
+                        for column, values in labels.items():
+                            values.append(track.get(f"{column}_name", ""))
+        # numbers of a slice at a time: Python's own would take ten times the memory
         item.append(np.array(codes, np.int32))
-    with reading(folder):
-        items = pd.DataFrame({"id": list(number), **labels})
-        del number, labels
-        contexts = pd.DataFrame(playlist, columns=["id", "title", "followers", "time"])
-        contexts["time"] = pd.to_datetime(contexts["time"], unit="s")
-    return build(
-        np.concatenate(item),
-        np.repeat(np.arange(len(size), dtype=np.int32), size),
-        name=name,
-        notes=_share(len(size), DATASETS[name].size[1], "playlists"),
-        items=items,
-        contexts=contexts,
-        context_times=contexts["time"].to_numpy().astype("datetime64[s]"),
-        min_context_size=min_context_size,
-        min_item_count=min_item_count,
-        start=start,
-        end=end,
-    )
+    contexts = pd.DataFrame(playlists, columns=["id", "title", "followers", "time"])
+    contexts["time"] = pd.to_datetime(contexts["time"], unit="s")
+    return {
+        "item": np.concatenate(item),
+        "context": np.repeat(np.arange(len(size), dtype=np.int32), size),
+        "context_times": contexts["time"].to_numpy().astype("datetime64[s]"),
+        "items": pd.DataFrame({"id": list(number), **labels}).rename(columns={"track": "title"}),
+        "contexts": contexts,
+        "notes": _share(len(size), DATASETS[name].contexts, "playlists"),
+    }
 
 
-def lastfm_360k(name, home, *, min_context_size=1, min_item_count=1):
+def lastfm_360k(name: str, home: Path) -> dict:
     """Artists of Last.fm's users; the item is the MusicBrainz id, or the name without one.
 
     A line is malformed, and left out, unless it has four fields: a user of 40 hexadecimal
     digits, an id or a name, and a whole number of plays.
     """
     path = _require(home / "lastfm-360k" / "usersha1-artmbid-artname-plays.tsv", name)
-    users, artists, names = {}, {}, []
-    item, context, lines, bad = [], [], 0, 0
+    users, artists, names, item, context = {}, {}, [], [], []
+    lines = 0
 
     def skip(row):
-        nonlocal bad
-        bad += 1
+        nonlocal lines
+        lines += 1
         return "skip"
 
-    with reading(path):
-        columns = ["user", "mbid", "name", "plays"]
-        for batch in _batches(path, columns, separator="\t", skip=skip):
-            lines += len(batch)
-            good = pc.and_(
-                pc.match_substring_regex(batch["user"], "^[0-9a-f]{40}$"),
-                pc.and_(
-                    pc.match_substring_regex(batch["plays"], r"^\s*[0-9]+\s*$"),
-                    pc.greater(
-                        pc.binary_length(pc.binary_join_element_wise(batch["mbid"], batch["name"], b"")), 0
-                    ),
-                ),
-            )
-            batch = batch.filter(good)
-            key = pc.if_else(pc.equal(batch["mbid"], b""), batch["name"], batch["mbid"])
-            codes = _numbered(key, artists)
-            new = np.flatnonzero(codes >= len(names))
-            first = new[np.unique(codes[new], return_index=True)[1]]
-            names.extend(batch["name"].take(pa.array(first)).to_pylist())
-            item.append(codes)
-            context.append(_numbered(batch["user"], users))
-    lines += bad
-    bad = lines - sum(map(len, item))
-    if bad == lines:
+    columns = ["user", "mbid", "name", "plays"]
+    batches = pyarrow.csv.open_csv(
+        path,
+        pyarrow.csv.ReadOptions(block_size=_BLOCK, column_names=columns),
+        pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=skip),
+        pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.binary())),
+    )
+    for batch in batches:
+        lines += len(batch)
+        # fields are bytes: a name need not be UTF-8, and is decoded once an artist, not once a line
+        key = pc.if_else(pc.equal(batch["mbid"], b""), batch["name"], batch["mbid"])
+        user_is_hash = pc.match_substring_regex(batch["user"], "^[0-9a-f]{40}$")
+        plays_is_whole = pc.match_substring_regex(batch["plays"], r"^\s*[0-9]+\s*$")
+        good = pc.and_(pc.and_(user_is_hash, plays_is_whole), pc.greater(pc.binary_length(key), 0))
+        batch, key = batch.filter(good), key.filter(good)
+        item.append(_numbered(key, artists))
+        context.append(_numbered(batch["user"], users))
+        # an artist goes by the name of the first line that has the artist's number
+        numbers, first = np.unique(item[-1], return_index=True)
+        names.extend(batch["name"].take(pa.array(first[numbers >= len(names)])).to_pylist())
+    good = sum(map(len, item))
+    if good == 0:
         raise ValueError(
             f"{path}: none of {lines} lines is user-sha1 TAB artist-mbid TAB artist-name TAB plays"
         )
-    notes = [
-        _share(lines, DATASETS[name].size[2], "lines"),
-        f"{bad} malformed lines left out" * (bad > 0),
-    ]
-    return build(
-        np.concatenate(item),
-        np.concatenate(context),
-        name=name,
-        notes="; ".join(filter(None, notes)),
-        items=pd.DataFrame({"id": _text(artists), "artist": _text(names)}),
-        contexts=pd.DataFrame({"id": _text(users)}),
-        min_context_size=min_context_size,
-        min_item_count=min_item_count,
-    )
+    notes = [_share(lines, DATASETS[name].interactions, "lines")]
+    notes += [f"{lines - good} malformed lines left out"] * (lines > good)
+    return {
+        "item": np.concatenate(item),
+        "context": np.concatenate(context),
+        "items": pd.DataFrame({"id": _text(artists), "artist": _text(names)}),
+        "contexts": pd.DataFrame({"id": _text(users)}),
+        "notes": "; ".join(filter(None, notes)),
+    }
 
 
-def movielens(name, home, *, min_context_size=1, min_item_count=1, start=None, end=None):
+def movielens(name: str, home: Path) -> dict:
     """Movies that a user rated, whatever the rating; dated by the rating."""
     path = _require(home / name / "ratings.csv", name)
+    # a cut within the last number would leave a row that parses, with another time
     with path.open("rb") as file:
         if file.seek(0, 2) and (file.seek(-1, 2), file.read())[1] != b"\n":
             raise ValueError(f"{path} is damaged or cut short: its last line has no end; get the file again")
+    types = {"userId": pa.int32(), "movieId": pa.int32(), "timestamp": pa.int64()}
     with reading(path):
-        types = {"userId": pa.int32(), "movieId": pa.int32(), "timestamp": pa.int64()}
-        parts = list(_batches(path, ["userId", "movieId", "rating", "timestamp"], types=types))
-        user, movie, stamp = (np.concatenate([part[column].to_numpy() for part in parts]) for column in types)
-    del parts
-    data = build(
-        movie,
-        user,
-        name=name,
-        notes=_share(len(movie), DATASETS[name].size[2], "ratings"),
-        times=stamp.astype("datetime64[s]"),
-        min_context_size=min_context_size,
-        min_item_count=min_item_count,
-        start=start,
-        end=end,
-    )
-    films = path.with_name("movies.csv")
-    if films.is_file():
-        with reading(films):
-            table = _table(films, ["movieId", "title", "genres"]).drop_duplicates("movieId")
-            table.index = pd.to_numeric(table["movieId"])
-            table = table.reindex(data.items["id"])
-            data.items["title"] = table["title"].fillna("").to_numpy()
-            genres = table["genres"].fillna("").replace("(no genres listed)", "")
-            data.items["tags"] = [tuple(filter(None, text.split("|"))) for text in genres]
-    return data
+        # an empty field is damage, not a missing number
+        convert = pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[])
+        table = pyarrow.csv.read_csv(path, convert_options=convert)
+    user, movie, stamp = (table[column].to_numpy() for column in types)
+    items = None
+    if (films := path.with_name("movies.csv")).is_file():
+        labels = _table(films, {"movieId": int, "title": str, "genres": str})
+        labels = labels.drop_duplicates("movieId").set_index("movieId").reindex(pd.unique(movie)).fillna("")
+        genres = labels["genres"].replace("(no genres listed)", "")
+        items = labels[["title"]].assign(tags=[tuple(filter(None, text.split("|"))) for text in genres])
+    return {
+        "item": movie,
+        "context": user,
+        "times": stamp.astype("datetime64[s]"),
+        "items": items,
+        "notes": _share(len(movie), DATASETS[name].interactions, "ratings"),
+    }
 
 
-def lastfm_2k(name, home, *, min_context_size=1, min_item_count=1):
+def lastfm_2k(name: str, home: Path) -> dict:
     """Artists that a user of Last.fm listened to (HetRec 2011)."""
     path = _require(home / "lastfm-2k" / "user_artists.dat", name)
-    with reading(path):
-        table = _table(path, ["userID", "artistID", "weight"], sep="\t", quoting=csv.QUOTE_NONE)
-        artist, user = _whole(table["artistID"], path), _whole(table["userID"], path)
-    data = build(
-        artist,
-        user,
-        name=name,
-        notes=_share(len(table), DATASETS[name].size[2], "lines"),
-        min_context_size=min_context_size,
-        min_item_count=min_item_count,
-    )
-    artists = path.with_name("artists.dat")
-    if artists.is_file():
-        with reading(artists):
-            labels = _table(artists, ["id", "name", "url"], sep="\t", quoting=csv.QUOTE_NONE)
-            names = dict(zip(_whole(labels["id"], artists), labels["name"]))
-            data.items["artist"] = [names.get(i, "") for i in data.items["id"]]
-    return data
+    tabs = {"sep": "\t", "quoting": csv.QUOTE_NONE}
+    plays = _table(path, {"userID": int, "artistID": int}, **tabs)
+    items = None
+    if (artists := path.with_name("artists.dat")).is_file():
+        labels = _table(artists, {"id": int, "name": str}, **tabs).drop_duplicates("id", keep="last")
+        labels = labels.set_index("id").reindex(plays["artistID"].unique()).fillna("")
+        items = labels.rename(columns={"name": "artist"})
+    return {
+        "item": plays["artistID"].to_numpy(),
+        "context": plays["userID"].to_numpy(),
+        "items": items,
+        "notes": _share(len(plays), DATASETS[name].interactions, "lines"),
+    }
 
 
-def triplej(name, home, *, min_context_size=1, min_item_count=1, start=None, end=None):
+def triplej(name: str, home: Path) -> dict:
     """Plays of the radio station triple j; a context is a programme on a date."""
     path = home / "triplej" / "playlist_20140929.zip"
     if not path.is_file() and path.with_suffix(".csv").is_file():
         path = path.with_suffix(".csv")
-    _require(path, name)
-    with reading(path):
-        raw = _only_csv(path) if path.suffix == ".zip" else path.read_bytes()
+    with reading(_require(path, name), "is damaged or cut short"), unpacked(path, _MAX_WHOLE) as file:
         # CR ends the lines, and stands inside quoted fields too: an album that was not known
-        text = io.StringIO(raw.decode("mac_roman").replace("\r\n", "\n").replace("\r", "\n"))
-        table = _table(text, ["date", "time", "trackname", "artist", "album", "program"], what=path)
-        dated = table["date"] != ""
-        found, table = len(table), table[dated]
-        times = pd.to_datetime(
-            table["date"] + " " + table["time"], format="%d/%m/%Y %H:%M:%S", errors="coerce"
-        )
-        if times.isna().any():
-            row = table[times.isna()].iloc[0]
-            raise ValueError(
-                f"{path}: {row['date']!r} {row['time']!r} is not a date (d/mm/yyyy) and a time (h:mm:ss)"
-            )
-        folded = {c: table[c].map(str.casefold) for c in ("artist", "trackname")}
-        track = table.groupby([folded["artist"], folded["trackname"]], sort=False).ngroup().to_numpy()
-        show = table.groupby(["date", "program"], sort=False).ngroup().to_numpy()
-        items, shows = table.iloc[_firsts(track)], table.iloc[_firsts(show)]
-        album = table["album"].str.strip()
-        album = album[album != ""].groupby(track[album != ""]).first()
-        items = pd.DataFrame(
+        text = io.StringIO(file.read().decode("mac_roman").replace("\r\n", "\n").replace("\r", "\n"))
+    columns = ["date", "time", "trackname", "artist", "album", "program"]
+    table = _table(text, dict.fromkeys(columns, str), what=path)
+    undated = int((table["date"] == "").sum())
+    table = table[table["date"] != ""]
+    times = pd.to_datetime(table["date"] + " " + table["time"], format="%d/%m/%Y %H:%M:%S")
+    folded = [table[column].map(str.casefold) for column in ("artist", "trackname")]
+    track = table.groupby(folded, sort=False).ngroup().to_numpy()
+    show = table.groupby(["date", "program"], sort=False).ngroup().to_numpy()
+    items, shows = (table.iloc[_firsts(code)].reset_index(drop=True) for code in (track, show))
+    # a track's album is the first that is known: not every play gives one
+    album = table["album"].str.strip()
+    album = album[album != ""].groupby(track[album != ""]).first()
+    day = pd.to_datetime(shows["date"], format="%d/%m/%Y")
+    return {
+        "item": track,
+        "context": show,
+        "times": times.to_numpy(),
+        "items": pd.DataFrame(
             {
                 "id": (items["artist"] + " | " + items["trackname"]).map(str.casefold),
                 "title": items["trackname"],
                 "artist": items["artist"],
-                "album": album.reindex(range(len(items)), fill_value="").to_numpy(),
+                "album": album.reindex(items.index, fill_value=""),
             }
-        )
-        day = pd.to_datetime(shows["date"], format="%d/%m/%Y")
-        contexts = pd.DataFrame(
+        ),
+        "contexts": pd.DataFrame(
             {
                 "id": day.dt.strftime("%Y-%m-%d") + " | " + shows["program"],
                 "date": day,
                 "program": shows["program"],
             }
-        )
-    return build(
-        track,
-        show,
-        name=name,
-        notes=f"{found - len(table)} rows without a date dropped" if found > len(table) else "",
-        times=times.to_numpy(),
-        items=items,
-        contexts=contexts,
-        min_context_size=min_context_size,
-        min_item_count=min_item_count,
-        start=start,
-        end=end,
-    )
+        ),
+        "notes": f"{undated} rows without a date dropped" if undated else "",
+    }
 
 
-def deezer_songs(name, home, *, features="svd"):
+def deezer_songs(name: str, home: Path, *, features: str = "svd") -> Embeddings:
     """Embeddings of 50,000 anonymous songs: `features` "svd" (128-d) or "mf" (256-d)."""
+    path = home / "deezer-songs" / "song_embeddings.parquet"
     if features not in ("svd", "mf"):
-        raise ValueError(f"features must be 'svd' or 'mf', got {features!r}")
-    path = _require(home / "deezer-songs" / "song_embeddings.parquet", name)
-    return read_vectors(path, id_column="song_index", vector_column=f"features_{features}", name=name)
-
-
-def read_vectors(path, *, id_column=None, vector_column=None, name=""):
-    """Embeddings of a parquet file with a column of lists of numbers."""
-    with reading(path, "is not a parquet file, or is cut short"):
-        ids, vectors = _columns(path, id_column, vector_column)
-    with reading(path):
-        return checked_embeddings(ids, vectors, path, name)
-
-
-def _columns(path, id_column, vector_column):
-    schema = pyarrow.parquet.read_schema(path)
-    check_density(path)
-    lists = [f.name for f in schema if pa.types.is_list(f.type) or pa.types.is_fixed_size_list(f.type)
-             or pa.types.is_large_list(f.type)]  # fmt: skip
-    others = [c for c in schema.names if c not in lists]
-    vector_column = _pick(path, vector_column, lists, "vector_column", "of vectors")
-    if id_column is not None or len(others) == 1:
-        id_column = _pick(path, id_column, others, "id_column", "of ids")
-    columns = [vector_column] + ([] if id_column is None else [id_column])
-    table = pyarrow.parquet.read_table(path, columns=columns)
-    column = table[vector_column].combine_chunks()
-    lengths = pc.list_value_length(column)
-    if len(column) == 0:
-        raise ValueError(f"{path} holds no vector")
-    if column.null_count or pc.count_distinct(lengths).as_py() != 1:
-        raise ValueError(f"{path}: the vectors of column {vector_column!r} are not all of one length")
-    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
-    ids = np.arange(len(vectors)) if id_column is None else table[id_column].to_numpy()
-    return ids, vectors
-
-
-def checked_embeddings(ids, vectors, path, name):
-    """Embeddings, once the vectors are finite numbers and the ids distinct."""
-    if vectors.ndim != 2 or 0 in vectors.shape:
-        raise ValueError(f"{path}: a matrix with one row per item was expected, its shape is {vectors.shape}")
-    if vectors.dtype.kind not in "fiu":
-        raise ValueError(f"{path} holds {vectors.dtype}, real numbers were expected")
-    if vectors.dtype not in (np.float32, np.float64):
-        vectors = vectors.astype(np.float32 if vectors.dtype == np.float16 else np.float64)
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        raise ValueError(f"{path}: row {np.flatnonzero(~finite)[0]} holds NaN or infinity; drop or mend it")
-    if len(ids) != len(vectors):
-        raise ValueError(f"{path}: {len(ids)} ids for {len(vectors)} vectors")
-    twice = pd.Index(ids).duplicated()
-    if twice.any():
-        raise ValueError(f"{path}: the id {ids[twice][0]!r} stands twice")
-    return Embeddings(np.asarray(ids), vectors, name)
-
-
-@contextlib.contextmanager
-def reading(path, wrong="is damaged, cut short, or not what its name says"):
-    """Turn whatever parsers raise on a damaged file into one kind of error, which names the file."""
-    try:
-        yield
-    except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} is empty") from None
-    except Exception as error:
-        # seeking to a place that a damaged file names is EINVAL; other numbers are the disk's
-        if str(path) in str(error) or getattr(error, "errno", None) not in (None, errno.EINVAL):
-            raise
-        raise ValueError(f"{path} {wrong} ({type(error).__name__}: {error}); get the file again") from error
-
-
-def check_density(path):
-    """Refuse a Parquet file that promises more rows or bytes than real data can be packed into."""
-    metadata = pyarrow.parquet.read_metadata(path)
-    unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    size = path.stat().st_size
-    if max(10 * metadata.num_rows, unpacked) > DENSEST * size:
-        raise ValueError(
-            f"{path} promises {metadata.num_rows} rows and {unpacked} bytes in {size}, which no data does"
-        )
+        raise ValueError(f"features of {path} must be 'svd' or 'mf', got {features!r}")
+    _require(path, name)
+    return parquet_embeddings(path, name, id_column="song_index", vector_column=f"features_{features}")
 
 
 # --- files -------------------------------------------------------------------------------
@@ -428,40 +284,8 @@ def _require(path, name):
 
 
 def _read_json(path):
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            text = file.read(_MAX_UNPACKED + 1)
-        if len(text) > _MAX_UNPACKED:
-            raise ValueError(f"more than {_MAX_UNPACKED} bytes")
-        return json.loads(text)
-    except (ValueError, EOFError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} is damaged or cut short: {error}; get the file again") from None
-
-
-def _batches(path, columns, *, separator=",", types=None, skip=None):
-    """Record batches of a text table; without `types` there is no header, and fields are bytes."""
-    header = types is not None
-    try:
-        with pyarrow.csv.open_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(
-                block_size=_BLOCK, column_names=None if header else columns, use_threads=True
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=separator, quote_char='"' if header else False, invalid_row_handler=skip
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types or dict(zip(columns, repeat(pa.binary()))),
-                include_columns=list(types) if header else columns,
-                strings_can_be_null=False,
-                null_values=[],
-            ),
-        ) as reader:
-            yield from reader
-    except KeyError as error:
-        raise ValueError(f"{path}: the columns {', '.join(columns)} were expected ({error})") from None
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path} is empty, damaged or cut short: {error}") from None
+    with reading(path, "is damaged or cut short"), unpacked(path, _MAX_WHOLE) as file:
+        return json.loads(file.read())
 
 
 def _numbered(values, numbers):
@@ -472,60 +296,9 @@ def _numbered(values, numbers):
 
 
 def _table(file, columns, *, what=None, **options):
-    """A table of text columns of a file small enough to be read whole."""
-    what = what or file
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, usecols=lambda c: c in columns, **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{what} is empty, damaged or cut short: {error}") from None
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise ValueError(f"{what} has no column {missing[0]!r}; expected were: {', '.join(columns)}")
-    return table
-
-
-def _whole(column, path):
-    try:
-        return pd.to_numeric(column).to_numpy(np.int64)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}, column {column.name}: not a whole number: {error}") from None
-
-
-def _only_csv(path):
-    """Bytes of the one CSV in a zip, leaving aside what macOS adds."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inside = [
-                i
-                for i in archive.infolist()
-                if i.filename.endswith(".csv") and not i.filename.startswith("__MACOSX")
-            ]
-            if len(inside) != 1:
-                raise ValueError(f"one .csv was expected inside, {len(inside)} found")
-            if inside[0].file_size > _MAX_UNPACKED:
-                raise ValueError(f"{inside[0].filename} would unpack to {inside[0].file_size} bytes")
-            return archive.read(inside[0])
-    except (zipfile.BadZipFile, EOFError, ValueError) as error:
-        raise ValueError(f"{path} is damaged or cut short: {error}; fetch the file again") from None
-
-
-def only(path, candidates, what):
-    """The only candidate."""
-    if len(candidates) != 1:
-        raise ValueError(f"{path}: one {what} was expected, {len(candidates)} found {candidates}")
-    return candidates[0]
-
-
-def _pick(path, column, candidates, option, what):
-    """The column asked for, or the only one there is."""
-    if column is None and len(candidates) == 1:
-        return candidates[0]
-    if column in candidates:
-        return column
-    if not candidates:
-        raise ValueError(f"{path} has no column {what}")
-    wrong = f"no column {what} named {column!r}" if column else f"{len(candidates)} columns {what}"
-    raise ValueError(f"{path} has {wrong}; choose {option} among: {', '.join(candidates)}")
+    """Columns by name and type, of a text table small enough to be read whole."""
+    with reading(what or file, "is empty, damaged or cut short"):
+        return pd.read_csv(file, dtype=columns, keep_default_na=False, usecols=list(columns), **options)
 
 
 def _share(found, published, what):
@@ -543,37 +316,30 @@ def _text(values):
 
 def _read_playlists(path):
     """(line number, song numbers) of each playlist, checked against the file's own counts."""
-    text = path.read_text(encoding="utf-8").split("\n")
+    text = _lines(path)
     if len(text) < 3 or not text[0].strip():
         raise ValueError(f"{path} is empty or cut short: two header lines and playlists were expected")
     n_songs = len(text[0].split())
     promised = _numbers(path, 2, text[1])
-    if len(promised) != n_songs:
-        raise ValueError(
-            f"{path}, line 2: {len(promised)} play counts for {n_songs} songs; the file is damaged"
-        )
-    lines = [(i, _numbers(path, i, line)) for i, line in enumerate(text[2:], start=3) if line.strip()]
-    played = np.concatenate([line for _, line in lines] or [np.empty(0, int)]).astype(int)
-    if len(played) == 0:
+    playlists = [(i, _numbers(path, i, line)) for i, line in enumerate(text[2:], start=3) if line.strip()]
+    if not playlists:
         raise ValueError(f"{path} holds no playlist")
-    if played.min() < 0 or played.max() >= n_songs:
-        bad = next(i for i, line in lines if min(line) < 0 or max(line) >= n_songs)
-        raise ValueError(f"{path}, line {bad}: a song number outside 0 to {n_songs - 1}")
-    if (np.bincount(played, minlength=n_songs) != promised).any():
+    for i, songs in playlists:
+        if songs.min() < 0 or songs.max() >= n_songs:
+            raise ValueError(f"{path}, line {i}: a song number outside 0 to {n_songs - 1}")
+    # a file cut at the end of a line still parses; the publisher's own counts show it
+    played = np.bincount(np.concatenate([songs for _, songs in playlists]), minlength=n_songs)
+    if not np.array_equal(played, promised):
         raise ValueError(
-            f"{path} is cut short or damaged: line 2 promises {sum(promised)} plays, {len(played)} were "
+            f"{path} is cut short or damaged: line 2 promises {promised.sum()} plays, {played.sum()} were "
             "found; fetch the file again from its publisher"
         )
-    return lines
+    return playlists
 
 
 def _numbers(path, number, line):
-    try:
-        return [int(word) for word in line.split()]
-    except ValueError:
-        raise ValueError(
-            f"{path}, line {number}: not a list of whole numbers: {line.strip()[:60]!r}"
-        ) from None
+    with reading(f"{path}, line {number}", "is not a list of whole numbers"):
+        return np.array([int(word) for word in line.split()], dtype=np.int64)
 
 
 def _cornell_labels(n_songs, folder):
@@ -581,13 +347,8 @@ def _cornell_labels(n_songs, folder):
     items = pd.DataFrame({"id": range(n_songs)})
     if (folder / "song_hash.txt").is_file():
         rows = [line.split("\t") for line in _lines(folder / "song_hash.txt")]
-        names = {
-            int(row[0]): [word.strip().replace("\\/", "/") for word in row[1:3]]
-            for row in rows
-            if len(row) > 2
-        }
-        items["title"] = [names.get(i, ["", ""])[0] for i in range(n_songs)]
-        items["artist"] = [names.get(i, ["", ""])[1] for i in range(n_songs)]
+        names = {int(row[0]): [_slashed(word) for word in row[1:3]] for row in rows if len(row) > 2}
+        items[["title", "artist"]] = [names.get(i, ["", ""]) for i in range(n_songs)]
     if (folder / "tags.txt").is_file() and (folder / "tag_hash.txt").is_file():
         tag = dict(line.split(", ", 1) for line in _lines(folder / "tag_hash.txt") if ", " in line)
         rows = _lines(folder / "tags.txt")
@@ -599,5 +360,11 @@ def _cornell_labels(n_songs, folder):
     return items
 
 
+def _slashed(word):
+    """The publisher escapes "/"."""
+    return word.strip().replace("\\/", "/")
+
+
 def _lines(path):
-    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    with reading(path):
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

@@ -32,7 +32,7 @@ def module(path):
 
 
 def main(seconds=600, names=()):
-    """Fuzz the targets one after the other; tell and store what became of the inputs."""
+    """Fuzz the targets one after the other; print and store the counts."""
     start = time.perf_counter()
     targets = module(HERE / "targets.py")
     rows = []
