@@ -40,7 +40,7 @@ def row_norms(name, E, map_blocks=map):
     norm = _scaled_norms(E, 1.0, map_blocks)
     if 1e-10 < norm.max() < 1e10:  # false for NaN as well
         return norm, 1.0
-    scale = scale_of(largest_entry(name, E))
+    scale = scale_of(largest_entry(name, E), name)
     return _scaled_norms(E, scale, map_blocks), scale
 
 
@@ -59,10 +59,10 @@ def largest_entry(name, E, first_row=0):
     return largest
 
 
-def scale_of(largest):
+def scale_of(largest, name="E"):
     """The power of two that brings a largest entry near 1."""
     if largest == 0:
-        raise ValueError("every row of E is zero: there is no direction to measure")
+        raise ValueError(f"every row of {name} is zero: there is no direction to measure")
     return 2.0 ** -min(max(math.frexp(largest)[1], -1022), 1022)
 
 
@@ -87,6 +87,15 @@ def unit_rows(E):
     unit = np.zeros(E.shape)
     unit[alive] = take_rows(E, alive, scale) / norm[alive, None]
     return unit
+
+
+def n_shared(lists, others):
+    """Number of entries that each row of one array has in common with that row of the other.
+
+    No row holds an entry twice, so that sorted together only a common one has an equal neighbour.
+    """
+    both = np.sort(np.concatenate([lists, others], axis=1), axis=1)
+    return (both[:, 1:] == both[:, :-1]).sum(axis=1)
 
 
 def gini(values):

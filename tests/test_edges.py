@@ -249,7 +249,7 @@ def test_equal_rows_have_equal_lists():
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_snapshots_that_cannot_be_compared_are_refused(scale):
-    with pytest.raises(ValueError, match=r"snapshot 2022-01-01"):
+    with pytest.raises(ValueError, match="rescale them"):
         stability.curves(two_dates(rows(), rows() * scale), k=5, n_partitions=1)
 
 

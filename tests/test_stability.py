@@ -1,17 +1,20 @@
 """Stability curves against literal lists, exact cases, bad input and the drifting generator."""
 
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spikylib import datasets, stability, synthetic
-from spikylib._interactions import build
+from spikylib._interactions import build, resample
 from spikylib.datasets import Embeddings
+from spikylib.ppmi import ppmi_matrix
+from spikylib.svd import truncated_svd
 from spikylib.synthetic import drifting_playlists
 
 DATES = [
@@ -26,6 +29,11 @@ def gaussian(seed, n=300, d=8):
 
 def year(*arrays, ids=None):
     return {DATES[i]: Embeddings(np.arange(len(E)) if ids is None else ids, E) for i, E in enumerate(arrays)}
+
+
+def fit(data, seed, f=8):
+    M, kept = ppmi_matrix(data.matrix)
+    return Embeddings(data.items["id"].to_numpy()[kept], truncated_svd(M, f, seed=seed).embeddings())
 
 
 def brute_force_lists(E, queries, pool, k, similarity):
@@ -46,8 +54,9 @@ def brute_force_lists(E, queries, pool, k, similarity):
 @given(st.integers(1, 60), st.integers(1, 12), st.integers(0, 1000))
 def test_parts_differ_by_at_most_one_and_cover_all_rows_by_norm(n, n_partitions, seed):
     E = np.random.default_rng(seed).integers(-2, 3, (n, 2)).astype(float)
+    assume(E.any())
     if n_partitions > n:
-        with pytest.raises(ValueError, match=f"the {n} rows of E, got {n_partitions}"):
+        with pytest.raises(ValueError, match=f"the {n} items, got {n_partitions}"):
             stability.norm_partitions(E, n_partitions)
         return
     parts = stability.norm_partitions(E, n_partitions)
@@ -66,8 +75,10 @@ def test_parts_of_equal_norms_go_by_row_number():
 def test_partitions_refuse_rows_that_are_not_finite():
     E = gaussian(0)
     E[7, 2] = np.nan
-    with pytest.raises(ValueError, match="row 7"):
+    with pytest.raises(ValueError, match="E holds nan at row 7"):
         stability.norm_partitions(E)
+    with pytest.raises(ValueError, match="every row of E is zero"):
+        stability.norm_partitions(np.zeros((5, 2)))
     with pytest.raises(ValueError, match="shape"):
         stability.norm_partitions(np.ones(5))
 
@@ -173,15 +184,24 @@ def test_same_seed_same_table_and_fewer_queries_fall_in_the_wider_interval():
     assert inside.mean() >= 0.7
 
 
-def test_reference_may_be_any_date():
+def test_the_earliest_date_is_the_reference():
     E, other = gaussian(12), gaussian(13)
-    table = stability.curves(year(E, other, other), k=5, reference="2022-06-25", similarity="dot")
+    pairs = list(year(E, other, E).items())[::-1]
+    table = stability.curves(pairs, k=5, similarity="dot")
     assert table["date"].drop_duplicates().tolist() == [
-        pd.Timestamp("2022-05-21"),
         pd.Timestamp("2022-05-28"),
+        pd.Timestamp("2022-06-25"),
     ]
-    assert (table.loc[table["date"] == "2022-05-28", "overlap"] == 1).all()
-    assert (table.loc[table["date"] == "2022-05-21", "overlap"] < 0.5).all()
+    assert (table.loc[table["date"] == "2022-06-25", "overlap"] == 1).all()
+    assert (table.loc[table["date"] == "2022-05-28", "overlap"] < 0.5).all()
+
+
+def test_given_ids_are_the_only_ones_compared():
+    E, other = gaussian(12), gaussian(13)
+    some = np.arange(300)[::3]
+    table = stability.curves(year(E, other), k=5, ids=some)
+    alone = stability.curves(year(E[some], other[some], ids=some), k=5)
+    pd.testing.assert_frame_equal(table, alone)
 
 
 def test_dates_are_put_in_order_and_only_common_ids_with_a_direction_are_used():
@@ -237,16 +257,15 @@ def test_twelve_parquet_folders_with_dates_out_of_order_and_missing_ids(tmp_path
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"snapshots": {}}, "at least two snapshots are needed, got none"),
-        ({"snapshots": year(gaussian(0))}, "got only snapshot 2022-05-21"),
-        ({"k": 60}, "k=60 is more than the 59 candidates .* reference snapshot 2022-05-21: 300 ids"),
+        ({"snapshots": {}}, "at least two snapshots are needed, got 0"),
+        ({"snapshots": year(gaussian(0))}, "at least two snapshots are needed, got 1"),
+        ({"k": 60}, "k=60 is more than the 59 candidates .* 300 ids are common"),
         ({"k": 300, "candidates": "all"}, "k=300 is more than the 299 candidates"),
         ({"k": 0}, "k must be at least 1, got 0"),
         ({"n_queries": 1}, "n_queries must be at least 2"),
-        ({"n_partitions": 0}, "n_partitions must be between 1 and the 300 ids common"),
+        ({"n_partitions": 0}, "n_partitions must be between 1 and the 300 items, got 0"),
         ({"similarity": "euclid"}, "similarity must be .* got 'euclid'"),
         ({"candidates": "most"}, 'candidates must be "part" or "all"'),
-        ({"reference": "2021-01-01"}, "no snapshot 2021-01-01 .* there are 2022-05-21, 2022-05-28"),
         (
             {"snapshots": {"2022-05-21": 1, "monday or so": 2}},
             "snapshot 'monday or so': its key is not a date",
@@ -268,20 +287,21 @@ def test_bad_snapshots_are_named():
         (Embeddings(np.arange(300) // 2, gaussian(0)), "snapshot 2022-06-25 holds the id .* more than once"),
         (
             Embeddings(np.arange(300), gaussian(0, d=9)),
-            "snapshot 2022-06-25 has vectors of 9 dim.* 2022-05-21 of 8",
+            r"snapshot 2022-06-25 has .* shape \(300, 9\).* 8 dimensions as in snapshot 2022-05-21",
         ),
         (Embeddings(np.arange(300) + 300, gaussian(0)), "snapshot 2022-06-25 has no id in common"),
         (Embeddings(np.arange(299), gaussian(0)), "snapshot 2022-06-25 has 299 ids and vectors of shape"),
-        (Embeddings(np.arange(300), infinite), "snapshot 2022-06-25 holds NaN or infinity in row 3"),
-        (Embeddings(np.arange(10), gaussian(0, 10)), "snapshot 2022-06-25 has the fewest, 10"),
+        (Embeddings(np.arange(300), infinite), "snapshot 2022-06-25 holds inf at row 3, column 0"),
+        (Embeddings(np.arange(300), np.zeros((300, 8))), "every row of snapshot 2022-06-25 is zero"),
+        (Embeddings(np.arange(10), gaussian(0, 10)), "smallest part: 10 ids are common"),
     ):
         with pytest.raises(ValueError, match=message):
             stability.curves({"20220625": bad, "20220521": good}, k=5)
     with pytest.raises(ValueError, match="snapshot 2022-05-21 is there twice"):
-        stability.curves([("20220521", good), ("2022-05-21", good)], k=5)
+        stability.curves({"20220521": good, "2022-05-21": good}, k=5)
 
 
-# --- windows, embed, resample ------------------------------------------------------------
+# --- windows and embed -------------------------------------------------------------------
 
 
 def dated(days, n_contexts=None):
@@ -345,43 +365,36 @@ def test_windows_need_times():
     undated = synthetic.playlists(n_items=40, n_contexts=50, n_communities=2)
     with pytest.raises(ValueError, match="synthetic has no times"):
         stability.windows(undated)
-    with pytest.raises(ValueError, match="has no times to shuffle"):
-        stability.shuffle_dates(undated, 0)
+    with pytest.raises(ValueError, match="synthetic has no times"):
+        stability.floor(undated, fit, kind="shuffled")
     with pytest.raises(ValueError, match="all of one moment"):
         stability.windows(dated([3, 3]))
 
 
-def test_embed_names_the_window_that_fails():
+def test_embed_fits_each_window_and_names_the_one_that_fails():
     data = drifting_playlists(n_items=200, n_contexts=400, n_communities=4, seed=2)
+    cut = stability.windows(data, 2)
+    snapshots = stability.embed(cut, lambda part, seed: (part, seed), seed=3)
+    assert list(snapshots.items()) == [(date, (part, 3)) for date, part in cut.items()]
     with pytest.raises(ValueError, match=r"window 20\d\d-.*f must be between 1 and the"):
-        stability.embed(stability.windows(data, 2), f=5000)
-
-
-def test_embed_is_ppmi_then_svd():
-    from spikylib.ppmi import ppmi_matrix
-    from spikylib.svd import truncated_svd
-
-    cut = stability.windows(drifting_playlists(n_items=200, n_contexts=800, n_communities=4, seed=2), 2)
-    for date, snapshot in stability.embed(cut, f=6).items():
-        M, kept = ppmi_matrix(cut[date].matrix)
-        assert (snapshot.ids == cut[date].items["id"].to_numpy()[kept]).all()
-        assert np.allclose(snapshot.vectors, truncated_svd(M, 6).embeddings())
+        stability.embed(cut, lambda part, seed: fit(part, seed, f=5000))
 
 
 def test_a_resample_repeats_contexts_and_drops_items_not_drawn():
     data = synthetic.playlists(n_items=300, n_contexts=400, n_communities=6)
-    again = stability.resample(data, seed=5)
+    again = resample(data, replace=True, seed=5)
+    drawn = np.sort(np.random.default_rng(5).integers(0, 400, 400))  # as bootstraps are usually drawn
+    assert again.contexts["id"].to_list() == data.contexts["id"].iloc[drawn].to_list()
     assert again.n_contexts == 400 and again.matrix.shape[0] == len(again.items) < data.n_items
     column = dict(zip(data.contexts["id"], data.matrix.toarray().T))
     row = pd.Index(data.items["id"]).get_indexer(again.items["id"])
     for j in (0, 17, 399):
         assert (again.matrix.toarray()[:, j] == column[again.contexts["id"][j]][row]).all()
-    assert (stability.resample(data, seed=5).matrix != again.matrix).nnz == 0
 
 
 def test_shuffled_dates_move_whole_contexts_within_the_span():
     data = drifting_playlists(n_items=200, n_contexts=400, n_communities=4, seed=2)
-    again = stability.shuffle_dates(data, seed=1)
+    again = stability._shuffle_dates(data, seed=1)
     whole = data.matrix.tocoo()
     first = pd.DataFrame({"context": whole.col, "old": data.times, "new": again.times}).groupby("context")
     assert (first["new"].nunique() == 1).all()
@@ -389,14 +402,15 @@ def test_shuffled_dates_move_whole_contexts_within_the_span():
     assert (first["new"].first() != first["old"].first()).mean() > 0.9
 
 
-# --- noise floor -------------------------------------------------------------------------
+# --- floor -------------------------------------------------------------------------------
 
 
 def test_bootstrap_floor_is_near_a_fresh_draw_and_grows_with_norm():
     options = {"n_items": 1500, "n_communities": 15, "drift": 0, "changing": 0, "arriving": 0, "n_months": 2}
     cut = stability.windows(drifting_playlists(n_contexts=8000, **options), 2)
-    table = stability.curves(stability.embed(cut, f=16), k=10)
-    floor = stability.noise_floor(next(iter(cut.values())), f=16, k=10, seed=1)
+    wide = partial(fit, f=16)
+    table = stability.curves(stability.embed(cut, wide), k=10)
+    floor = stability.floor(next(iter(cut.values())), wide, k=10, seed=1)
     keys = ["similarity", "k", "part"]
     both = table.merge(floor, on=keys, suffixes=("", "_floor")).set_index(keys)
     assert (both["overlap"] - both["overlap_floor"]).abs().mean() < 0.12
@@ -417,16 +431,18 @@ def test_shuffled_floor_compares_windows_of_the_real_sizes_without_their_drift()
         times=np.concatenate([h.times for h in halves]),
         name="two halves",
     )
-    real = stability.by_part(stability.curves(stability.embed(stability.windows(data, 2), f=8), k=10))
-    floor = stability.by_part(stability.shuffled_floor(data, f=8, k=10))
+    real = stability.by_part(stability.curves(stability.embed(stability.windows(data, 2), fit), k=10))
+    floor = stability.by_part(stability.floor(data, fit, kind="shuffled", k=10))
     assert (floor["mean"] > real["mean"] + 0.1).all()
 
 
 def test_floor_uses_the_given_ids_only():
     data = synthetic.playlists(n_items=400, n_contexts=3000, n_communities=6)
     ids = data.items["id"].to_numpy()[:150]
-    floor = stability.noise_floor(data, ids=ids, f=8, k=5, n_partitions=1)
+    floor = stability.floor(data, fit, ids=ids, k=5, n_partitions=1)
     assert (floor["n_candidates"] < 150).all() and "date" not in floor
+    with pytest.raises(ValueError, match='kind must be "resampled" or "shuffled", got \'noise\''):
+        stability.floor(data, fit, kind="noise")
 
 
 def test_by_part_tabulates_the_last_date_of_one_k():
@@ -458,28 +474,33 @@ def test_explained_loss_takes_the_last_date_and_leaves_no_loss_missing():
 def small():
     data = drifting_playlists(n_items=400, n_contexts=3000, n_communities=6, seed=4)
     cut = stability.windows(data, 3)
-    return cut, stability.embed(cut, f=8)
+    reference = next(iter(cut.values()))
+    plays = pd.DataFrame({"plays": np.diff(reference.matrix.indptr)}, reference.items["id"])
+    return stability.embed(cut, fit), plays
 
 
 def test_item_stability_is_the_mean_overlap_of_each_item(small):
-    cut, snapshots = small
-    reference = next(iter(cut.values()))
-    table = stability.item_stability(snapshots, reference, k=10)
+    snapshots, plays = small
+    table = stability.item_stability(snapshots, plays, k=10)
+    assert table.columns.to_list() == ["id", "norm", "plays", "on_spike", "cosine", "dot"]
+    assert table["id"].to_list() == stability.common_ids(snapshots).to_list()
     whole = stability.curves(snapshots, k=10, n_queries=10**6, n_partitions=1, candidates="all")
     for kind in ("cosine", "dot"):
         expected = whole.loc[whole["similarity"] == kind, "overlap"].mean()
         assert table[kind].mean() == pytest.approx(expected)
         assert table[kind].between(0, 1 + 1e-12).all()
-    plays = dict(zip(reference.items["id"], np.asarray(reference.matrix.sum(axis=1)).ravel()))
-    assert table["plays"].tolist() == [plays[i] for i in table["id"]]
+    reference = next(iter(snapshots.values()))
+    norm = dict(zip(reference.ids, np.linalg.norm(reference.vectors, axis=1)))
+    assert table["norm"].tolist() == pytest.approx([norm[i] for i in table["id"]])
+    assert table["plays"].tolist() == [plays["plays"][i] for i in table["id"]]
     assert set(table["on_spike"]) <= {0, 1} and 0.3 < table["on_spike"].mean() < 1
-    assert (table["degree"] > 0).all()
 
 
-def test_item_stability_refuses_data_that_lack_an_item(small):
-    cut, snapshots = small
-    with pytest.raises(ValueError, match=r"data lacks item .* reference snapshot"):
-        stability.item_stability(snapshots, stability.resample(list(cut.values())[-1], 0), k=5)
+def test_item_stability_refuses_predictors_that_lack_an_item(small):
+    snapshots, plays = small
+    missing = stability.common_ids(snapshots)[3]
+    with pytest.raises(ValueError, match=f"predictors lack the item .*{missing}"):
+        stability.item_stability(snapshots, plays.drop(missing), k=5)
 
 
 def test_rank_correlations_alone_and_given_the_others():
@@ -537,7 +558,7 @@ def test_follow_lists_newcomers_and_leaves_out_dates_without_the_item():
     assert table["score"].tolist() == pytest.approx([2, 0, 2, 0])
     with pytest.raises(ValueError, match="no snapshot holds the item 'z'"):
         stability.follow(snapshots, "z")
-    with pytest.raises(ValueError, match="the 2 other items of snapshot 2021-01-01, got 3"):
+    with pytest.raises(ValueError, match="between 1 and the 2 candidates of a query, got 3"):
         stability.follow(snapshots, "a", k=3)
 
 
