@@ -64,9 +64,9 @@ def compare_curves(options):
                 job = {"method": method, "folder": folder, "similarity": similarity}
                 job |= {"n_queries": options.queries, "k": options.k}
                 call = [sys.executable, __file__, "one", json.dumps(job)]
-                told = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
-                remark = f"overlap by part {', '.join(f'{x:.3f}' for x in told['overlap'])}"
-                rows.append((name, told["seconds"], told["megabytes"], remark))
+                found = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+                remark = f"overlap by part {', '.join(f'{x:.3f}' for x in found['overlap'])}"
+                rows.append((name, found["seconds"], found["megabytes"], remark))
             table(f"Stability of {options.items:,} x 128, two dates, {similarity}", rows)
 
 
@@ -145,7 +145,7 @@ def compare_starts(options):
                 guess = None if before is None else carried(before, ids)
                 start = time.process_time()
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # LOBPCG tells at length that it did not converge
+                    warnings.simplefilter("ignore")  # LOBPCG warns at length that it did not converge
                     d, P = solve(M, options.f, guess)
                 seconds.append(time.process_time() - start)
                 worst, before = max(worst, largest_residual(M, d, P)), (ids, P)

@@ -3,8 +3,7 @@ r"""Score how well the mean of some items' embeddings stands for those items.
 Concept. Take k of n items, the mean :math:`\mu` of their embeddings, and the k items of highest
 inner product with :math:`\mu` among all n, members included. The *precision* of the subset is
 the share of its members among those k; the *consistency* of an embedding is the expected
-precision of a random subset of size k. 1 says that a mean is closest to what it averages, k / n
-is chance.
+precision of a random subset of size k. At 1 a mean is closest to what it averages, k / n is chance.
 
 Conventions. ``E`` has one row per item. Kurtosis is Pearson's: 3 for a normal distribution.
 In theory the n x d coordinates are independent and alike, with a mean m, a standard deviation
@@ -17,44 +16,41 @@ So one integral over t gives the expected precision, once the distribution of sc
   coordinates are not normal in the tail that decides. Against simulation with normal, uniform and
   Rademacher coordinates, k = 2 to 50, it is off by at most 0.04 at d = 64 and 0.02 at
   d = 128 for 1,000 items, 0.08 and 0.06 for 100,000; by up to 0.22 at d = 32. Heavy tails
-  lower the true consistency by more than it says.
+  lower the true consistency by more than this form predicts.
 * ``"conditional"``: given the mean, an outsider's score is normal with variance
   :math:`s^2 |\mu|^2`, and members' scores differ from :math:`|\mu|^2` by normal deviations that
   add up to zero and do not depend on the mean. Exact for normal coordinates, at any d. For others
   the lengths and the deviations get the variances that their skewness and kurtosis imply, and
   the tail stays normal.
 
-Functions. :func:`empirical` and :func:`precision` measure; :func:`theoretical`,
-:func:`member_wins` and :func:`moments` compute; :func:`subsets_within` and
-:func:`subsets_across` draw subsets that are not random.
+Functions. :func:`empirical` and :func:`precision` measure; :func:`theoretical`, :func:`member_wins`
+and :func:`moments` compute; :func:`subsets` draws subsets that follow groups.
 
 References. Bendada, Salha-Galvan, Hennequin, Bouabça, Cazenave (2023), "On the Consistency of
 Average Embeddings for Item Recommendation", RecSys, https://doi.org/10.48550/arXiv.2308.12767.
 """
 
+from collections import namedtuple
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.interpolate import CubicSpline
-from scipy.special import gammaln, log_ndtr, ndtr, wofz
+from scipy.special import gammaincinv, gammaln, log_ndtr, ndtr, ndtri, wofz
 
+from spikylib._arrays import checked_rows, largest_entry, n_shared, scale_of
 from spikylib.retrieval import top_k
 
-_LIMIT = 9.0  # normal scores beyond this many standard deviations weigh less than 1e-18
-_ENTRIES = 2**21  # of a table held at a time
-_EXTREME = 1e6  # moments beyond this are refused
+_TAIL = 9.0  # normal scores beyond this many standard deviations weigh less than 1e-18
+_ENTRIES = 2**21  # of a table at a time: 16 MB of it
+_EXTREME = 1e6  # moments beyond this are refused: their fourth powers leave no digits to the rest
 _FORMS = ("independent", "conditional")
 
-
-class Score(NamedTuple):
-    """A mean precision, between 0 and 1, and its standard error over the subsets drawn."""
-
-    mean: float
-    error: float
+Score = namedtuple("Score", ["mean", "error"])
 
 
-def empirical(E, k, *, n_subsets=1000, similarity="dot", seed=0):
+def empirical(
+    E: np.ndarray, k: int, *, n_subsets: int = 1000, similarity: str = "dot", seed: int = 0
+) -> Score:
     """Measure the consistency of an embedding on random subsets of k items.
 
     Parameters
@@ -73,7 +69,8 @@ def empirical(E, k, *, n_subsets=1000, similarity="dot", seed=0):
     Returns
     -------
     Score
-        Memory: that of `retrieval.top_k` beside 8 n_subsets (k + d) bytes.
+        A named pair: ``mean``, the precision averaged over the subsets, between 0 and 1; ``error``,
+        its standard error. Memory: that of `retrieval.top_k` and 8 n_subsets (k + d) bytes.
 
     Raises
     ------
@@ -92,8 +89,8 @@ def empirical(E, k, *, n_subsets=1000, similarity="dot", seed=0):
     >>> round(score.mean, 1), score.error < 0.02
     (0.6, True)
     """
-    E = _checked_embedding(E)
-    k = _checked_k(k, len(E))
+    E, _ = _checked(E)
+    k = _whole("k", k, len(E))
     if n_subsets < 2:
         raise ValueError(f"n_subsets must be at least 2 for a standard error, got {n_subsets}")
     rng = np.random.default_rng(seed)
@@ -102,7 +99,7 @@ def empirical(E, k, *, n_subsets=1000, similarity="dot", seed=0):
     return Score(float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(n_subsets)))
 
 
-def precision(E, subsets, *, similarity="dot"):
+def precision(E: np.ndarray, subsets: np.ndarray, *, similarity: str = "dot") -> np.ndarray:
     """Measure the precision of each of given subsets of equal size.
 
     Parameters
@@ -133,32 +130,36 @@ def precision(E, subsets, *, similarity="dot"):
     >>> precision(E, [[0, 1], [1, 2]])
     array([1., 0.])
     """
-    E = _checked_embedding(E)
+    E, _ = _checked(E)
     subsets = np.asarray(subsets)
-    if subsets.ndim != 2 or subsets.shape[1] == 0 or subsets.dtype.kind not in "iu":
+    if subsets.ndim != 2 or subsets.size == 0 or subsets.dtype.kind not in "iu":
         raise ValueError(
-            f"subsets must be row numbers of shape (q, k) with k at least 1, got shape {subsets.shape} "
+            f"subsets must be row numbers of shape (q, k), both at least 1, got shape {subsets.shape} "
             f"and dtype {subsets.dtype}"
         )
-    k = _checked_k(subsets.shape[1], len(E))
-    if len(subsets) == 0:
-        return np.empty(0)
+    k = _whole("k", subsets.shape[1], len(E))
     if subsets.min() < 0 or subsets.max() >= len(E):
         raise ValueError(f"subsets name rows {subsets.min()} to {subsets.max()}, E has 0 to {len(E) - 1}")
-    ordered = np.sort(subsets, axis=1)
-    repeated = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    repeated = np.flatnonzero((np.diff(np.sort(subsets, axis=1), axis=1) == 0).any(axis=1))
     if len(repeated):
         raise ValueError(f"subset {repeated[0]} repeats an item; give distinct rows")
     means = np.zeros((len(subsets), E.shape[1]))
-    for column in range(k):
+    for column in range(k):  # one member at a time, for all at once would take k times the memory
         means += E[subsets[:, column]]
-    nearest, _ = top_k(E, means / k, k, similarity=similarity)
-    n = len(E)
-    own = np.arange(len(subsets))[:, None] * n
-    return np.isin(nearest + own, ordered + own).mean(axis=1)
+    return n_shared(top_k(E, means / k, k, similarity=similarity)[0], subsets) / k
 
 
-def theoretical(n_items, dim, k, *, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0, form="independent"):
+def theoretical(
+    n_items: int,
+    dim: int,
+    k: int,
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    skew: float = 0.0,
+    kurtosis: float = 3.0,
+    form: str = "independent",
+) -> float:
     """Compute the consistency of embeddings of independent and identical coordinates.
 
     Parameters
@@ -193,81 +194,52 @@ def theoretical(n_items, dim, k, *, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0, f
     >>> round(theoretical(2000, 32, 5), 3), round(theoretical(2000, 32, 5, form="conditional"), 3)
     (0.35, 0.328)
     """
-    n_items, dim = _checked_sizes(n_items=n_items, dim=dim)
-    k = _checked_k(k, n_items)
-    model = _scores(dim, k, mean, std, skew, kurtosis, form)
+    n_items, dim = _whole("n_items", n_items), _whole("dim", dim)
+    k = _whole("k", k, n_items)
+    model = _scores(dim, k, form, mean, std, skew, kurtosis)
     if n_items == k:
         return 1.0
-    y = _grid(k, model.spread)  # symmetric, with 0
+    y = _grid(k, model.spread)
     if form == "independent":
         others = _binomial(k - 1, k, y)
     else:
+        # given one of k deviations that add up to zero, the others are such again about a shifted mean
         others = _constrained(k - 1, y * np.sqrt(k / max(k - 1, 1)))
     weight = np.exp(-y * y / 2) / np.sqrt(2 * np.pi) * (y[1] - y[0])
+    # at most j outsiders may be above if k - 1 - j of the other members are: columns meet in reverse
     others = (others * weight[:, None])[:, ::-1]
 
     def expected(gap):
-        total = 0.0
-        rows = max(1, _ENTRIES // k)
+        total, rows = 0.0, max(1, _ENTRIES // k)
         for a in range(0, len(y), rows):
             below = np.cumsum(_binomial(n_items - k, k, gap + model.spread * y[a : a + rows]), axis=1)
             total += float(np.sum(others[a : a + rows] * below))
         return total
 
-    value = _average(expected, model)
-    return float(min(max(value, 0.0), 1.0))
+    return float(np.clip(_average(expected, model), 0.0, 1.0))  # rounding may step outside
 
 
-def member_wins(dim, k, *, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0, form="independent"):
+def member_wins(dim: int, k: int, *, form: str = "independent", **moments: float) -> float:
     """Compute the probability that a member scores above an outsider.
 
-    Parameters
-    ----------
-    dim, k, mean, std, skew, kurtosis, form
-        As for :func:`theoretical`.
-
-    Returns
-    -------
-    float
-        Above 0.5 in either form, whatever the moments.
-
-    Raises
-    ------
-    ValueError
-        As :func:`theoretical`.
-
-    References
-    ----------
-    Bendada et al. (2023), https://doi.org/10.48550/arXiv.2308.12767, last finding of "How?", 2.
+    Parameters and errors are those of :func:`theoretical`, without `n_items`. The result is above 0.5
+    in either form, whatever the moments: Bendada et al. (2023),
+    https://doi.org/10.48550/arXiv.2308.12767, last finding of "How?", 2.
 
     Examples
     --------
     >>> round(member_wins(32, 5, form="conditional"), 3)
     0.966
     """
-    (dim,) = _checked_sizes(dim=dim)
-    k = _checked_k(k, np.inf)
-    model = _scores(dim, k, mean, std, skew, kurtosis, form)
+    model = _scores(_whole("dim", dim), _whole("k", k), form, **moments)
     return float(_average(lambda gap: float(ndtr(gap / np.sqrt(1 + model.spread**2))), model))
 
 
-def moments(E):
+def moments(E: np.ndarray) -> dict[str, float]:
     """Compute the moments of the coordinates of an embedding, as :func:`theoretical` takes them.
 
-    Parameters
-    ----------
-    E : array, shape (n, d)
-        Embeddings; all n d coordinates are pooled.
-
-    Returns
-    -------
-    dict
-        ``mean``, ``std``, ``skew``, ``kurtosis``.
-
-    Raises
-    ------
-    ValueError
-        If E is constant or not finite.
+    All n d coordinates of E, shape (n, d), are pooled. Returns ``mean``, ``std``, ``skew`` and
+    ``kurtosis``; a ValueError if all rows are equal or not finite.
 
     Examples
     --------
@@ -275,97 +247,61 @@ def moments(E):
     >>> moments(np.array([[1., -1.], [-1., 1.]]))
     {'mean': 0.0, 'std': 1.0, 'skew': 0.0, 'kurtosis': 1.0}
     """
-    values = _checked_embedding(E).ravel().astype(np.float64)
-    # a power of two, so that no fourth power leaves the range of floats and no digit changes
-    scale = 2.0 ** min(int(np.frexp(np.abs(values).max())[1]), 1023)
-    values = values / scale
+    E, scale = _checked(E)
+    # scaled by a power of two, so that no fourth power leaves the range of floats and no digit changes
+    values = E.ravel().astype(np.float64) * scale
+    mean, variance = values.mean(), values.var()
+    third, fourth = (((values - mean) ** power).mean() for power in (3, 4))
     return {
-        "mean": float(values.mean() * scale),
-        "std": float(values.std() * scale),
-        "skew": float(stats.skew(values)),
-        "kurtosis": float(stats.kurtosis(values, fisher=False)),
+        "mean": float(mean / scale),
+        "std": float(np.sqrt(variance) / scale),
+        "skew": float(third / variance**1.5),
+        "kurtosis": float(fourth / variance**2),
     }
 
 
-def subsets_within(groups, k, *, n_subsets=1000, seed=0):
-    """Draw subsets of k items that share a group: a spike, or a playlist.
+def subsets(
+    groups: Sequence[np.ndarray], k: int, *, across: bool = False, n_subsets: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """Draw subsets of k items of one group (a spike, a playlist), or of k groups.
 
     Parameters
     ----------
     groups : list of arrays of int
-        Items of each group, distinct. Groups of fewer than k are passed over, the others are
-        equally likely.
+        Items of each group, distinct.
     k : int
         Items per subset, at least 1.
+    across : bool, default False
+        Take the items from k groups, one of each; none may be empty. Otherwise from one, all
+        groups of k or more being equally likely.
     n_subsets : int, default 1000
-        Subsets drawn.
     seed : int, default 0
-        Seed of the draw.
 
     Returns
     -------
     numpy.ndarray, shape (n_subsets, k), int64
 
-    Raises
-    ------
-    ValueError
-        If no group has k items.
-
     Examples
     --------
     >>> import numpy as np
-    >>> drawn = subsets_within([np.array([3]), np.array([5, 7, 9])], 3, n_subsets=1)
-    >>> sorted(drawn[0].tolist())
+    >>> groups = [np.array([3]), np.array([5, 7, 9])]
+    >>> sorted(subsets(groups, 3, n_subsets=1)[0].tolist())
     [5, 7, 9]
+    >>> 3 in subsets(groups, 2, across=True, n_subsets=1)
+    True
     """
-    k = _checked_k(k, np.inf)
-    large = [np.asarray(group) for group in groups if len(group) >= k]
-    if not large:
-        raise ValueError(f"no group has {k} items; the largest has {max(map(len, groups), default=0)}")
     rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(large), size=n_subsets)
-    drawn = [rng.choice(large[g], k, replace=False) for g in chosen]
-    return np.array(drawn, dtype=np.int64).reshape(n_subsets, k)
-
-
-def subsets_across(groups, k, *, n_subsets=1000, seed=0):
-    """Draw subsets of k items, each of another group.
-
-    Parameters
-    ----------
-    groups : list of arrays of int
-        Items of each group, none empty.
-    k : int
-        Items per subset, 1 to the number of groups.
-    n_subsets : int, default 1000
-        Subsets drawn.
-    seed : int, default 0
-        Seed of the draw.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n_subsets, k), int64
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than k groups, or one is empty.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> drawn = subsets_across([np.array([3]), np.array([5])], 2, n_subsets=1)
-    >>> sorted(drawn[0].tolist())
-    [3, 5]
-    """
-    groups = [np.asarray(group) for group in groups]
-    if any(len(group) == 0 for group in groups):
-        raise ValueError("a group is empty; leave such groups out")
-    k = _checked_k(k, len(groups), "groups")
-    rng = np.random.default_rng(seed)
-    drawn = [
-        [rng.choice(groups[g]) for g in rng.choice(len(groups), k, replace=False)] for _ in range(n_subsets)
-    ]
+    if across:
+        if not all(map(len, groups)):
+            raise ValueError("a group is empty; leave such groups out")
+        k = _whole("k", k, len(groups), "groups")
+        chosen = (rng.choice(len(groups), k, replace=False) for _ in range(n_subsets))
+        drawn = [[rng.choice(groups[g]) for g in some] for some in chosen]
+    else:
+        large = [group for group in groups if len(group) >= _whole("k", k)]
+        if not large:
+            raise ValueError(f"no group has {k} items; the largest has {max(map(len, groups), default=0)}")
+        drawn = [rng.choice(large[g], k, replace=False) for g in rng.integers(len(large), size=n_subsets)]
     return np.array(drawn, dtype=np.int64).reshape(n_subsets, k)
 
 
@@ -380,15 +316,12 @@ class _Scores(NamedTuple):
     spread: float  # standard deviation of a member's score, given the gap
 
 
-def _scores(dim, k, mean, std, skew, kurtosis, form):
-    if not (np.isfinite([mean, std, skew, kurtosis]).all() and std > 0):
+def _scores(dim, k, form, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0):
+    largest = np.abs([mean / std, skew, kurtosis]).max() if 0 < std < np.inf else np.inf
+    if not largest <= _EXTREME:  # NaN as well
         raise ValueError(
-            "mean, std, skew and kurtosis must be finite and std above 0 (constant coordinates have no "
-            f"nearest items), got {mean}, {std}, {skew}, {kurtosis}"
-        )
-    if abs(mean) > _EXTREME * std or kurtosis > _EXTREME or abs(skew) > _EXTREME:
-        raise ValueError(
-            f"mean / std, skew and kurtosis must be at most {_EXTREME:.0e}, beyond which rounding decides, "
+            "mean, std, skew and kurtosis must be finite and std above 0; mean / std, skew and kurtosis "
+            f"must be at most {_EXTREME:.0e}, beyond which rounding decides, "
             f"got {mean} / {std}, {skew}, {kurtosis}"
         )
     if kurtosis < (1 + skew**2) * (1 - 1e-9):
@@ -420,12 +353,11 @@ def _independent(dim, k, m, skew, kurtosis):
 def _conditional(dim, k, m, skew, kurtosis):
     """The same, given the mean: its part along the constant vector, and the rest of its length."""
     excess = (kurtosis - 3) / k
-    if m == 0:
-        along, along_weight = np.zeros(1), np.ones(1)
-        rest, rest_weight = _squared_length(dim, 2 + excess)
-    else:
-        along, along_weight = _nodes(stats.norm(m * np.sqrt(dim), 1 / np.sqrt(k)))
-        rest, rest_weight = _squared_length(dim - 1, 2 + excess)
+    along, along_weight = np.zeros(1), np.ones(1)
+    if m:
+        u, along_weight = _nodes()
+        along = m * np.sqrt(dim) + ndtri(u) / np.sqrt(k)
+    rest, rest_weight = _squared_length(dim - 1 if m else dim, 2 + excess)
     along, rest = along[:, None], rest[None, :] / k
     length = np.sqrt(along**2 + rest)
     gaps = (length**2 - m * np.sqrt(dim) * along) / np.where(length > 0, length, 1.0)
@@ -435,23 +367,26 @@ def _conditional(dim, k, m, skew, kurtosis):
     return _Scores(gaps.ravel(), weights.ravel(), float(spread))
 
 
-def _nodes(distribution):
-    """Nodes and weights of an average over a distribution: Gauss-Legendre in its probabilities."""
-    u, weight = np.polynomial.legendre.leggauss(128)
-    return distribution.ppf((u + 1) / 2), weight / 2
+def _nodes():
+    """Probabilities and weights of an average over a distribution, by Gauss-Legendre."""
+    x, weight = np.polynomial.legendre.leggauss(128)
+    return (x + 1) / 2, weight / 2
 
 
 def _squared_length(dim, variance):
     """Nodes of a squared length in `dim` dimensions, of mean dim and variance dim times `variance`."""
     if dim == 0 or variance <= 0:
         return np.array([float(dim)]), np.ones(1)
-    return _nodes(stats.gamma(dim / variance, scale=variance))
+    u, weight = _nodes()
+    return variance * gammaincinv(dim / variance, u), weight
 
 
 def _average(function, model):
     """Mean of a smooth function of the gap; many are served by a spline through 65 of them."""
     gaps = model.gaps
     if len(gaps) > 65:
+        from scipy.interpolate import CubicSpline
+
         grid = np.linspace(gaps.min(), gaps.max(), 65)
         return CubicSpline(grid, [function(gap) for gap in grid])(gaps) @ model.weights
     return np.array([function(gap) for gap in gaps]) @ model.weights
@@ -461,9 +396,9 @@ def _average(function, model):
 
 
 def _grid(k, spread):
-    """Normal scores of a member, in steps finer than the scatter of the k-th highest score."""
+    """Normal scores of a member, symmetric, in steps finer than the scatter of the k-th highest score."""
     step = 1 / (5 * np.sqrt(k) * max(1.0, spread))
-    return _LIMIT * np.linspace(-1, 1, 2 * int(np.ceil(_LIMIT / step)) + 1)
+    return _TAIL * np.linspace(-1, 1, 2 * int(np.ceil(_TAIL / step)) + 1)
 
 
 def _binomial(n, k, t):
@@ -508,29 +443,19 @@ def _constrained(n, t):
 # --- checks ------------------------------------------------------------------------------------
 
 
-def _checked_embedding(E):
-    E = np.asarray(E)
-    if E.ndim != 2 or 0 in E.shape or E.dtype.kind not in "fiu":
-        raise ValueError(
-            f"E must be real and of shape (n, d), none of them 0, got shape {E.shape} and dtype {E.dtype}"
-        )
-    if not np.isfinite(E).all():
-        raise ValueError("E holds NaN or infinity; remove or fill such rows first")
+def _checked(E):
+    """E, and the power of two that brings its largest entry near 1."""
+    E = checked_rows("E", E)
+    largest = largest_entry("E", E)
     if (E[0] == E).all():
         raise ValueError(f"all {len(E)} rows of E are equal: no item is nearer to a mean than another")
-    return E
+    return E, scale_of(largest)
 
 
-def _checked_k(k, largest, what="items"):
-    if not isinstance(k, (int, np.integer)):
-        raise TypeError(f"k must be a whole number, got {k!r}")
-    if not 1 <= k <= largest:
-        raise ValueError(f"k must be between 1 and the {largest} {what}, got {k}")
-    return int(k)
-
-
-def _checked_sizes(**sizes):
-    for name, value in sizes.items():
-        if not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return tuple(int(value) for value in sizes.values())
+def _whole(name, value, most=None, of="items"):
+    if not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if not 1 <= value <= (value if most is None else most):
+        end = "at least 1" if most is None else f"between 1 and the {most} {of}"
+        raise ValueError(f"{name} must be {end}, got {value}")
+    return int(value)

@@ -14,23 +14,23 @@ DCBM (Theorem 3.4). With its signs kept, M-hat is the mean of a signed DCBM, who
 Conventions. Communities are numbered from 0; -1 marks rows on no spike. A matrix sampled or
 averaged includes the diagonal (an item may be linked to itself), as in the paper.
 
-Functions. :func:`from_spikes` is the theorem, :func:`signed_affinity` its beta,
-:func:`planted_spikes` a matrix that has spikes, :func:`recover` the way back from eigenvectors
-to communities; :func:`degree_from_norm` and :func:`degree_lowrank` read degrees off a
-factorisation; :func:`explained` and :func:`agreement` say how well the model fits, and whether
-communities mean anything.
+Functions. :func:`from_spikes` is the theorem, :func:`signed_affinity` its beta, :func:`recover` the
+way back from eigenvectors to communities; :func:`degree_from_norm` and :func:`degree_lowrank` read
+degrees off a factorisation; :func:`explained` and :func:`agreement` measure how well the model
+fits, and whether communities mean anything. :func:`spikylib.synthetic.planted_spikes` makes a
+matrix that has spikes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
-from sklearn.cluster import KMeans
-from sklearn.metrics import normalized_mutual_info_score
-from sklearn.preprocessing import normalize
 
-_BLOCK_ENTRIES = 2**22  # probabilities drawn at a time
+from spikylib._arrays import row_norms, unit_rows
+from spikylib.svd import TruncatedSVD
+
+_BLOCK_ENTRIES = 2**22  # probabilities drawn at a time: 32 MB of them
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,38 @@ class DCBM:
     signed: bool = False
 
     def __post_init__(self):
-        community, affinity, degree = _checked_model(
-            self.community, self.affinity, self.degree, lowest=-1 if self.signed else 0
-        )
-        object.__setattr__(self, "community", community)
-        object.__setattr__(self, "affinity", affinity)
-        object.__setattr__(self, "degree", degree)
+        community = np.asarray(self.community)
+        affinity = np.asarray(self.affinity, dtype=np.float64)
+        degree = np.asarray(self.degree, dtype=np.float64)
+        low = -1 if self.signed else 0
+        listed = community.ndim == 1 and community.size > 0 and community.dtype.kind in "iu"
+        if not listed or degree.shape != community.shape:
+            raise ValueError(
+                "community must be a non-empty list of whole numbers, one for each degree, got dtype "
+                f"{community.dtype} and shape {community.shape} for degrees of shape {degree.shape}"
+            )
+        if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
+            raise ValueError(f"affinity must be square, one row per community, got shape {affinity.shape}")
+        outside = community[(community < 0) | (community >= len(affinity))]
+        if len(outside):
+            raise ValueError(f"community {outside[0]} is not among the affinity's 0 to {len(affinity) - 1}")
+        # negated, so that NaN is caught as well
+        bad = affinity[~((affinity >= low) & (affinity <= 1))]
+        if len(bad):
+            remedy = "pass signed=True" if -1 <= bad[0] < low else "move a factor into degree"
+            raise ValueError(f"affinity must be between {low} and 1, got {bad[0]}; {remedy}")
+        if np.abs(affinity - affinity.T).max() > 1e-12:
+            raise ValueError("affinity is not symmetric; use (B + B.T) / 2")
+        bad = degree[~(np.isfinite(degree) & (degree >= 0))]
+        if len(bad):
+            raise ValueError(f"degree must be finite and at least 0, got {bad[0]}")
+        # the only way to set a field of a frozen dataclass
+        for name, value in (("community", community), ("affinity", affinity), ("degree", degree)):
+            object.__setattr__(self, name, value)
 
-    def mean(self, rows=slice(None), cols=slice(None)):
+    def mean(
+        self, rows: Sequence[int] | slice = slice(None), cols: Sequence[int] | slice = slice(None)
+    ) -> np.ndarray:
         """Return the expected adjacency matrix, or a block of it.
 
         Parameters
@@ -101,7 +125,7 @@ class DCBM:
         block = self.affinity[np.ix_(self.community[rows], self.community[cols])]
         return block * self.degree[rows][:, None] * self.degree[cols]
 
-    def sample(self, seed=0):
+    def sample(self, seed: int = 0) -> sp.csr_array:
         """Draw an adjacency matrix; each pair of items, and each item with itself, once.
 
         Parameters
@@ -128,22 +152,6 @@ class DCBM:
                [1, 1, 0],
                [0, 0, 1]], dtype=int8)
         """
-        self._check_probabilities()
-        rng = np.random.default_rng(seed)
-        n = len(self.community)
-        step = max(1, _BLOCK_ENTRIES // n)
-        found = [np.empty((2, 0), dtype=np.int64)]
-        for a in range(0, n, step):
-            b = min(a + step, n)
-            edge = rng.random((b - a, n - a)) < np.abs(self.mean(slice(a, b), slice(a, n)))
-            i, j = np.nonzero(np.triu(edge))
-            found.append(np.stack([i + a, j + a]))
-        i, j = np.concatenate(found, axis=1)
-        i, j = np.concatenate([i, j[i < j]]), np.concatenate([j, i[i < j]])
-        sign = np.where(self.affinity[self.community[i], self.community[j]] < 0, -1, 1)
-        return sp.csr_array((sign.astype(np.int8), (i, j)), shape=(n, n))
-
-    def _check_probabilities(self):
         largest = np.zeros(len(self.affinity))
         np.maximum.at(largest, self.community, self.degree)
         highest = (np.abs(self.affinity) * np.outer(largest, largest)).max()
@@ -151,9 +159,22 @@ class DCBM:
             raise ValueError(
                 f"the largest expected entry is {highest:.3g}, above 1: divide degree by {highest**0.5:.3g}"
             )
+        rng = np.random.default_rng(seed)
+        n = len(self.community)
+        step = max(1, _BLOCK_ENTRIES // n)
+        found = []
+        for a in range(0, n, step):
+            # only from the diagonal on: the rest mirrors it
+            probability = np.abs(self.mean(slice(a, a + step), slice(a, n)))
+            i, j = np.nonzero(np.triu(rng.random(probability.shape) < probability))
+            found.append(np.stack([i + a, j + a]))
+        i, j = np.concatenate(found, axis=1)
+        i, j = np.concatenate([i, j[i < j]]), np.concatenate([j, i[i < j]])
+        sign = np.where(self.affinity[self.community[i], self.community[j]] < 0, -1, 1)
+        return sp.csr_array((sign.astype(np.int8), (i, j)), shape=(n, n))
 
 
-def from_spikes(svd, spike, *, signed=False):
+def from_spikes(svd: TruncatedSVD, spike: np.ndarray, *, signed: bool = False) -> DCBM:
     """Return the DCBM that Theorem 3.4 reads off the spikes of E = U Sigma.
 
     Degrees are the norms of the rows of E divided by the largest, A; the affinity is abs(beta)
@@ -194,22 +215,19 @@ def from_spikes(svd, spike, *, signed=False):
     >>> np.allclose(model.scale * model.mean(), M)
     True
     """
-    spike = _checked_spikes(svd, spike)
+    _, community, norm = _on_spikes(svd, spike)
     beta = signed_affinity(svd, spike)
-    rows = np.flatnonzero(spike >= 0)
-    norm = degree_from_norm(svd)[rows]
     largest, strongest = norm.max(), np.abs(beta).max()
     if largest == 0 or strongest == 0:
         raise ValueError("M-hat is zero on every row that is on a spike: there is nothing to model")
-    community = np.unique(spike[rows], return_inverse=True)[1]
     affinity = (beta if signed else np.abs(beta)) / strongest
     return DCBM(community, affinity, norm / largest, float(largest**2 * strongest), signed)
 
 
-def signed_affinity(svd, spike):
+def signed_affinity(svd: TruncatedSVD, spike: np.ndarray) -> np.ndarray:
     """Return beta, with M-hat[i, j] = norm(e_i) norm(e_j) beta[C(i), C(j)] on spikes.
 
-    The diagonal tells how norms compare between communities: sqrt(abs(M-hat[i, i])) is
+    The diagonal shows how norms compare between communities: sqrt(abs(M-hat[i, i])) is
     norm(e_i) sqrt(abs(beta[k, k])). A negative entry is a whole block of M-hat that is negative.
 
     Parameters, errors and source are those of :func:`from_spikes`.
@@ -228,20 +246,18 @@ def signed_affinity(svd, spike):
     array([[0.25, 0.  ],
            [0.  , 0.5 ]])
     """
-    spike = _checked_spikes(svd, spike)
-    rows = np.flatnonzero(spike >= 0)
-    community = np.unique(spike[rows], return_inverse=True)[1]
-    norm = degree_from_norm(svd)[rows]
+    rows, community, norm = _on_spikes(svd, spike)
+    # mean rows of U and V on each spike, weighted by the norms that multiply them in E
     weight = sp.csr_array((norm, (community, np.arange(len(rows)))))
     total = np.bincount(community, weights=norm**2)
-    total[total == 0] = 1.0
+    total[total == 0] = 1.0  # a spike of zero rows: its affinity is 0, not 0 / 0
     left = (weight @ svd.U[rows]) / total[:, None]
     right = (weight @ svd.V[rows]) / total[:, None]
     beta = (left * svd.s) @ right.T
-    return (beta + beta.T) / 2
+    return (beta + beta.T) / 2  # symmetric but for rounding
 
 
-def degree_from_norm(svd, *, corrected=False):
+def degree_from_norm(svd: TruncatedSVD, *, corrected: bool = False) -> np.ndarray:
     """Return the norm of each row of E = U Sigma, the paper's estimate of its degree.
 
     Parameters
@@ -271,10 +287,11 @@ def degree_from_norm(svd, *, corrected=False):
     """
     if corrected:
         return np.sqrt(np.abs(np.einsum("ij,j,ij->i", svd.U, svd.s, svd.V)))
-    return np.linalg.norm(svd.U * svd.s, axis=1)
+    norm, scale = row_norms("E", svd.embeddings())
+    return norm / scale
 
 
-def degree_lowrank(svd):
+def degree_lowrank(svd: TruncatedSVD) -> np.ndarray:
     """Return the row sums of M-hat = U Sigma V', without building it.
 
     Parameters
@@ -297,7 +314,7 @@ def degree_lowrank(svd):
     return svd.U @ (svd.s * svd.V.sum(axis=0))
 
 
-def recover(U, n_communities, *, method="spherical", seed=0):
+def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", seed: int = 0) -> np.ndarray:
     """Recover communities from leading eigenvectors by k-means.
 
     Parameters
@@ -336,30 +353,31 @@ def recover(U, n_communities, *, method="spherical", seed=0):
     >>> bool(found[0] == found[1] != found[2] == found[3])
     True
     """
-    U = np.asarray(U, dtype=np.float64)
-    if method == "rows":
-        points = U
-    elif method == "spherical":
-        points = normalize(U)
+    from sklearn.cluster import KMeans
+
+    U = points = np.asarray(U, dtype=np.float64)
+    if method == "spherical":
+        points = unit_rows(U)
     elif method == "score":
         if U.shape[1] < 2:
             raise ValueError("score needs two columns or more: it takes ratios to the first")
         first = np.where(U[:, :1] == 0, np.finfo(float).tiny, U[:, :1])
         with np.errstate(over="ignore"):
             points = np.clip(U[:, 1:] / first, -np.log(len(U)), np.log(len(U)))
-    else:
+    elif method != "rows":
         raise ValueError(f'method must be "rows", "spherical" or "score", got {method!r}')
     return KMeans(n_communities, n_init=10, random_state=seed).fit_predict(points)
 
 
-def explained(svd, spike, *, max_rows=1000, seed=0):
+def explained(
+    svd: TruncatedSVD, spike: np.ndarray, *, max_rows: int = 1000, seed: int = 0
+) -> dict[str, float]:
     """Return how much of the squared norm of M-hat on spikes a model of it explains.
 
     Parameters
     ----------
-    svd : TruncatedSVD of n rows
-    spike : array of int, shape (n,)
-        Spike of each row, -1 for none.
+    svd, spike
+        As for :func:`from_spikes`.
     max_rows : int, default 1000
         Rows on spikes that are used; more are sampled down to these.
     seed : int, default 0
@@ -369,55 +387,56 @@ def explained(svd, spike, *, max_rows=1000, seed=0):
     -------
     dict of str to float
         One minus the squared error's share. Of abs(M-hat): ``dcbm``, the model of
-        :func:`from_spikes`;
-        ``rank``, the best matrix of the same rank as that model (the number of communities, or
+        :func:`from_spikes`; ``rank``, the best matrix of the same rank as that model (the number of communities, or
         less), which bounds it from above and has no communities; ``sbm``, the mean of each block,
         so communities without degrees; ``shuffled``, the DCBM with communities shuffled among the
         same rows, so degrees without communities. Of M-hat with its signs: ``signed``, the
         signed model, at most ``dcbm``. Allocates about 10 max_rows^2 float64.
 
-    Raises
-    ------
-    ValueError
-        As for :func:`from_spikes`.
-
     Examples
     --------
     >>> from spikylib.svd import truncated_svd
+    >>> from spikylib.synthetic import planted_spikes
     >>> M, spike = planted_spikes(sizes=(30, 20), n_off=10)
     >>> found = explained(truncated_svd(M, f=2), spike)
     >>> round(found["dcbm"], 6), round(found["rank"], 6), found["sbm"] < 1, found["shuffled"] < 1
     (1.0, 1.0, True, True)
     """
-    spike = _checked_spikes(svd, spike)
     rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(spike >= 0)
+    rows, _, _ = _on_spikes(svd, spike)
     if len(rows) > max_rows:
         rows = np.sort(rng.choice(rows, max_rows, replace=False))
-    signed = svd.reconstruct(rows, rows)
+    labels, signed = np.asarray(spike)[rows], svd.reconstruct(rows, rows)
     target = np.abs(signed)
-    shuffled = rng.permutation(spike[rows])
-    fitted = {}
-    for name, labels in (("dcbm", spike[rows]), ("shuffled", shuffled)):
-        sampled = np.full(len(spike), -1)
-        sampled[rows] = labels
-        model = from_spikes(svd, sampled)
-        fitted[name] = model.scale * model.mean()
-        if name == "dcbm":
-            mean = from_spikes(svd, sampled, signed=True)
-            signed_error = np.sum((signed - mean.scale * mean.mean()) ** 2)
-            member = normalize(np.eye(len(model.affinity))[model.community], norm="l1", axis=0)
-            rank = np.linalg.matrix_rank(model.affinity)
-    within = np.unique(spike[rows], return_inverse=True)[1]
-    fitted["sbm"] = (member.T @ target @ member)[np.ix_(within, within)]
-    total = np.sum(target**2)
-    found = {name: float(1 - np.sum((target - fit) ** 2) / total) for name, fit in fitted.items()}
+
+    def fitted(labels, signed=False):
+        spike_of_rows = np.full(len(svd.U), -1)
+        spike_of_rows[rows] = labels
+        model = from_spikes(svd, spike_of_rows, signed=signed)
+        return model, model.scale * model.mean()
+
+    def share(target, fit):
+        return float(1 - np.sum((target - fit) ** 2) / np.sum(target**2))
+
+    model, mean = fitted(labels)
+    member = np.eye(len(model.affinity))[model.community]
+    size = member.sum(axis=0)
+    block_means = member.T @ target @ member / np.outer(size, size)
+    # the best matrix of rank r keeps the r eigenvalues of largest square
     energy = np.sort(np.linalg.eigvalsh(target) ** 2)[::-1]
-    found["rank"] = float(energy[:rank].sum() / energy.sum())
-    return {**found, "signed": float(1 - signed_error / total)}
+    rank = np.linalg.matrix_rank(model.affinity)
+    return {
+        "dcbm": share(target, mean),
+        "rank": float(energy[:rank].sum() / energy.sum()),
+        "sbm": share(target, member @ block_means @ member.T),
+        "shuffled": share(target, fitted(rng.permutation(labels))[1]),
+        "signed": share(signed, fitted(labels, signed=True)[1]),
+    }
 
 
-def agreement(spike, labels, *, n_permutations=99, seed=0):
+def agreement(
+    spike: np.ndarray, labels: Sequence, *, n_permutations: int = 99, seed: int = 0
+) -> dict[str, float]:
     """Compare communities with outside labels by normalised mutual information.
 
     Parameters
@@ -453,64 +472,38 @@ def agreement(spike, labels, *, n_permutations=99, seed=0):
     >>> round(found["nmi"], 6), found["n_rows"]
     (1.0, 6)
     """
+    import pandas as pd
+    from sklearn.metrics import normalized_mutual_info_score
+
     spike = np.asarray(spike)
-    labels = pd.Series(labels, dtype=object).replace("", None)
-    if spike.shape != (len(labels),):
-        raise ValueError(f"there are {len(labels)} labels for spikes of shape {spike.shape}")
-    both = (spike >= 0) & labels.notna().to_numpy()
+    codes, _ = pd.factorize(pd.Series(labels, dtype=object).replace("", None))  # -1 where missing
+    if spike.shape != codes.shape:
+        raise ValueError(f"there are {len(codes)} labels for spikes of shape {spike.shape}")
+    both = (spike >= 0) & (codes >= 0)
     if not both.any():
         raise ValueError("no row is on a spike and has a label")
-    spike, codes = spike[both], pd.factorize(labels[both])[0]
+    spike, codes = spike[both], codes[both]
     rng = np.random.default_rng(seed)
-    score = normalized_mutual_info_score(spike, codes)
+    nmi = float(normalized_mutual_info_score(spike, codes))
     null = [normalized_mutual_info_score(spike, rng.permutation(codes)) for _ in range(n_permutations)]
-    reached = np.sum(np.array(null) >= score - 1e-12)
-    return {
-        "n_rows": int(both.sum()),
-        "nmi": float(score),
-        "null": float(np.mean(null)),
-        "p_value": float((1 + reached) / (1 + n_permutations)),
-    }
+    # the labels as they are count among the shuffles, and one equal but for rounding has reached them
+    reached = 1 + int(np.sum(np.array(null) >= nmi - 1e-12))
+    p_value = reached / (1 + n_permutations)
+    return {"n_rows": len(codes), "nmi": nmi, "null": float(np.mean(null)), "p_value": p_value}
 
 
-def _checked_model(community, affinity, degree, lowest):
-    community = np.asarray(community)
-    affinity = np.asarray(affinity, dtype=np.float64)
-    degree = np.asarray(degree, dtype=np.float64)
-    if community.ndim != 1 or community.dtype.kind not in "iu" or len(community) == 0:
-        raise ValueError(
-            "community must be a non-empty list of whole numbers, "
-            f"got dtype {community.dtype} and shape {community.shape}"
-        )
-    if degree.shape != community.shape:
-        raise ValueError(f"degree has shape {degree.shape}, community has {community.shape}")
-    if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
-        raise ValueError(f"affinity must be square, one row per community, got shape {affinity.shape}")
-    bad = community[(community < 0) | (community >= len(affinity))]
-    if len(bad):
-        raise ValueError(f"community {bad[0]} is not among the affinity's 0 to {len(affinity) - 1}")
-    if not ((affinity >= lowest) & (affinity <= 1)).all():
-        worst = affinity[~((affinity >= lowest) & (affinity <= 1))][0]
-        remedy = "pass signed=True" if lowest == 0 and -1 <= worst < 0 else "move a factor into degree"
-        raise ValueError(f"affinity must be between {lowest} and 1, got {worst}; {remedy}")
-    if np.abs(affinity - affinity.T).max() > 1e-12:
-        raise ValueError("affinity is not symmetric; use (B + B.T) / 2")
-    if not (np.isfinite(degree) & (degree >= 0)).all():
-        worst = degree[~(np.isfinite(degree) & (degree >= 0))][0]
-        raise ValueError(f"degree must be finite and at least 0, got {worst}")
-    return community.astype(np.int64), affinity, degree
-
-
-def _checked_spikes(svd, spike):
+def _on_spikes(svd, spike):
+    """Rows that are on a spike, their communities numbered without gaps, and their norms."""
     spike = np.asarray(spike)
     if spike.shape != (len(svd.U),) or spike.dtype.kind not in "iu":
         raise ValueError(
             f"spike must hold one whole number for each of the {len(svd.U)} rows, "
             f"got dtype {spike.dtype} and shape {spike.shape}"
         )
-    if not (spike >= 0).any():
+    rows = np.flatnonzero(spike >= 0)
+    if len(rows) == 0:
         raise ValueError("no row is on a spike: spike must be 0 or more somewhere")
     largest = svd.s.max()
     if largest > 1e150 or 0 < largest < 1e-150:
         raise ValueError(f"the largest singular value is {largest:.1e}, whose square is no float; rescale M")
-    return spike
+    return rows, np.unique(spike[rows], return_inverse=True)[1], degree_from_norm(svd)[rows]

@@ -116,7 +116,7 @@ def test_moments_of_scores_against_drawn_ones():
     E = rng.exponential(size=(repeats, k + 1, d))
     mu = E[:, :k].mean(axis=1)
     member, outsider = (E[:, 0] * mu).sum(axis=1), (E[:, k] * mu).sum(axis=1)
-    model = c._scores(d, k, 1.0, 1.0, 2.0, 9.0, "independent")
+    model = c._scores(d, k, "independent", 1.0, 1.0, 2.0, 9.0)
     scale = outsider.std()
     assert model.gaps[0] == pytest.approx((member.mean() - outsider.mean()) / scale, rel=0.02)
     assert model.spread == pytest.approx(member.std() / scale, rel=0.02)
@@ -128,7 +128,7 @@ def test_deviations_from_the_mean_against_drawn_ones():
     E = m + rng.exponential(size=(4000, k, d)) - 1
     mu = E.mean(axis=1)
     deviation = ((E[:, 0] - mu) * mu).sum(axis=1) / np.linalg.norm(mu, axis=1)
-    model = c._scores(d, k, m, 1.0, 2.0, 9.0, "conditional")
+    model = c._scores(d, k, "conditional", m, 1.0, 2.0, 9.0)
     assert model.spread == pytest.approx(deviation.std(), rel=0.04)
 
 
@@ -259,17 +259,17 @@ def test_drawn_subsets_respect_the_groups(sizes, k, seed):
     label = np.repeat(np.arange(len(sizes)), sizes)
     groups = [np.flatnonzero(label == g) for g in range(len(sizes))]
     if max(sizes) >= k:
-        for subset in c.subsets_within(groups, k, n_subsets=10, seed=seed):
+        for subset in c.subsets(groups, k, n_subsets=10, seed=seed):
             assert len(set(subset)) == k and len(set(label[subset])) == 1
     full = [g for g in groups if len(g)]
     if len(full) >= k:
-        for subset in c.subsets_across(full, k, n_subsets=10, seed=seed):
+        for subset in c.subsets(full, k, across=True, n_subsets=10, seed=seed):
             assert len(set(label[subset])) == k
 
 
 def test_subsets_within_reach_every_large_group():
     groups = [np.array([0, 1]), np.array([2]), np.array([3, 4, 5])]
-    drawn = c.subsets_within(groups, 2, n_subsets=200)
+    drawn = c.subsets(groups, 2, n_subsets=200)
     seen = {tuple(sorted(s)) for s in drawn.tolist()}
     assert seen == {(0, 1), (3, 4), (3, 5), (4, 5)}
 
@@ -285,7 +285,7 @@ def test_subsets_within_reach_every_large_group():
         ({"n_subsets": 1}, "n_subsets must be at least 2"),
         ({"E": np.ones((30, 4))}, "all 30 rows of E are equal"),
         ({"E": np.ones(30)}, "shape"),
-        ({"E": np.full((30, 4), np.nan)}, "NaN"),
+        ({"E": np.full((30, 4), np.nan)}, "E holds nan at row 0"),
         ({"similarity": "euclid"}, "similarity"),
     ],
 )
@@ -318,7 +318,7 @@ def test_precision_refuses(subsets, message):
         ({"k": 0}, "k must be between 1"),
         ({"k": 101}, "k must be between 1"),
         ({"n_items": 0}, "n_items"),
-        ({"dim": 2.5}, "dim"),
+        ({"dim": 0}, "dim must be at least 1, got 0"),
         ({"std": 0.0}, "std above 0"),
         ({"std": float("nan")}, "finite"),
         ({"kurtosis": 0.5}, "no distribution"),
@@ -332,18 +332,20 @@ def test_theory_refuses(change, message):
         c.theoretical(**arguments)
 
 
-def test_a_fractional_k_is_refused():
-    with pytest.raises(TypeError, match="whole number"):
+def test_fractional_sizes_are_refused():
+    with pytest.raises(TypeError, match=r"k must be a whole number, got 2\.5"):
         c.theoretical(100, 8, 2.5)
+    with pytest.raises(TypeError, match=r"dim must be a whole number, got 2\.5"):
+        c.theoretical(100, 2.5, 2)
 
 
 def test_groups_that_cannot_serve_are_refused():
     with pytest.raises(ValueError, match="no group has 3 items; the largest has 2"):
-        c.subsets_within([[0, 1], [2]], 3)
+        c.subsets([[0, 1], [2]], 3)
     with pytest.raises(ValueError, match="between 1 and the 2 groups"):
-        c.subsets_across([[0, 1], [2]], 3)
+        c.subsets([[0, 1], [2]], 3, across=True)
     with pytest.raises(ValueError, match="empty"):
-        c.subsets_across([[0, 1], []], 1)
+        c.subsets([[0, 1], []], 1, across=True)
 
 
 def test_grid_is_fine_enough(monkeypatch):
