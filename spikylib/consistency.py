@@ -296,7 +296,7 @@ def subsets(
             raise ValueError("a group is empty; leave such groups out")
         k = _whole("k", k, len(groups), "groups")
         chosen = (rng.choice(len(groups), k, replace=False) for _ in range(n_subsets))
-        drawn = [[rng.choice(groups[g]) for g in some] for some in chosen]
+        drawn = [np.array([rng.choice(groups[g]) for g in some]) for some in chosen]
     else:
         large = [group for group in groups if len(group) >= _whole("k", k)]
         if not large:

@@ -387,11 +387,11 @@ def explained(
     -------
     dict of str to float
         One minus the squared error's share. Of abs(M-hat): ``dcbm``, the model of
-        :func:`from_spikes`; ``rank``, the best matrix of the same rank as that model (the number of communities, or
-        less), which bounds it from above and has no communities; ``sbm``, the mean of each block,
-        so communities without degrees; ``shuffled``, the DCBM with communities shuffled among the
-        same rows, so degrees without communities. Of M-hat with its signs: ``signed``, the
-        signed model, at most ``dcbm``. Allocates about 10 max_rows^2 float64.
+        :func:`from_spikes`; ``rank``, the best matrix of the same rank as that model (the number of
+        communities, or less), which bounds it from above and has no communities; ``sbm``, the mean
+        of each block, so communities without degrees; ``shuffled``, the DCBM with communities
+        shuffled among the same rows, so degrees without communities. Of M-hat with its signs:
+        ``signed``, the signed model, at most ``dcbm``. Allocates about 10 max_rows^2 float64.
 
     Examples
     --------

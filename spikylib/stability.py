@@ -161,12 +161,13 @@ def curves(
     fewest = min(map(len, pools)) - 1
     if ks[-1] > fewest:
         raise ValueError(
-            f"k={ks[-1]} is more than the {fewest} candidates of an item in the smallest part: {len(common)} ids "
-            'are common to all snapshots. Lower k or n_partitions, or take candidates="all"'
+            f"k={ks[-1]} is more than the {fewest} candidates of an item in the smallest part: {len(common)} "
+            'ids are common to all snapshots. Lower k or n_partitions, or take candidates="all"'
         )
     rng = np.random.default_rng(seed)
+    # sorted, so that blocks of queries read neighbouring rows
     queries = [np.sort(rng.choice(part, min(n_queries, len(part)), replace=False)) for part in parts]
-    # lists of the longest k alone: shorter ones are their beginnings
+    # lists of the longest k only: shorter ones are their beginnings
     before = _top_lists(E, queries, pools, ks[-1], similarities)
     del E  # may be a copy as large as a snapshot
     rows = []
@@ -239,6 +240,7 @@ def windows(
     if not 0 < width < 1:
         raise ValueError(f"width must be above 0 and below 1, got {width}")
     second = _seconds(data)
+    # one second more than the last, for windows hold their begin and not their end
     start, span = int(second.min()), int(np.ptp(second)) + 1
     if span < 2:
         raise ValueError(f"{data.name or 'the data'} is all of one moment, {pd.Timestamp(start, unit='s')}")
@@ -354,6 +356,7 @@ def by_part(table: pd.DataFrame, measure: str = "overlap") -> pd.DataFrame:
     if table["k"].nunique() != 1:
         raise ValueError(f"the table holds k = {sorted(table['k'].unique().tolist())}; pick one")
     wide = _at_end(table).pivot(index="similarity", columns="part", values=measure)
+    # a single part is "lowest", two are "lowest" and "highest"
     wide.columns = ["lowest", *(str(part + 1) for part in wide.columns[1:-1]), "highest"][: wide.shape[1]]
     return wide.assign(mean=wide.mean(axis=1))
 
@@ -505,11 +508,10 @@ def follow(snapshots: Snapshots, item: Hashable, *, k: int = 10) -> pd.DataFrame
         alive = np.flatnonzero(_has_vector(date, snapshot))
         row = alive[ids[alive] == item]
         if len(row):
-            found, score = top_k(
-                snapshot.vectors, row, k, similarity="dot", candidates=alive, exclude_self=True
-            )
+            options = {"similarity": "dot", "candidates": alive, "exclude_self": True}
+            (found,), (score,) = top_k(snapshot.vectors, row, k, **options)
             rank = np.arange(1, k + 1)
-            lists.append(pd.DataFrame({"date": date, "rank": rank, "id": ids[found[0]], "score": score[0]}))
+            lists.append(pd.DataFrame({"date": date, "rank": rank, "id": ids[found], "score": score}))
     if not lists:
         raise ValueError(f"no snapshot holds the item {item!r}")
     return pd.concat(lists, ignore_index=True)
@@ -634,5 +636,6 @@ def _correlation(y, x, others):
     known = size > 1e-9 * np.linalg.norm(y) * np.linalg.norm(x)
     rho = float(rest_y @ rest_x / size) if known else np.nan
     half = _NORMAL_95 * np.sqrt((1 + rho**2 / 2) / (len(y) - len(others) - 3))
+    # Fisher's z is infinite at a correlation of 1
     centre = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
     return [rho, float(np.tanh(centre - half)), float(np.tanh(centre + half))]
