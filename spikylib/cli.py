@@ -3,9 +3,9 @@
 import contextlib
 
 import click
+from click.shell_completion import CompletionItem
 
 from spikylib import __version__
-from spikylib.datasets._catalogue import DATASETS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,7 +37,24 @@ def data():
     """
 
 
-_data_home = click.option(
+class _DatasetName(click.ParamType):
+    """A choice whose words are looked up only when they are needed."""
+
+    name = "dataset"
+
+    def convert(self, value, param, ctx):
+        return self._choice().convert(value, param, ctx)
+
+    def shell_complete(self, ctx, param, incomplete):
+        return self._choice().shell_complete(ctx, param, incomplete)
+
+    def _choice(self):
+        from spikylib.datasets._catalogue import DATASETS
+
+        return click.Choice(list(DATASETS))
+
+
+_data_home_option = click.option(
     "--data-home",
     type=click.Path(file_okay=False),
     help="Folder of the datasets. Default: $SPIKYLIB_DATA, else the user's cache folder.",
@@ -45,15 +62,16 @@ _data_home = click.option(
 
 
 @data.command("list")
-@_data_home
+@_data_home_option
 def list_(data_home):
-    """Say which datasets are there, where, how large, and on which terms.
+    """List the datasets: which are there, where, how large, and on which terms.
 
     \b
     Example:
       spiky data list --data-home ~/data
     """
     from spikylib import datasets
+    from spikylib.datasets._catalogue import DATASETS
 
     click.echo(f"data home: {datasets.home(data_home)}\n")
     rows = [("name", "there", "size", "folder", "terms")]
@@ -67,8 +85,8 @@ def list_(data_home):
 
 
 @data.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=click.Choice(list(DATASETS)))
-@_data_home
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=_DatasetName())
+@_data_home_option
 @click.option(
     "--from",
     "address",
@@ -87,26 +105,26 @@ def fetch(names, data_home, address, force):
       spiky data fetch triplej movielens-small
       spiky data fetch lastfm-360k --from ~/Downloads/lastfm-dataset-360K.tar.gz
     """
-    from spikylib.datasets import _download as download
+    from spikylib.datasets import _download
 
     if address and len(names) > 1:
         raise click.UsageError("--from goes with one NAME")
-    failed = []
+    failed = False
     for name in names:
         try:
-            files = download.fetch(name, data_home=data_home, address=address, force=force)
+            files = _download.fetch(name, data_home=data_home, address=address, force=force)
         except (ValueError, OSError) as error:
-            failed.append(name)
+            failed = True
             click.echo(f"Error: {error}", err=True)
         else:
-            click.echo("\n".join([f"{name} is there:", *(f"  {file}" for file in files)]) if files else
-                       f"{name} is generated: there is nothing to fetch")  # fmt: skip
+            text = f"{name} is there:" if files else f"{name} is generated: there is nothing to fetch"
+            click.echo("\n  ".join([text, *map(str, files)]))
     if failed:
         raise SystemExit(1)
 
 
 @data.command()
-@_data_home
+@_data_home_option
 def path(data_home):
     """Print the data home.
 
@@ -120,36 +138,40 @@ def path(data_home):
 
 
 def _complete_notebook(context, argument, word):
-    from click.shell_completion import CompletionItem
+    from spikylib.rerun import _parameters
 
-    from spikylib import _runs
-
+    # without a checkout there are no chapters, and files are offered
     with contextlib.suppress(OSError):
-        files = _runs.book()
-        words = [str(int(f.stem[:2])) for f in files] + [f.stem for f in files] * bool(word)
-        titles = dict(zip(words, [_runs.title(f)[0] for f in files] * 2))
-        found = [CompletionItem(w, help=titles[w]) for w in words if w.startswith(word)]
+        chapters = _parameters.chapters()
+        names = [str(int(file.stem[:2])) for file in chapters] + [file.stem for file in chapters if word]
+        found = [
+            CompletionItem(name, help=_parameters.title(file)[0])
+            for name, file in zip(names, chapters * 2)
+            if name.startswith(word)
+        ]
         return found or [CompletionItem(word, type="file")]
 
 
 def _complete_parameter(context, option, word):
-    from click.shell_completion import CompletionItem
-
-    from spikylib import _runs
+    from spikylib.rerun import _parameters
 
     with contextlib.suppress(OSError, ValueError):
         # where -p has no value yet, click leaves the words before it unparsed
         notebook = context.params["notebook"] or next(iter(context.args), "")
-        known = _runs.settable(_runs.find(notebook))
-        return [
-            CompletionItem(f"{name}={p.default}", help=p.meaning)
-            for name, p in known.items()
-            if f"{name}={p.default}".startswith(word)
-        ]
+        settings = {
+            f"{p.name}={p.default}": p for p in _parameters.settable(_parameters.find(notebook)).values()
+        }
+        return [CompletionItem(text, help=p.meaning) for text, p in settings.items() if text.startswith(word)]
 
 
-_notebook = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
-_folder = click.option(
+def _parameter_option(metavar, text):
+    return click.option(
+        "-p", "given", metavar=metavar, multiple=True, shell_complete=_complete_parameter, help=text
+    )
+
+
+_notebook_argument = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
+_output_option = click.option(
     "-o",
     "--output",
     "folder",
@@ -159,7 +181,16 @@ _folder = click.option(
     show_default=True,
     help="Folder of the runs; each gets a folder of its own in it.",
 )
-_force = click.option("--force", is_flag=True, help="Run again what is there already.")
+_force_option = click.option("--force", is_flag=True, help="Run again what is there already.")
+
+
+@contextlib.contextmanager
+def _usage():
+    """Turn what is wrong with the words of a command into its exit code 2."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        raise click.UsageError(str(error)) from error
 
 
 @main.command()
@@ -170,19 +201,24 @@ def notebooks():
     Example:
       spiky notebooks
     """
-    from spikylib import _runs
+    from spikylib.rerun import _parameters
 
-    with _usage():
-        for file in _runs.book():
-            title, long = _runs.title(file)
-            click.echo(f"{int(file.stem[:2]):2}  {title}")
-            click.echo(f"    {file.stem}, {long}: {', '.join(_runs.settable(file))}")
+    try:
+        chapters = _parameters.chapters()
+    except FileNotFoundError as error:
+        # one line, without the usage: nothing is wrong with the words of the command
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
+    for file in chapters:
+        title, duration = _parameters.title(file)
+        click.echo(f"{int(file.stem[:2]):2}  {title}")
+        click.echo(f"    {file.stem}, {duration}: {', '.join(_parameters.settable(file))}")
 
 
 @main.command()
-@_notebook
+@_notebook_argument
 def params(notebook):
-    """Tell the parameters of a notebook: name, type, default, range and meaning.
+    """List the parameters of a notebook: name, type, default, range and meaning.
 
     They are read from its parameters cell, one a line: ``f: int = 128  # meaning, 16 to 512``.
 
@@ -191,30 +227,22 @@ def params(notebook):
       spiky params 3
       spiky params ~/mine.ipynb
     """
-    from spikylib import _runs
+    from spikylib.rerun import _parameters
 
     with _usage():
-        known = _runs.settable(_runs.find(notebook))
+        known = _parameters.settable(_parameters.find(notebook))
     rows = [("name", "type", "default", "range", "meaning")]
-    rows += [
-        (p.name, p.type, '""' if p.default == "" else str(p.default), p.range or "-", p.meaning or "-")
-        for p in known.values()
-    ]
+    for p in known.values():
+        default = '""' if p.default == "" else str(p.default)
+        rows.append((p.name, p.type, default, p.range or "-", p.meaning or "-"))
     _print_columns(rows)
 
 
 @main.command()
-@_notebook
-@click.option(
-    "-p",
-    "given",
-    metavar="NAME=VALUE",
-    multiple=True,
-    shell_complete=_complete_parameter,
-    help="A parameter; the others keep their defaults.",
-)
-@_folder
-@_force
+@_notebook_argument
+@_parameter_option("NAME=VALUE", "A parameter; the others keep their defaults.")
+@_output_option
+@_force_option
 @click.option("--html", is_flag=True, help="Also write the executed notebook as one stand-alone HTML file.")
 def run(notebook, given, folder, force, html):
     """Run a chapter with other parameters.
@@ -229,34 +257,23 @@ def run(notebook, given, folder, force, html):
       spiky run 3 -p dataset=triplej -p f=64
       spiky run ~/mine.ipynb -p seed=1 -o ~/runs --html
     """
-    from spikylib import _runs
+    from spikylib.rerun import _parameters, _runs
 
     with _usage():
-        (planned,) = _runs.plan(_runs.find(notebook), given)
+        (planned,) = _runs.plan(_parameters.find(notebook), given)
         _runs.check_output(planned, folder)
-        if html:
-            _runs.can_write_html()
+    outcome = _runs.execute(planned, folder, html=html, force=force)
     place = f"{folder}/{planned.name}"
-    outcome = _runs.execute(planned, folder, html=html, force=force, progress=True)
     if outcome.status == "failed":
         click.echo(f"Error: {outcome.detail}\n\nThe notebook up to there is in {place}", err=True)
         raise SystemExit(1)
-    if outcome.status == "there":
-        click.echo(f"{place} {_became(outcome)}; --force runs it again")
-    else:
-        click.echo(f"{place} {_became(outcome)}")
+    hint = "; --force runs it again" if outcome.status == "existing" else ""
+    click.echo(f"{place} {_outcome_text(outcome)}{hint}")
 
 
 @main.command()
-@_notebook
-@click.option(
-    "-p",
-    "given",
-    metavar="NAME=VALUE,...",
-    multiple=True,
-    shell_complete=_complete_parameter,
-    help="A parameter and its values; every combination is run.",
-)
+@_notebook_argument
+@_parameter_option("NAME=VALUE,...", "A parameter and its values; every combination is run.")
 @click.option(
     "-j",
     "--jobs",
@@ -271,8 +288,8 @@ def run(notebook, given, folder, force, html):
     help="Send the runs to this Dask scheduler, whose workers see the same files.",
 )
 @click.option("--dry-run", is_flag=True, help="List the runs and run nothing.")
-@_folder
-@_force
+@_output_option
+@_force_option
 def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
     """Run a chapter with every combination of parameters.
 
@@ -285,27 +302,29 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
       spiky sweep 3 -p dataset=cornell-yes-small,triplej -p f=16,32,64,128 -j 2
       spiky sweep 3 -p f=16,32 --scheduler tcp://10.0.0.1:8786
     """
-    from spikylib import _runs
+    from spikylib.rerun import _parameters, _runs
 
     with _usage():
-        runs = _runs.plan(_runs.find(notebook), given, grid=True)
+        runs = _runs.plan(_parameters.find(notebook), given, grid=True)
         for planned in runs:
             _runs.check_output(planned, folder)
     if dry_run:
         click.echo("\n".join(planned.name for planned in runs))
         return
+    outcomes = _runs.sweep(runs, folder, jobs=jobs, scheduler=scheduler, force=force)
     failed = []
-    with _usage(), _stoppable(), contextlib.closing(
-        _runs.sweep(runs, folder, jobs=jobs, scheduler=scheduler, force=force)
-    ) as outcomes:  # fmt: skip
-        for count, outcome in enumerate(outcomes, 1):
-            click.echo(f"[{count}/{len(runs)}] {outcome.name} {_became(outcome)}")
-            if outcome.status == "failed":
-                failed.append(outcome)
+    try:
+        # closed on Ctrl-C, the sweep ends its processes
+        with _usage(), contextlib.closing(outcomes):
+            for count, outcome in enumerate(outcomes, 1):
+                click.echo(f"[{count}/{len(runs)}] {outcome.name} {_outcome_text(outcome)}")
+                if outcome.status == "failed":
+                    failed.append(f"  {outcome.name}: {outcome.reason}")
+    except KeyboardInterrupt:
+        click.echo("\nStopped; the same command goes on from here", err=True)
+        raise SystemExit(1) from None
     if failed:
-        click.echo(f"\n{len(failed)} of {len(runs)} failed:", err=True)
-        for outcome in failed:
-            click.echo(f"  {outcome.name}: {outcome.reason}", err=True)
+        click.echo("\n".join([f"\n{len(failed)} of {len(runs)} failed:", *failed]), err=True)
         raise SystemExit(1)
 
 
@@ -333,56 +352,33 @@ def results(folder, form, patterns):
       spiky results runs -c 'spk*' --csv > spk.csv
       spiky results book/results -c peaks
     """
-    from spikylib import _runs
+    from spikylib.rerun import _results
 
     with _usage():
-        frame = _runs.table(folder, patterns)
+        frame = _results.table(folder, patterns)
+    text = frame.map(str, na_action="ignore").fillna("")
     if form == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
     elif form == "json":
         click.echo(frame.to_json(orient="records", indent=1, force_ascii=False))
+    elif form == "markdown":
+        # three lines, where DataFrame.to_markdown would need another package
+        for row in (text.columns, ["---"] * text.shape[1], *text.to_numpy()):
+            click.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
     else:
-        rows = [[_text(value) for value in row] for row in frame.itertuples(index=False)]
-        if form == "markdown":
-            for row in (frame.columns, ["---"] * frame.shape[1], *rows):
-                click.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
-        else:
-            same = [len(rows) > 1 and len(set(column)) == 1 for column in zip(*rows)]
-            same = [s and i < list(frame.columns).index("seconds") for i, s in enumerate(same)]
-            told = [f"{n}={v}" for n, v, s in zip(frame.columns, rows[0], same) if s and v]
-            if told:
-                click.echo(f"in all runs: {', '.join(told)}\n")
-            _print_columns([[c for c, s in zip(row, same) if not s] for row in (frame.columns, *rows)])
+        settings = text.columns[: list(text).index("seconds")] if len(text) > 1 else []
+        common = {name: text[name][0] for name in settings if text[name].nunique() == 1}
+        if any(common.values()):
+            shown = ", ".join(f"{name}={value}" for name, value in common.items() if value)
+            click.echo(f"in all runs: {shown}\n")
+        text = text.drop(columns=list(common))
+        _print_columns([text.columns, *text.to_numpy()])
 
 
-def _text(value):
-    import pandas as pd
-
-    return "" if pd.isna(value) else str(value)
-
-
-@contextlib.contextmanager
-def _stoppable():
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("\nStopped; the same command goes on from here", err=True)
-        raise SystemExit(1) from None
-
-
-def _became(outcome):
-    if outcome.status == "there":
+def _outcome_text(outcome):
+    if outcome.status == "existing":
         return "is there already" + (f" ({outcome.reason})" if outcome.reason else "")
     return f"{outcome.status} in {outcome.seconds:.1f} s" if outcome.seconds else outcome.status
-
-
-@contextlib.contextmanager
-def _usage():
-    """Turn what is wrong with the words of a command into its exit code 2."""
-    try:
-        yield
-    except (ValueError, FileNotFoundError) as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _print_columns(rows):

@@ -15,8 +15,9 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from spikylib import __version__, _runs
+from spikylib import __version__
 from spikylib.cli import main
+from spikylib.rerun import _parameters, _runs
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = """\
@@ -43,6 +44,15 @@ def tiny(tmp_path, monkeypatch):
     return make(tmp_path / "lab" / "tiny.ipynb", PARAMETERS, BODY)
 
 
+@pytest.fixture
+def inline(monkeypatch):
+    """Notebooks run without a kernel, in this process and in those that a sweep starts."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    import inline_runner
+
+    inline_runner.install(monkeypatch)
+
+
 def make(path, parameters, *bodies):
     path.parent.mkdir(parents=True, exist_ok=True)
     cell = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
@@ -57,14 +67,12 @@ def spiky(*words, **environment):
     return CliRunner().invoke(main, [*map(str, words)], env=environment)
 
 
-def start(*words):
-    """Start `spiky` as a process of its own."""
-    command = [
-        sys.executable,
-        "-c",
-        "from spikylib.cli import main; main(prog_name='spiky')",
-        *map(str, words),
-    ]
+def start(*words, inline=False):
+    """Start `spiky` as a process of its own, with kernels or inline."""
+    code = "from spikylib.cli import main; main(prog_name='spiky')"
+    if inline:
+        code = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import inline_runner; inline_runner.install(); {code}"
+    command = [sys.executable, "-c", code, *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -74,18 +82,25 @@ def ran(tiny):
     return [int(line) for line in log.read_text().split()] if log.exists() else []
 
 
-def test_a_run_leaves_notebook_and_result(tiny, tmp_path):
+def test_a_run_leaves_notebook_and_result(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # papermill would fill in what stands in braces
+    tiny = make(tmp_path / "{lab}" / "tiny.ipynb", PARAMETERS, BODY)
     source = tiny.read_bytes()
-    done = spiky("run", tiny, "-p", "f=64", "-p", "loud=true", "-o", tmp_path / "out")
-    assert done.exit_code == 0, done.output
-    folder = tmp_path / "out" / "tiny--f=64--loud=True"
-    assert f"{folder} done in " in done.stdout
-    assert {p.name for p in folder.iterdir()} == {"tiny.ipynb", "result.json", ".lock"}
+    done = start("run", tiny, "-p", "f=64", "-p", "loud=true", "-o", tmp_path / "{out}")
+    stdout, stderr = done.communicate(timeout=60)
+    assert done.returncode == 0, stderr
+    assert "IPKernelApp" not in stderr, "the kernel talks about itself"
+    folder = tmp_path / "{out}" / "tiny--f=64--loud=True"
+    assert f"{folder} done in " in stdout
+    assert {p.name for p in folder.iterdir()} - {".lock"} == {"tiny.ipynb", "result.json"}
+    outputs = nbformat.read(folder / "tiny.ipynb", 4).cells[1:]
+    assert [cell.execution_count for cell in outputs] == [1, 2, 3], "the parameters are a cell more"
     result = json.loads((folder / "result.json").read_text())
     assert result["parameters"] == {
         "dataset": "synthetic", "f": 64, "rho": 0.5, "loud": True, "kind": "dot", "seed": 0,
     }  # fmt: skip
-    assert result["results"] == {"double": 128, "loud": True, "here": "lab", "threads": "1"}
+    assert result["results"] == {"double": 128, "loud": True, "here": "{lab}", "threads": "1"}
     assert result["arrays"] == {"line": [64, 64]}
     assert (result["notebook"], result["dataset"], result["seed"]) == ("tiny", "synthetic", 0)
     assert 0.1 < result["seconds"] < 60
@@ -94,7 +109,16 @@ def test_a_run_leaves_notebook_and_result(tiny, tmp_path):
     assert tiny.read_bytes() == source
 
 
-def test_the_same_again_is_there_already_until_forced(tiny, tmp_path):
+def test_a_notebook_without_results(inline, tmp_path):
+    plain = make(tmp_path / "lab" / "plain.ipynb", "n = 2  # how many, 1 to 3", "assert n == 3")
+    done = spiky("run", plain, "-p", "n=3", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "out" / "plain--n=3" / "result.json").read_text())
+    assert (result["results"], result["parameters"], result["seed"]) == ({}, {"n": 3}, None)
+    assert result["provenance"]["versions"]["spikylib"] == __version__
+
+
+def test_the_same_again_is_there_already_until_forced(inline, tiny, tmp_path):
     words = ["run", tiny, "-p", "f=64", "-o", tmp_path / "out"]
     spiky(*words)
     # a default that is spelt out, and another spelling of a number, are the same run
@@ -111,25 +135,24 @@ def test_the_same_again_is_there_already_until_forced(tiny, tmp_path):
     assert " done in " in spiky(*words).stdout
 
 
-def test_a_failure_keeps_the_notebook_tells_the_cell_and_leaves_no_result(tiny, tmp_path):
+def test_a_failure_keeps_the_notebook_shows_the_cell_and_leaves_no_result(tiny, tmp_path):
     out = tmp_path / "out"
-    good = PARAMETERS.replace("512", "1000")
-    make(tiny, good, BODY.replace("404", "-1"))
-    assert spiky("run", tiny, "-p", "f=404", "-o", out).exit_code == 0
-    make(tiny, good, BODY)
-    failed = spiky("run", tiny, "-p", "f=404", "-o", out, "--force")
+    # what a run that succeeded has left
+    before = stored(out, "tiny--f=404", {"f": 404}, {"double": 808})
+    failed = spiky("run", tiny, "-p", "f=404", "-o", out)
+    assert not before.exists()
     assert failed.exit_code == 1
     assert "AssertionError: no such rank" in failed.stderr
     assert 'assert f != 404, "no such rank"' in failed.stderr
     assert "is in " in failed.stderr
     folder = out / "tiny--f=404"
-    assert {p.name for p in folder.iterdir()} == {"tiny.ipynb", ".lock"}
+    assert {p.name for p in folder.iterdir()} - {".lock"} == {"tiny.ipynb"}
     outputs = [o for c in nbformat.read(folder / "tiny.ipynb", 4).cells for o in c.get("outputs", [])]
     assert "AssertionError" in [o.get("ename") for o in outputs]
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "message"),
     [
         ("fe=64", "tiny has no parameter 'fe'; did you mean f?"),
         ("lod=true", "did you mean loud?"),
@@ -145,10 +168,10 @@ def test_a_failure_keeps_the_notebook_tells_the_cell_and_leaves_no_result(tiny, 
         ("results_file=x.json", "results_file is set by the run itself"),
     ],
 )
-def test_a_wrong_parameter_is_told_before_anything_runs(tiny, tmp_path, word, told):
+def test_a_wrong_parameter_is_refused_before_anything_runs(tiny, tmp_path, word, message):
     wrong = spiky("run", tiny, "-p", word, "-o", tmp_path / "out")
     assert wrong.exit_code == 2
-    assert told in wrong.stderr
+    assert message in wrong.stderr
     assert not (tmp_path / "out").exists()
     assert ran(tiny) == []
 
@@ -156,14 +179,14 @@ def test_a_wrong_parameter_is_told_before_anything_runs(tiny, tmp_path, word, to
 def test_other_wrong_usage(tiny, tmp_path):
     twice = spiky("run", tiny, "-p", "f=64", "-p", "f=32", "-o", tmp_path / "out")
     assert (twice.exit_code, "f is given twice" in twice.stderr) == (2, True)
-    for word, told in [
+    for word, message in [
         ("03_spk_metrik", "did you mean 03_spk_metric?"),
         ("77", "there is no notebook '77'; the book has 01_background, "),
         (tmp_path / "absent.ipynb", "there is no notebook"),
     ]:
         wrong = spiky("run", word, "-o", tmp_path / "out")
         assert wrong.exit_code == 2
-        assert told in wrong.stderr
+        assert message in wrong.stderr
     assert spiky("run", tiny, "-o", tiny).exit_code == 2
 
 
@@ -182,7 +205,7 @@ def test_the_output_is_never_the_source(tiny, tmp_path):
     assert source.read_bytes() == before
 
 
-def test_the_folder_of_a_run_on_a_file_tells_the_file(tiny, tmp_path, monkeypatch):
+def test_the_folder_of_a_run_on_a_file_names_the_file(inline, tiny, tmp_path, monkeypatch):
     (tmp_path / "my plays.csv").write_text("")
     monkeypatch.chdir(tmp_path)
     make(tiny, PARAMETERS, BODY.replace('"here": pathlib.Path.cwd().name', '"dataset": dataset'))
@@ -193,38 +216,31 @@ def test_the_folder_of_a_run_on_a_file_tells_the_file(tiny, tmp_path, monkeypatc
     assert json.loads((folder / "result.json").read_text())["results"]["dataset"] == whole
 
 
-def test_a_folder_with_braces_and_a_notebook_without_results(tmp_path):
-    plain = make(tmp_path / "{lab}" / "plain.ipynb", "n = 2  # how many, 1 to 3", "assert n == 3")
-    done = spiky("run", plain, "-p", "n=3", "-o", tmp_path / "{out}")
-    assert done.exit_code == 0, done.output
-    result = json.loads((tmp_path / "{out}" / "plain--n=3" / "result.json").read_text())
-    assert (result["results"], result["parameters"], result["seed"]) == ({}, {"n": 3}, None)
-    assert result["provenance"]["versions"]["spikylib"] == __version__
-
-
-def test_html_is_one_file_with_the_numbers_of_this_run(tmp_path):
+def test_html_is_one_file_with_the_numbers_of_this_run(tmp_path, request):
     pytest.importorskip("nbconvert")
     path = make(
-        tmp_path / "lab" / "tiny.ipynb",
+        tmp_path / "lab" / "03_spk_metric.ipynb",
         "f = 2  # rank",
         "from spikylib import rerun\nrerun.glue('half', f / 8)",
     )
     notebook = nbformat.read(path, 4)
-    told = "It is {glue:text}`half:.1%`, not {glue:text}`other`, and $x^2$."
-    notebook.cells.append(nbformat.v4.new_markdown_cell(told))
+    # the number of a stored run is that of the book, which stands beside the package
+    prose = "It is {glue:text}`half:.1%`, not {glue:text}`other`, {stored}`triplej/peaks_128:,` and $x^2$."
+    notebook.cells.append(nbformat.v4.new_markdown_cell(prose))
     nbformat.write(notebook, path)
     words = ["run", path, "-p", "f=3", "-o", tmp_path / "out"]
     assert spiky(*words).exit_code == 0
-    html = tmp_path / "out" / "tiny--f=3" / "tiny.html"
+    html = tmp_path / "out" / "03_spk_metric--f=3" / "03_spk_metric.html"
     assert not html.exists()
     assert "is there already" in spiky(*words, "--html").stdout
     page = html.read_text()
-    assert "It is 37.5%, not {glue:text}<code>other</code>, and $x^2$." in page
+    assert "It is 37.5%, not {glue:text}<code>other</code>, 2,649 and $x^2$." in page
     assert set(re.findall(r'<(?:script|img|link)[^>]*?(?:src|href)="([^:"]*)', page)) == {"data"}
     html.unlink()
     assert spiky(*words, "--html", "--force").exit_code == 0
     assert "It is 37.5%" in html.read_text()
     path.write_text(path.read_text().replace("rerun.glue", "rerun.no_such"))
+    request.getfixturevalue("inline")
     assert spiky(*words, "--html", "--force").exit_code == 1
     assert not html.exists()
 
@@ -244,9 +260,9 @@ def test_notebooks_are_listed_with_title_duration_and_parameters(tmp_path, monke
 
 
 def test_params_come_from_the_cell(tiny):
-    told = spiky("params", tiny)
-    assert told.exit_code == 0
-    assert told.stdout.splitlines() == [
+    listed = spiky("params", tiny)
+    assert listed.exit_code == 0
+    assert listed.stdout.splitlines() == [
         "name     type   default    range        meaning",
         "dataset  str    synthetic  -            name of a dataset, or path of a file of your own",
         "f        int    128        16 to 512    truncation rank",
@@ -257,15 +273,25 @@ def test_params_come_from_the_cell(tiny):
     ]
 
 
+def test_outside_a_checkout_one_line_says_what_to_do(tmp_path, monkeypatch):
+    # as from a wheel, beside which there are no notebooks
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_parameters, "__file__", str(tmp_path / "site" / "spikylib" / "rerun" / "x.py"))
+    lost = spiky("notebooks")
+    assert (lost.exit_code, lost.stdout) == (2, "")
+    assert lost.stderr.count("\n") == 1
+    assert "go to a checkout of the book" in lost.stderr
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_the_ranges_of_the_chapters_are_understood_and_hold_the_defaults(path):
-    for parameter in _runs.settable(path).values():
+    for parameter in _parameters.settable(path).values():
         if parameter.type in ("int", "float") and parameter.name != "seed":
             assert parameter.low is not None, parameter.name
             assert parameter.low <= parameter.default <= parameter.high
 
 
-def test_a_sweep_runs_the_grid_and_then_only_what_is_missing(tiny, tmp_path):
+def test_a_sweep_runs_the_grid_and_then_only_what_is_missing(inline, tiny, tmp_path):
     words = ["sweep", tiny, "-p", "f=16,32", "-p", "loud=false,true", "-o", tmp_path / "out"]
     names = ["tiny--f=16", "tiny--f=16--loud=True", "tiny--f=32", "tiny--f=32--loud=True"]
     assert spiky(*words, "--dry-run").stdout.split() == names
@@ -285,7 +311,7 @@ def test_a_sweep_runs_the_grid_and_then_only_what_is_missing(tiny, tmp_path):
     assert sorted(ran(tiny)) == [16, 16, 32, 32, 32]
 
 
-def test_a_run_that_fails_does_not_stop_the_others_and_is_listed(tiny, tmp_path):
+def test_a_run_that_fails_does_not_stop_the_others_and_is_listed(inline, tiny, tmp_path):
     swept = spiky("sweep", tiny, "-p", "f=404,16,32", "-j", 2, "-o", tmp_path / "out")
     assert swept.exit_code == 1
     assert "tiny--f=404 failed in " in swept.stdout
@@ -304,30 +330,31 @@ def test_a_sweep_with_a_wrong_value_runs_nothing(tiny, tmp_path):
     assert ran(tiny) == []
 
 
-def test_the_cores_are_divided_unless_the_user_said_how(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(_runs, "_cores", lambda: 7)
-    for said, told in (("", "3"), ("5", "5")):
-        spiky("sweep", tiny, "-p", "seed=1,2", "-j", 2, "-o", tmp_path / told, OMP_NUM_THREADS=said)
-        result = json.loads((tmp_path / told / "tiny--seed=1" / "result.json").read_text())
-        assert result["results"]["threads"] == told
+def test_the_cores_are_divided_unless_the_user_said_how(inline, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(_runs, "n_threads", lambda: 7)
+    for said, threads in (("", "3"), ("5", "5")):
+        out = tmp_path / threads
+        spiky("sweep", tiny, "-p", "seed=1,2", "-j", 2, "-o", out, OMP_NUM_THREADS=said)
+        result = json.loads((out / "tiny--seed=1" / "result.json").read_text())
+        assert result["results"]["threads"] == threads
 
 
 SLOW = BODY + "\nimport time\ntime.sleep(0.6)"
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_a_sweep_stopped_half_way_goes_on_where_it_stopped(tiny, tmp_path, stop):
+def test_a_sweep_stopped_half_way_goes_on_where_it_stopped(inline, tiny, tmp_path, stop):
     make(tiny, PARAMETERS, SLOW)
     words = ["sweep", tiny, "-p", "f=16,17,18", "-j", 2, "-o", tmp_path / "out"]
-    first = start(*words)
+    first = start(*words, inline=True)
     finished = 0
     for line in first.stdout:
         finished += " done in " in line
         if finished == 1:
             first.send_signal(stop)
             break
-    told, error = first.communicate(timeout=20)
-    finished += told.count(" done in ")
+    stdout, error = first.communicate(timeout=20)
+    finished += stdout.count(" done in ")
     if stop == signal.SIGINT:
         assert first.returncode == 1
         assert "Stopped; the same command goes on from here\n" in error
@@ -344,27 +371,37 @@ def test_a_sweep_stopped_half_way_goes_on_where_it_stopped(tiny, tmp_path, stop)
 
 def test_two_sweeps_into_one_folder_share_the_work(tiny, tmp_path):
     words = ["sweep", tiny, "-p", "f=16,17,18", "-j", 2, "-o", tmp_path / "out"]
-    both = [start(*words), start(*words)]
-    told = [process.communicate(timeout=60) for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    assert "IPKernelApp" not in told[0][1] + told[1][1], "the kernel talks about itself"
+    both = [start(*words, inline=True), start(*words, inline=True)]
+    said = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
     assert sorted(ran(tiny)) == [16, 17, 18], "each run was made once"
     for f in (16, 17, 18):
         result = json.loads((tmp_path / "out" / f"tiny--f={f}" / "result.json").read_text())
         assert result["results"]["double"] == 2 * f
 
 
-def test_a_killed_run_process_fails_its_runs_only_in_words(tiny, tmp_path):
-    make(tiny, PARAMETERS, BODY, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+
+
+def test_a_killed_kernel_fails_its_run(tiny, tmp_path):
+    make(tiny, PARAMETERS, BODY, KILL)
     dead = spiky("sweep", tiny, "-p", "f=16", "-o", tmp_path / "out")
     assert dead.exit_code == 1
-    assert "DeadKernelError" in dead.stderr
+    assert "1 of 1 failed:\n  tiny--f=16: DeadKernelError: Kernel died" in dead.stderr
+
+
+def test_a_killed_process_of_a_sweep_fails_its_run(inline, tiny, tmp_path):
+    make(tiny, PARAMETERS, BODY, KILL)
+    dead = spiky("sweep", tiny, "-p", "f=16", "-o", tmp_path / "out")
+    assert dead.exit_code == 1
+    assert "1 of 1 failed:\n  tiny--f=16: BrokenProcessPool: " in dead.stderr
 
 
 def stored(folder, name, parameters, results):
     (folder / name).mkdir(parents=True)
     run = {"notebook": "tiny", "seconds": 1.5, "parameters": parameters, "results": results}
     (folder / name / "result.json").write_text(json.dumps(run))
+    return folder / name / "result.json"
 
 
 @pytest.fixture
@@ -527,11 +564,11 @@ def test_completion_in_bash(command, line, offered):
 
 def test_completion_in_zsh(command):
     environment = os.environ | {"PATH": command}
-    told = subprocess.run(
+    offered = subprocess.run(
         ["spiky"], env=environment | {"_SPIKY_COMPLETE": "zsh_complete", "COMP_WORDS": "spiky run 3 -p rh", "COMP_CWORD": "4"},
         capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
-    assert told.stdout.split("\n") == ["plain", "rho=0.5", "share of items to capture", ""]
+    assert offered.stdout.split("\n") == ["plain", "rho=0.5", "share of items to capture", ""]
     if not shutil.which("zsh"):
         pytest.skip("zsh is not here: only what it would be answered was looked at")
     script = (
@@ -543,11 +580,11 @@ def test_completion_in_zsh(command):
 
 @pytest.mark.parametrize("name", ["", "notebooks", "params", "run", "sweep", "results"])
 def test_every_help_has_an_example(name):
-    told = spiky(*name.split(), "--help")
-    assert told.exit_code == 0
-    assert re.search(r"Examples?:\n +spiky ", told.stdout)
+    shown = spiky(*name.split(), "--help")
+    assert shown.exit_code == 0
+    assert re.search(r"Examples?:\n +spiky ", shown.stdout)
     if name in ("", "run", "sweep"):
-        assert "only notebooks that you trust" in " ".join(told.stdout.split())
+        assert "only notebooks that you trust" in " ".join(shown.stdout.split())
 
 
 def test_a_sweep_on_a_dask_cluster_of_two_processes(tiny, tmp_path):
@@ -556,13 +593,13 @@ def test_a_sweep_on_a_dask_cluster_of_two_processes(tiny, tmp_path):
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=tmp_path
     )
     with cluster:
-        words = ["sweep", tiny, "-p", "f=16,404,32,48", "-o", tmp_path / "out"]
-        swept = spiky(*words, "--scheduler", cluster.scheduler_address)
+        words = ["-o", tmp_path / "out", "--scheduler", cluster.scheduler_address]
+        swept = spiky("sweep", tiny, "-p", "f=16,404,32", *words)
         assert swept.exit_code == 1
-        assert swept.stdout.count(" done in ") == 3
-        assert "1 of 4 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
-        again = spiky(*words, "--scheduler", cluster.scheduler_address)
-        assert again.stdout.count("is there already") == 3
+        assert swept.stdout.count(" done in ") == 2
+        assert "1 of 3 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
+        again = spiky("sweep", tiny, "-p", "f=16,32,48", *words)
+        assert again.stdout.count("is there already") == 2
     assert sorted(ran(tiny)) == [16, 32, 48]
     rows = json.loads(spiky("results", tmp_path / "out", "--json").stdout)
     assert [row["double"] for row in rows] == [32, 64, 96]

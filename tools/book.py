@@ -119,11 +119,11 @@ def results(names=()):
 
 
 def every_number():
-    """What `spiky results book/results` tells, as the results page shows it."""
-    from spikylib import _runs
+    """What `spiky results book/results` prints, as the results page shows it."""
+    from spikylib.rerun import _results
 
     lines = ["<!-- written by `make results` -->"]
-    for notebook, runs in _runs.table(ROOT / "book" / "results").groupby("notebook"):
+    for notebook, runs in _results.table(ROOT / "book" / "results").groupby("notebook"):
         runs = runs.set_index("dataset").drop(columns=["notebook", "seconds"]).dropna(axis=1, how="all")
         lines += [f"\n::::{{dropdown}} {notebook}\n", f"| | {' | '.join(runs.index)} |"]
         lines.append(f"|---|{'---|' * len(runs)}")

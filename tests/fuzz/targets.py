@@ -15,9 +15,10 @@ import warnings
 import zipfile
 from pathlib import Path
 
-from spikylib import _runs, datasets, rerun
+from spikylib import datasets, rerun
 from spikylib.datasets import _download
 from spikylib.datasets._guard import reading
+from spikylib.rerun import _results, _runs
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 PARAMETERS = 'f: int = 8  # rank, 1 to 64\nrho: float = 0.5  # share, 0.01 to 1\nloud: bool = False  # say it\nkind: str = "dot"  # one of dot, cosine'
@@ -77,7 +78,7 @@ def archive(folder, data):
 def results(folder, data):
     (folder / "03_x--triplej.json").write_bytes(data)
     rerun.read_results("03_x", folder)
-    return _runs.table(folder)
+    return _results.table(folder)
 
 
 def parameters(folder, data):

@@ -1,0 +1,69 @@
+"""An executed notebook as one HTML file that loads nothing from anywhere."""
+
+import ast
+import base64
+import contextlib
+import importlib.metadata
+import re
+
+from spikylib._files import write_whole
+from spikylib.rerun._results import stored_number
+
+
+def write(notebook_file, html_file):
+    """Write an executed notebook as a page, with the numbers of this run in its prose."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(notebook_file, as_version=4)
+    _fill_numbers(notebook, notebook_file.stem)
+    # where nbconvert would have the page fetch a script: the script itself, or none
+    none = _script("")
+    urls = {"mathjax_url": _script(_mathjax()), "require_js_url": none, "mermaid_js_url": none}
+    exporter = HTMLExporter(embed_images=True, **urls)
+    page = exporter.from_notebook_node(notebook)[0]
+    plotly_address = re.compile(r'src="[^"]*plotly\.min\.js"')
+    if plotly_address.search(page):
+        import plotly.offline
+
+        page = plotly_address.sub(f'src="{_script(plotly.offline.get_plotlyjs())}"', page)
+    write_whole(html_file, page)
+
+
+def _fill_numbers(notebook, chapter):
+    """Put the glued numbers, and those of stored runs, where the prose names them, as the book does."""
+    glued = {}
+    for cell in notebook.cells:
+        for output in list(cell.get("outputs", [])):
+            if mark := output.get("metadata", {}).get("scrapbook"):
+                with contextlib.suppress(KeyError, ValueError, SyntaxError):
+                    glued[mark["name"]] = ast.literal_eval(output.data[f"{mark['mime_prefix']}text/plain"])
+                # with a prefix it was glued without being shown
+                if mark["mime_prefix"]:
+                    cell.outputs.remove(output)
+
+    def number(role):
+        kind, reference = role.groups()
+        name, _, form = reference.partition(":")
+        with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
+            return format(glued[name], form) if kind == "glue:text" else stored_number(reference, chapter)[-1]
+        return role[0]
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\{(glue:text|stored)\}`([^`]+)`", number, cell.source)
+
+
+def _mathjax():
+    """MathJax from the installed package, set up for formulas between dollars; nothing without it."""
+    try:
+        files = importlib.metadata.files("sphinx-mathjax-offline")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    (file,) = [f for f in files if f.name == "tex-svg.js"]
+    settings = 'window.MathJax = {tex: {inlineMath: [["$", "$"]], tags: "ams"}};'
+    return settings + file.locate().read_text(encoding="utf-8")
+
+
+def _script(text):
+    return "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()

@@ -1,0 +1,339 @@
+"""Run notebooks with other parameters, one at a time or many, and keep what each run found.
+
+A run has a folder of its own, named after what ran, which holds the executed notebook and, only if it
+succeeded, ``result.json``. A lock per run and a rename at the end let several processes share the
+folders. This is what the `spiky` command calls.
+"""
+
+import concurrent.futures
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from spikylib._arrays import n_threads
+from spikylib._files import write_whole
+from spikylib.rerun import _html
+from spikylib.rerun._parameters import checked, declared, literal_path, papermill, settable, sources
+from spikylib.rerun._record import json_text, provenance
+from spikylib.rerun._results import RESULT, did_you_mean, read_run
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_LONGEST_NAME = 200  # characters; a file system takes 255 bytes
+
+
+class Run(NamedTuple):
+    """One run to be made: the notebook, every parameter, and the name of its folder."""
+
+    notebook: Path
+    parameters: dict[str, Any]
+    name: str
+
+
+class Outcome(NamedTuple):
+    """How one run ended: `status` is "done", "existing" or "failed"."""
+
+    name: str
+    status: str
+    seconds: float = 0.0
+    reason: str = ""
+    detail: str = ""
+
+
+# what executes a run into its folder, and returns what the notebook's `Record` saved
+Runner = Callable[[Run, Path], dict[str, Any]]
+
+
+def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Run]:
+    """Check parameters against a notebook, and list the runs they ask for.
+
+    Parameters
+    ----------
+    notebook : Path
+    given : sequence of str
+        ``name=value``; in a grid ``name=value,value``.
+    grid : bool, default False
+        Every combination of the values.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name (with the nearest), a value of another type or out of its range, or a
+        name given twice.
+    """
+    known = settable(notebook)
+    values = {}
+    for word in given:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r} is not name=value")
+        if name == "results_file":
+            raise ValueError("results_file is set by the run itself: it becomes the run's result.json")
+        if name not in known:
+            near = did_you_mean(name, known) or f"; it has {', '.join(known) or 'no parameters'}"
+            raise ValueError(f"{notebook.stem} has no parameter {name!r}{near}")
+        if name in values:
+            raise ValueError(f"{name} is given twice" + ("; list its values with commas" if grid else ""))
+        values[name] = [checked(known[name], t) for t in (text.split(",") if grid else [text])]
+    runs = {}  # by name: 0.5 and 0.50 are one run
+    for combination in itertools.product(*values.values()):
+        parameters = {n: p.default for n, p in known.items()} | dict(zip(values, combination))
+        name = _name(notebook, known, parameters)
+        runs[name] = Run(notebook, parameters, name)
+    return list(runs.values())
+
+
+def check_output(run: Run, folder: Path) -> None:
+    """Refuse a folder in which the run would overwrite its own source."""
+    out = Path(folder).resolve() / run.name / run.notebook.name
+    if out == run.notebook or (out.exists() and out.samefile(run.notebook)):
+        raise ValueError(f"the output would overwrite its source, {run.notebook}; choose another folder")
+
+
+def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
+    """Execute the notebook in a kernel, into the run's folder; return what its `Record` saved, or {}."""
+    with tempfile.TemporaryDirectory() as scratch:
+        results_file = Path(scratch) / "results.json"
+        own = {"results_file": str(results_file)} if "results_file" in declared(run.notebook) else {}
+        kernel = json.loads(run.notebook.read_text(encoding="utf-8"))["metadata"].get("kernelspec", {})
+        in_sweep = multiprocessing.parent_process() is not None
+        is_python = kernel.get("name", "").startswith("python")
+        papermill().execute_notebook(
+            literal_path(run.notebook),
+            literal_path(run_folder / run.notebook.name),
+            run.parameters | own,
+            # one bar on a terminal, none where several processes would write over each other
+            progress_bar={"desc": run.name, "disable": in_sweep or None, "leave": False},
+            # the kernel works where the notebook lies; papermill's cwd would move this whole process
+            resources={"metadata": {"path": str(run.notebook.parent)}},
+            # ipykernel's warnings about its own transport are no business of a terminal
+            **({"extra_arguments": ["--log-level=ERROR"]} if is_python else {}),
+        )
+        return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
+
+
+def execute(
+    run: Run, folder: Path, *, html: bool = False, force: bool = False, runner: Runner = run_notebook
+) -> Outcome:
+    """Make one run, unless its result exists.
+
+    Parameters
+    ----------
+    run : Run
+        From :func:`plan`.
+    folder : path
+        Of the runs; the run gets a folder of its own in it.
+    html : bool, default False
+        Also write the executed notebook as one stand-alone HTML file.
+    force : bool, default False
+        Run even if the result exists.
+    runner : function, default `run_notebook`
+        What executes the notebook.
+
+    Returns
+    -------
+    Outcome
+        A failure is returned, not raised.
+    """
+    run_folder = Path(folder).resolve() / run.name
+    run_folder.mkdir(parents=True, exist_ok=True)
+    page = run_folder / f"{run.notebook.stem}.html"
+    with _lock(run_folder / ".lock", run.name):
+        if not force and (existing := _existing_result(run, run_folder)):
+            if html and not page.exists():
+                _html.write(run_folder / run.notebook.name, page)
+            return existing
+        # a run that fails or is killed must not leave the results of the one before
+        (run_folder / RESULT).unlink(missing_ok=True)
+        page.unlink(missing_ok=True)
+        start = time.perf_counter()
+        try:
+            found = runner(run, run_folder)
+            if html:
+                _html.write(run_folder / run.notebook.name, page)
+        except Exception as error:
+            return Outcome(run.name, "failed", time.perf_counter() - start, *_reason(error))
+        seconds = time.perf_counter() - start
+        write_whole(run_folder / RESULT, json_text(_result(run, found, seconds)))
+    return Outcome(run.name, "done", seconds)
+
+
+def sweep(
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    force: bool = False,
+    runner: Runner = run_notebook,
+) -> Iterator[Outcome]:
+    """Make many runs in parallel processes, and yield the outcome of each as it ends.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        From :func:`plan`.
+    folder : path
+        Of the runs.
+    jobs : int, default 1
+        Processes on this machine; the cores are divided among them, unless ``OMP_NUM_THREADS`` says
+        how many threads a run gets.
+    scheduler : str, optional
+        Address of a Dask scheduler that takes the runs instead; its workers must see the same files.
+    force : bool, default False
+        Make also the runs whose results exist.
+    runner : function, default `run_notebook`
+        As for :func:`execute`; a function of a module, for it goes to other processes.
+
+    Yields
+    ------
+    Outcome
+        Of the runs whose results exist first.
+
+    Raises
+    ------
+    ValueError
+        If the scheduler does not answer, or Dask is not installed.
+    """
+    folder = Path(folder).resolve()
+    missing = []
+    for run in runs:
+        existing = None if force else _existing_result(run, folder / run.name)
+        if existing:
+            yield existing
+        else:
+            missing.append(run)
+    if missing:
+        make = functools.partial(execute, folder=folder, force=force, runner=runner)
+        with _dask(scheduler) if scheduler else _processes(min(jobs, len(missing))) as pool:
+            futures = {pool.submit(make, run): run.name for run in missing}
+            for future in concurrent.futures.as_completed(futures):
+                try:
+                    yield future.result()
+                except Exception as error:  # its process was killed
+                    yield Outcome(futures[future], "failed", 0.0, *_reason(error))
+
+
+@contextlib.contextmanager
+def _processes(jobs):
+    # spawned, not forked: a fork copies the locks that other threads hold
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, _start_worker, (max(1, n_threads() // jobs),)) as pool:
+        try:
+            yield pool
+        except BaseException:  # Ctrl-C: stop what runs, whatever it does
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise
+
+
+@contextlib.contextmanager
+def _dask(scheduler):
+    try:
+        import distributed
+    except ImportError as error:
+        raise ValueError("--scheduler needs Dask: pip install distributed") from error
+    try:
+        client = distributed.Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        # not pure: the same call again is another run, not a cached result
+        yield client.get_executor(pure=False)
+
+
+def _start_worker(threads):
+    """Divide the cores, and end with the parent even where that was killed."""
+    # for the kernel, which inherits them; the libraries of this process have read them already
+    if not os.environ.get("OMP_NUM_THREADS"):
+        os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+
+    def end_with_parent():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _lock(file, name):
+    """Take a lock, to be used in `with`, that the system frees when the process ends, however it ends."""
+    lock = FileLock(file)
+    try:
+        return lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{name} is being run by another process: waiting for it", file=sys.stderr)
+        return lock.acquire()
+
+
+def _result(run, found, seconds):
+    """The content of the result file."""
+    return {
+        "notebook": run.notebook.stem,
+        "notebook_sha256": _code_hash(run.notebook),
+        "dataset": run.parameters.get("dataset"),
+        "seed": run.parameters.get("seed"),
+        "seconds": round(seconds, 2),
+        "parameters": run.parameters,
+        "results": found.get("results", {}),
+        "arrays": found.get("arrays", {}),
+        "provenance": found.get("provenance") or provenance(),
+    }
+
+
+def _existing_result(run, run_folder):
+    """The outcome of this very run, if its result is in its folder."""
+    try:
+        stored = read_run(run_folder / RESULT)
+    except (FileNotFoundError, ValueError):
+        return None
+    if stored["parameters"] != run.parameters or not {"notebook_sha256", "seconds"} <= set(stored):
+        return None
+    same = stored["notebook_sha256"] == _code_hash(run.notebook)
+    return Outcome(run.name, "existing", stored["seconds"], "" if same else "the notebook has changed since")
+
+
+def _reason(error):
+    """Why a run failed, in one line and in full."""
+    # papermill's error, known by its fields where papermill is not imported
+    if hasattr(error, "ename"):
+        line = f"{error.ename}: {error.evalue}".strip()
+        return line.splitlines()[0], f"cell [{error.exec_count}] failed:\n\n{error.source}\n\n{line}"
+    line = f"{type(error).__name__}: {error}".strip()
+    return line.splitlines()[0], line
+
+
+def _name(notebook, known, parameters):
+    """Name a run after what is not the default, in the order of the parameters cell."""
+    parts = [notebook.stem]
+    for name, parameter in known.items():
+        if parameters[name] != parameter.default:
+            text = str(parameters[name])
+            safe = re.sub(r"[^\w.+-]", "_", text.rpartition("/")[2])[:40]
+            # two values that differ only in what a folder's name cannot hold differ in the hash
+            parts.append(f"{name}={safe}" + ("" if safe == text else f"-{_hash(text)[:8]}"))
+    whole = "--".join(parts)
+    return whole if len(whole) <= _LONGEST_NAME else f"{whole[: _LONGEST_NAME - 10]}-{_hash(whole)[:8]}"
+
+
+def _code_hash(notebook):
+    """Of the code alone: outputs and prose change no result."""
+    return _hash("\0".join(sources(notebook, "code")))
+
+
+def _hash(text):
+    return hashlib.sha256(text.encode()).hexdigest()
