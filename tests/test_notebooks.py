@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import re
+import symtable
 from pathlib import Path
 
 import nbformat
@@ -92,6 +93,18 @@ def test_the_record_knows_every_parameter(path, notebook_of):
     assert ast.literal_eval(call.args[0]) == path.stem
     declared = set(papermill.inspect_notebook(str(path)))
     assert {k.arg for k in call.keywords} == declared - {"data_home", "results_file"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_no_later_cell_assigns_a_parameter(path, notebook_of):
+    # a rerun would say one value and compute with another
+    parameters = set(papermill.inspect_notebook(str(path)))
+    for cell in code_cells(notebook_of(path)):
+        if "parameters" not in cell.metadata.get("tags", []):
+            names = symtable.symtable(cell.source, path.stem, "exec").get_symbols()
+            assert parameters & {name.get_name() for name in names if name.is_assigned()} == set(), (
+                cell.source
+            )
 
 
 def test_every_figure_has_alt_text_caption_and_name(notebook):

@@ -2,7 +2,9 @@
 
 - ``{{ chapters }}``, ``{{ reference }}`` and ``{{ status }}`` tell what there is, from the table of contents,
   the stored notebooks and book/status.json.
-- Every glued number links to the cell that recorded it, every claim named in a chapter to its verdict, and the
+- ``{stored}`dataset/name:format` `` puts a number of a stored run on real data into a chapter's prose; elsewhere
+  the chapter is named first. An unknown name is a warning.
+- Every number links to the cell that recorded it, every claim named in a chapter to its verdict, and the
   first use of a word of the glossary in a chapter to its definition.
 - Every entry of the library reference names the chapters that use it.
 - `BOOK_REPOSITORY` (https://github.com/owner/name) and `BOOK_BRANCH` turn on the buttons that launch a
@@ -26,8 +28,14 @@ from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from sphinx import addnodes
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
+from spikylib.rerun import read_results
+from spikylib.rerun._results import stored_number
+
+logger = logging.getLogger(__name__)
 CLAIMS = "book/claims"
 
 
@@ -40,6 +48,7 @@ def setup(app):
     app.connect("missing-reference", _link_claim)
     app.connect("autodoc-process-docstring", _tell_uses, priority=600)  # after napoleon
     app.add_role_to_domain("glue", "text", GluedNumber(), override=True)
+    app.add_role("stored", StoredNumber())
     register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -174,6 +183,25 @@ class GluedNumber(PasteTextRole):
         return self.document.settings.env
 
 
+class StoredNumber(SphinxRole):
+    """``{stored}``: a number of a stored run, linked to the cell that recorded it in the run."""
+
+    def run(self):
+        page = self.env.docname
+        source = Path(self.env.srcdir)
+        try:
+            chapter, dataset, name, text = stored_number(
+                self.text, Path(page).name, lambda chapter: _stored(source, chapter)
+            )
+        except ValueError as error:
+            logger.warning(str(error), location=self.get_location())
+            return [], []
+        number = nodes.inline(text, text, classes=["pasted-text"])
+        link = addnodes.pending_xref("", number, reftype="glued", reftarget=name, dataset=dataset)
+        link["notebook"], link["refdoc"] = f"notebooks/{chapter}", page
+        return [link], []
+
+
 class AuthorYearLabels(BaseLabelStyle):
     """``Afchar et al., 2023``."""
 
@@ -220,23 +248,18 @@ def _link_number(app, env, node, number):
     if node["reftype"] != "glued":
         return None
     name, notebook = node["reftarget"], node["notebook"]
-    file = Path(env.doc2path(notebook))
-    index, title = _maker(file, name)
-    link = make_refnode(app.builder, node["refdoc"], notebook, f"cell-{index}", number, title)
+    index = _glued(Path(env.doc2path(notebook))).get(name)
+    by = f"stored rerun on {node['dataset']}" if "dataset" in node else "recorded by this cell"
+    # what a chapter records on real data only has no cell of its own: its link leads to the page
+    target = "" if index is None else f"cell-{index}"
+    link = make_refnode(app.builder, node["refdoc"], notebook, target, number, f"{name}: {by}")
     link["classes"].append("glued")
     return link
 
 
-def _maker(file, name):
-    """The cell that recorded a name; for the result of a stored rerun, the cell that the rerun ran."""
-    cells = _glued(file)
-    for run in sorted((file.parents[1] / "book" / "results").glob(f"{file.stem}--*.json")):
-        dataset = run.stem.split("--")[1]
-        plain = name.removeprefix(f"{dataset.replace('-', '_')}_")
-        if plain != name and name in cells:
-            made = plain if plain in cells else name
-            return cells[made], f"{made}: stored rerun on {dataset}"
-    return cells[name], f"{name}: recorded by this cell"
+@cache
+def _stored(source, chapter):
+    return read_results(chapter, source / "book" / "results")
 
 
 @cache
@@ -326,7 +349,7 @@ def _parents(node):
 def _tell_uses(app, what, name, obj, options, lines):
     if what not in ("function", "class"):
         return
-    direct, through = _uses_of(Path(app.srcdir)).get(f"{obj.__module__}.{obj.__name__}", ([], []))
+    direct, through = _uses_of(Path(app.srcdir)).get(f"{_public(obj.__module__)}.{obj.__name__}", ([], []))
     if links := _user_links(direct):
         told = f"Used in {links}."
     elif links := _user_links([user for user in through if user.startswith("notebooks/")] or through):
@@ -354,8 +377,8 @@ def _user_links(docnames):
 def _references(source):
     """For every top-level object of the library, the objects of the library that it names."""
     found = {}
-    for file in sorted((_package()).glob("*.py")):
-        module = f"spikylib.{file.stem}"
+    for file in sorted(_package().rglob("*.py")):
+        module = _public(".".join(file.relative_to(_package().parent).with_suffix("").parts))
         tree = ast.parse(file.read_text(encoding="utf-8"))
         known = _imported(tree) | {
             node.name: f"{module}.{node.name}"
@@ -366,6 +389,11 @@ def _references(source):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 found[f"{module}.{node.name}"] = _named(node, known)
     return found
+
+
+def _public(module):
+    """The module that a reader imports: a package stands for its private files."""
+    return re.sub(r"\._.*", "", module)
 
 
 def _package():
@@ -391,7 +419,7 @@ def _page_names(file):
 
 def _imported(tree):
     return {
-        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        alias.asname or alias.name: f"{_public(node.module)}.{alias.name}"
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "spikylib"
         for alias in node.names
@@ -404,7 +432,7 @@ def _named(tree, known):
         if isinstance(node, ast.Name) and node.id in known:
             found.add(known[node.id])
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
-            found.add(f"{known[node.value.id]}.{node.attr}")
+            found.add(f"{_public(known[node.value.id])}.{node.attr}")
     return found
 
 
