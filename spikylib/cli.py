@@ -1,6 +1,7 @@
 """The `spiky` command; a sub-command imports what it needs, so that help and completion are quick."""
 
 import contextlib
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -8,7 +9,7 @@ from click.shell_completion import CompletionItem
 from spikylib import __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="spiky")
 def main():
     """Data and chapters of the book on spiky SVDs.
@@ -54,10 +55,9 @@ class _DatasetName(click.ParamType):
         return click.Choice(list(DATASETS))
 
 
+_FOLDER = click.Path(file_okay=False)
 _data_home_option = click.option(
-    "--data-home",
-    type=click.Path(file_okay=False),
-    help="Folder of the datasets. Default: $SPIKYLIB_DATA, else the user's cache folder.",
+    "--data-home", type=_FOLDER, help="Folder of the datasets; else $SPIKYLIB_DATA, else the user's cache."
 )
 
 
@@ -88,10 +88,7 @@ def list_(data_home):
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=_DatasetName())
 @_data_home_option
 @click.option(
-    "--from",
-    "address",
-    metavar="ADDRESS_OR_FILE",
-    help="Another https address of the same file, or the file itself, downloaded by hand.",
+    "--from", "address", metavar="ADDRESS_OR_FILE", help="Another https address, or the file itself."
 )
 @click.option("--force", is_flag=True, help="Fetch again, and replace, what is there.")
 def fetch(names, data_home, address, force):
@@ -172,14 +169,7 @@ def _parameter_option(metavar, text):
 
 _notebook_argument = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
 _output_option = click.option(
-    "-o",
-    "--output",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(file_okay=False),
-    default="runs",
-    show_default=True,
-    help="Folder of the runs; each gets a folder of its own in it.",
+    "-o", "--output", "folder", default="runs", type=_FOLDER, help="Folder that gets a folder for every run."
 )
 _force_option = click.option("--force", is_flag=True, help="Run again what is there already.")
 
@@ -189,7 +179,11 @@ def _usage():
     """Turn what is wrong with the words of a command into its exit code 2."""
     try:
         yield
-    except (ValueError, FileNotFoundError) as error:
+    except FileNotFoundError as error:
+        # one line, without the usage: nothing is wrong with the form of the command
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
+    except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
@@ -203,16 +197,11 @@ def notebooks():
     """
     from spikylib.rerun import _parameters
 
-    try:
-        chapters = _parameters.chapters()
-    except FileNotFoundError as error:
-        # one line, without the usage: nothing is wrong with the words of the command
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(2) from None
-    for file in chapters:
-        title, duration = _parameters.title(file)
-        click.echo(f"{int(file.stem[:2]):2}  {title}")
-        click.echo(f"    {file.stem}, {duration}: {', '.join(_parameters.settable(file))}")
+    with _usage():
+        for file in _parameters.chapters():
+            title, duration = _parameters.title(file)
+            click.echo(f"{int(file.stem[:2]):2}  {title}")
+            click.echo(f"    {file.stem}, {duration}: {', '.join(_parameters.settable(file))}")
 
 
 @main.command()
@@ -257,16 +246,18 @@ def run(notebook, given, folder, force, html):
       spiky run 3 -p dataset=triplej -p f=64
       spiky run ~/mine.ipynb -p seed=1 -o ~/runs --html
     """
-    from spikylib.rerun import _parameters, _runs
+    from spikylib.rerun import _html, _parameters, _runs
 
     with _usage():
         (planned,) = _runs.plan(_parameters.find(notebook), given)
         _runs.check_output(planned, folder)
-    outcome = _runs.execute(planned, folder, html=html, force=force)
+    outcome = _runs.execute(planned, folder, force=force)
     place = f"{folder}/{planned.name}"
     if outcome.status == "failed":
         click.echo(f"Error: {outcome.detail}\n\nThe notebook up to there is in {place}", err=True)
         raise SystemExit(1)
+    if html:
+        _html.write(Path(place) / planned.notebook.name)
     hint = "; --force runs it again" if outcome.status == "existing" else ""
     click.echo(f"{place} {_outcome_text(outcome)}{hint}")
 
@@ -275,17 +266,10 @@ def run(notebook, given, folder, force, html):
 @_notebook_argument
 @_parameter_option("NAME=VALUE,...", "A parameter and its values; every combination is run.")
 @click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Runs at a time, each a process; the cores are divided among them.",
+    "-j", "--jobs", type=click.IntRange(1), default=1, help="Processes at a time, which share out the cores."
 )
 @click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Send the runs to this Dask scheduler, whose workers see the same files.",
+    "--scheduler", metavar="ADDRESS", help="Dask scheduler for the runs; its workers see the same files."
 )
 @click.option("--dry-run", is_flag=True, help="List the runs and run nothing.")
 @_output_option
@@ -329,17 +313,12 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
 
 
 @main.command()
-@click.argument("folder", default="runs", type=click.Path(file_okay=False, exists=True))
+@click.argument("folder", default="runs", type=click.Path(exists=True, file_okay=False))
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--json", "form", flag_value="json", help="As JSON, an object a run.")
 @click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")
 @click.option(
-    "-c",
-    "--column",
-    "patterns",
-    metavar="PATTERN",
-    multiple=True,
-    help="Only the results with such a name; * stands for anything.",
+    "-c", "--column", "patterns", metavar="PATTERN", multiple=True, help="Only such results, as spk*."
 )
 def results(folder, form, patterns):
     """Put the runs of FOLDER (runs) side by side: parameters and results, a row a run.

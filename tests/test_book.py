@@ -88,7 +88,7 @@ def test_every_number_was_glued(pages):
     for file, page in pages.items():
         for code in page.find_all(["code", "pre"]):
             code.extract()
-        assert "{glue" not in page.get_text(), file
+        assert not re.search(r"\{(glue|stored)", page.get_text()), file
 
 
 def test_claims_have_the_numbers_of_the_list_and_a_verdict(pages):
@@ -128,7 +128,8 @@ def test_every_number_links_to_the_cell_that_recorded_it(pages):
             outputs = [output.get("metadata", {}) for output in cell.outputs]
             recorded = {metadata["scrapbook"]["name"] for metadata in outputs if "scrapbook" in metadata}
             told += 1
-            if link["title"].split(":")[0] not in recorded:
+            # a result that only runs on real data have is not glued: the cell that saves has it
+            if link["title"].split(":")[0] not in recorded and "record.save(" not in cell.source:
                 wrong.append(f"{file.name}: {number.get_text()} is not of {url.fragment}")
     assert wrong == []
     assert told > 500

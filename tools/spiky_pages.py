@@ -248,11 +248,11 @@ def _link_number(app, env, node, number):
     if node["reftype"] != "glued":
         return None
     name, notebook = node["reftarget"], node["notebook"]
-    index = _glued(Path(env.doc2path(notebook))).get(name)
+    file = Path(env.doc2path(notebook))
+    # what a chapter records on real data only is glued nowhere: its link leads to the cell that saves
+    index = _glued(file)[name] if name in _glued(file) else _saving_cell(file)
     by = f"stored rerun on {node['dataset']}" if "dataset" in node else "recorded by this cell"
-    # what a chapter records on real data only has no cell of its own: its link leads to the page
-    target = "" if index is None else f"cell-{index}"
-    link = make_refnode(app.builder, node["refdoc"], notebook, target, number, f"{name}: {by}")
+    link = make_refnode(app.builder, node["refdoc"], notebook, f"cell-{index}", number, f"{name}: {by}")
     link["classes"].append("glued")
     return link
 
@@ -271,6 +271,12 @@ def _glued(file):
         for output in cell.get("outputs", [])
         if "scrapbook" in output.get("metadata", {})
     }
+
+
+def _saving_cell(file):
+    """The index of the cell that writes the result file."""
+    cells = nbformat.read(file, as_version=4).cells
+    return next(i for i, cell in enumerate(cells) if "record.save(" in cell.source)
 
 
 def _name_claims(app, doctree):

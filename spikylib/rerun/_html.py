@@ -5,13 +5,14 @@ import base64
 import contextlib
 import importlib.metadata
 import re
+from pathlib import Path
 
 from spikylib._files import write_whole
 from spikylib.rerun._results import stored_number
 
 
-def write(notebook_file, html_file):
-    """Write an executed notebook as a page, with the numbers of this run in its prose."""
+def write(notebook_file: Path) -> None:
+    """Write an executed notebook as a page beside it, with the numbers of this run in its prose."""
     import nbformat
     from nbconvert import HTMLExporter
 
@@ -27,7 +28,7 @@ def write(notebook_file, html_file):
         import plotly.offline
 
         page = plotly_address.sub(f'src="{_script(plotly.offline.get_plotlyjs())}"', page)
-    write_whole(html_file, page)
+    write_whole(notebook_file.with_suffix(".html"), page)
 
 
 def _fill_numbers(notebook, chapter):

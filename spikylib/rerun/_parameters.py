@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,13 +56,13 @@ def find(word: str) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"there is no notebook {word}")
         return path.resolve()
-    files = chapters()
-    for file in files:
-        if word == file.stem or (word.isdecimal() and int(word) == int(file.stem[:2])):
-            return file
-    stems = [f.stem for f in files]
-    near = did_you_mean(word, stems)
-    raise ValueError(f"there is no notebook {word!r}{near or '; the book has ' + ', '.join(stems)}")
+    files = {file.stem: file for file in chapters()}
+    by_number = {int(stem[:2]): stem for stem in files}
+    stem = by_number.get(int(word)) if word.isdecimal() else word
+    if stem in files:
+        return files[stem]
+    near = did_you_mean(word, files) or f"; the book has {', '.join(files)}"
+    raise ValueError(f"there is no notebook {word!r}{near}")
 
 
 def title(notebook: Path) -> tuple[str, str]:
@@ -107,10 +108,12 @@ def settable(notebook: Path) -> dict[str, Parameter]:
 def checked(parameter: Parameter, text: str) -> Any:
     """Turn a text into a value of the parameter's type and range."""
     name, kind = parameter.name, parameter.type
-    convert = {"str": lambda text: _path(parameter, text), "bool": _flag, "int": int, "float": _finite}
+    convert = {"str": partial(_path, parameter), "int": int, "float": float, "bool": _flag}
     try:
         value = convert.get(kind, ast.literal_eval)(text)
-    except (ValueError, SyntaxError):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
+    except (KeyError, ValueError, SyntaxError):
         raise ValueError(f"{name}: {_EXPECTED.get(kind, f'a {kind} is expected,')} not {text!r}") from None
     if parameter.low is not None and not parameter.low <= value <= parameter.high:
         raise ValueError(f"{name}: {text} is not in the range {parameter.range}")
@@ -135,15 +138,7 @@ def literal_path(path):
 
 
 def _flag(text):
-    if text.lower() not in _FLAGS:
-        raise ValueError
     return _FLAGS[text.lower()]
-
-
-def _finite(text):
-    if not math.isfinite(value := float(text)):
-        raise ValueError
-    return value
 
 
 def _path(parameter, text):

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import json
-import math
 import platform
 import subprocess
 import sys
@@ -116,14 +115,18 @@ class Record:
         Where that parameter is empty or missing, nothing is written. The provenance includes the
         sha256 of the data files of the parameter ``dataset``, under that of ``data_home``.
         """
+        from spikylib import datasets
+
         if self._results_file:
-            hashes = _data_hashes(self.parameters.get("dataset"), self._data_home or None)
+            dataset = self.parameters.get("dataset")
+            files = datasets.files(dataset, self._data_home or None) if dataset else []
+            hashes = {"data_sha256": {file.name: _sha256(file) for file in files}}
             payload = {
                 "chapter": self.chapter,
                 "parameters": self.parameters,
                 "results": self.results,
                 "arrays": self.arrays,
-                "provenance": provenance() | {"data_sha256": hashes},
+                "provenance": provenance() | hashes,
             }
             write_whole(self._results_file, json_text(payload))
 
@@ -197,20 +200,13 @@ def _rounded(name, value, digits):
     if isinstance(value, float):
         if digits is None:
             raise ValueError(f"the result {name!r} is a float, {value}: say how many digits of it are stable")
-        value = round(value, digits) + 0.0 if math.isfinite(value) else value
+        value = round(value, digits) + 0.0
     return value
 
 
-def _data_hashes(dataset, data_home):
-    from spikylib import datasets
-
-    if dataset is None or dataset == "synthetic":
-        return {}
-    hashes = {}
-    for file in datasets.files(dataset, data_home):
-        with file.open("rb") as stream:
-            hashes[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return hashes
+def _sha256(file):
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _commit():

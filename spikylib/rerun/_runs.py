@@ -27,7 +27,6 @@ from filelock import FileLock, Timeout
 
 from spikylib._arrays import n_threads
 from spikylib._files import write_whole
-from spikylib.rerun import _html
 from spikylib.rerun._parameters import checked, declared, literal_path, papermill, settable, sources
 from spikylib.rerun._record import json_text, provenance
 from spikylib.rerun._results import RESULT, did_you_mean, read_run
@@ -126,9 +125,7 @@ def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
         return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
 
 
-def execute(
-    run: Run, folder: Path, *, html: bool = False, force: bool = False, runner: Runner = run_notebook
-) -> Outcome:
+def execute(run: Run, folder: Path, *, force: bool = False, runner: Runner = run_notebook) -> Outcome:
     """Make one run, unless its result exists.
 
     Parameters
@@ -137,8 +134,6 @@ def execute(
         From :func:`plan`.
     folder : path
         Of the runs; the run gets a folder of its own in it.
-    html : bool, default False
-        Also write the executed notebook as one stand-alone HTML file.
     force : bool, default False
         Run even if the result exists.
     runner : function, default `run_notebook`
@@ -151,20 +146,15 @@ def execute(
     """
     run_folder = Path(folder).resolve() / run.name
     run_folder.mkdir(parents=True, exist_ok=True)
-    page = run_folder / f"{run.notebook.stem}.html"
     with _lock(run_folder / ".lock", run.name):
         if not force and (existing := _existing_result(run, run_folder)):
-            if html and not page.exists():
-                _html.write(run_folder / run.notebook.name, page)
             return existing
-        # a run that fails or is killed must not leave the results of the one before
-        (run_folder / RESULT).unlink(missing_ok=True)
-        page.unlink(missing_ok=True)
+        # a run that fails or is killed must not leave what the one before has found
+        for name in (RESULT, f"{run.notebook.stem}.html"):
+            (run_folder / name).unlink(missing_ok=True)
         start = time.perf_counter()
         try:
             found = runner(run, run_folder)
-            if html:
-                _html.write(run_folder / run.notebook.name, page)
         except Exception as error:
             return Outcome(run.name, "failed", time.perf_counter() - start, *_reason(error))
         seconds = time.perf_counter() - start
