@@ -78,6 +78,7 @@ def list_(data_home):
     for name, known in DATASETS.items():
         files = datasets.files(name, data_home)
         size = _size(sum(file.stat().st_size for file in files)) if files else "-"
+        # a dataset's files share a folder, so the first one names it
         folder = known.files[0].rpartition("/")[0] if known.files else "-"
         there = "yes" if files else "no" if known.files else "generated"
         rows.append((name, there, size, folder, known.terms))
@@ -335,6 +336,7 @@ def results(folder, form, patterns):
 
     with _usage():
         frame = _results.table(folder, patterns)
+    # a run without a result of some name has an empty cell, not nan
     text = frame.map(str, na_action="ignore").fillna("")
     if form == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
@@ -345,6 +347,7 @@ def results(folder, form, patterns):
         for row in (text.columns, ["---"] * text.shape[1], *text.to_numpy()):
             click.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
     else:
+        # results stay in the table even where they agree: that they agree is a finding
         settings = text.columns[: list(text).index("seconds")] if len(text) > 1 else []
         common = {name: text[name][0] for name in settings if text[name].nunique() == 1}
         if any(common.values()):

@@ -56,12 +56,9 @@ def _fill_numbers(notebook, chapter):
 
 
 def _mathjax():
-    """MathJax from the installed package, set up for formulas between dollars; nothing without it."""
-    try:
-        files = importlib.metadata.files("sphinx-mathjax-offline")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-    (file,) = [f for f in files if f.name == "tex-svg.js"]
+    """MathJax from the installed package, set up for formulas between dollars."""
+    # SVG needs no fonts, which the page would have to fetch
+    (file,) = [f for f in importlib.metadata.files("sphinx-mathjax-offline") if f.name == "tex-svg.js"]
     settings = 'window.MathJax = {tex: {inlineMath: [["$", "$"]], tags: "ams"}};'
     return settings + file.locate().read_text(encoding="utf-8")
 

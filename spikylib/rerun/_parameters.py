@@ -39,6 +39,7 @@ class Parameter(NamedTuple):
 
 def chapters() -> list[Path]:
     """List the book's notebooks: in ``notebooks`` upwards from here, else beside the package."""
+    # an installed checkout (`pip install -e`) has them beside the package, a wheel has not
     for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]):
         files = sorted((parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
         if files:
@@ -83,6 +84,7 @@ def declared(notebook: Path) -> dict[str, Parameter]:
     """Read a notebook's parameters cell into `Parameter`s, by name."""
     found = {}
     for name, line in papermill().inspect_notebook(literal_path(notebook)).items():
+        # papermill gives the text of the default, and the type that the line declares, or "None"
         try:
             default = ast.literal_eval(line["default"])
         except (ValueError, SyntaxError):
@@ -111,6 +113,7 @@ def checked(parameter: Parameter, text: str) -> Any:
     convert = {"str": partial(_path, parameter), "int": int, "float": float, "bool": _flag}
     try:
         value = convert.get(kind, ast.literal_eval)(text)
+        # float() takes "nan" and "inf", which compare with no range and have no place in JSON
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError
     except (KeyError, ValueError, SyntaxError):
@@ -145,6 +148,7 @@ def _path(parameter, text):
     """Make the path of a file or folder absolute: the notebook runs in a folder of its own."""
     from spikylib.datasets._catalogue import DATASETS
 
+    # a file may be called as a dataset is: the dataset goes first, as in `datasets.load`
     if text and text not in DATASETS and re.search(r"\b(path|file|folder)\b", parameter.meaning):
         path = Path(text).expanduser()
         if path.exists():

@@ -200,7 +200,7 @@ def _rounded(name, value, digits):
     if isinstance(value, float):
         if digits is None:
             raise ValueError(f"the result {name!r} is a float, {value}: say how many digits of it are stable")
-        value = round(value, digits) + 0.0
+        value = round(value, digits) + 0.0  # not -0.0
     return value
 
 
@@ -218,6 +218,7 @@ def _commit():
             ["git", *command], capture_output=True, text=True, cwd=checkout, check=True
         ).stdout
 
+    # only what computes counts: `make results` itself changes book/results from run to run
     try:
         changed = git("status", "--porcelain", "--", "spikylib", "notebooks/*.ipynb").strip()
         return git("rev-parse", "--short=12", "HEAD").strip() + ("-dirty" if changed else "")

@@ -96,7 +96,7 @@ def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Ru
     return list(runs.values())
 
 
-def check_output(run: Run, folder: Path) -> None:
+def check_output(run: Run, folder: str | Path) -> None:
     """Refuse a folder in which the run would overwrite its own source."""
     out = Path(folder).resolve() / run.name / run.notebook.name
     if out == run.notebook or (out.exists() and out.samefile(run.notebook)):
@@ -125,7 +125,7 @@ def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
         return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
 
 
-def execute(run: Run, folder: Path, *, force: bool = False, runner: Runner = run_notebook) -> Outcome:
+def execute(run: Run, folder: str | Path, *, force: bool = False, runner: Runner = run_notebook) -> Outcome:
     """Make one run, unless its result exists.
 
     Parameters
@@ -164,7 +164,7 @@ def execute(run: Run, folder: Path, *, force: bool = False, runner: Runner = run
 
 def sweep(
     runs: Sequence[Run],
-    folder: Path,
+    folder: str | Path,
     *,
     jobs: int = 1,
     scheduler: str | None = None,
