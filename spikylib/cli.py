@@ -78,10 +78,10 @@ def list_(data_home):
     for name, known in DATASETS.items():
         files = datasets.files(name, data_home)
         size = _size(sum(file.stat().st_size for file in files)) if files else "-"
-        # a dataset's files share a folder, so the first one names it
-        folder = known.files[0].rpartition("/")[0] if known.files else "-"
+        # where the files themselves lie, which may be deeper than the dataset's own folder
+        folder = known.files[0].rpartition("/")[0] if known.files else ""
         there = "yes" if files else "no" if known.files else "generated"
-        rows.append((name, there, size, folder, known.terms))
+        rows.append((name, there, size, folder or "-", known.terms))
     _print_columns(rows)
 
 
@@ -103,14 +103,14 @@ def fetch(names, data_home, address, force):
       spiky data fetch triplej movielens-small
       spiky data fetch lastfm-360k --from ~/Downloads/lastfm-dataset-360K.tar.gz
     """
-    from spikylib.datasets import _download
+    from spikylib import datasets
 
     if address and len(names) > 1:
         raise click.UsageError("--from goes with one NAME")
     failed = False
     for name in names:
         try:
-            files = _download.fetch(name, data_home=data_home, address=address, force=force)
+            files = datasets.fetch(name, data_home=data_home, address=address, force=force)
         except (ValueError, OSError) as error:
             failed = True
             click.echo(f"Error: {error}", err=True)

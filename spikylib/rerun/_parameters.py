@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,7 +92,8 @@ def declared(notebook: Path) -> dict[str, Parameter]:
             default = line["default"]
         kind = line["inferred_type_name"]
         kind = type(default).__name__ if kind == "None" else kind
-        meaning, low, high, choices = line["help"].strip(), None, None, ()
+        meaning, low, high = line["help"].strip(), None, None
+        choices: tuple[str, ...] = ()
         if limits := _RANGE.search(meaning):
             low, high = (ast.literal_eval(limit) for limit in limits.groups())
             meaning = meaning[: limits.start()]
@@ -110,6 +112,7 @@ def settable(notebook: Path) -> dict[str, Parameter]:
 def checked(parameter: Parameter, text: str) -> Any:
     """Turn a text into a value of the parameter's type and range."""
     name, kind = parameter.name, parameter.type
+    convert: dict[str, Callable[[str], Any]]
     convert = {"str": partial(_path, parameter), "int": int, "float": float, "bool": _flag}
     try:
         value = convert.get(kind, ast.literal_eval)(text)

@@ -51,8 +51,8 @@ class Record:
             and not name.startswith("_")
             and name not in _NOT_RECORDED
         }
-        self.results = {}
-        self.arrays = {}
+        self.results: dict[str, Any] = {}
+        self.arrays: dict[str, list] = {}
         self._results_file = parameters.get("results_file")
         self._data_home = parameters.get("data_home")
 

@@ -92,8 +92,8 @@ def stored_number(
     """
     words, _, form = reference.partition(":")
     try:
-        *chapter, dataset, name = words.split("/")
-        (chapter,) = chapter or [page]
+        *chapters, dataset, name = words.split("/")
+        (chapter,) = chapters or [page]
         value = read(chapter)[dataset]["results"][name]
     except (ValueError, KeyError):
         raise ValueError(
