@@ -15,19 +15,17 @@ constant "no" already has at least 50 %, for their 35 % would be worse. Here it 
 hidden (playlist, track) pairs to which a model says yes, where each model may say yes to the same
 number of tracks per playlist, its ``n_yes`` best. R-precision and NDCG stand beside it.
 
-Functions. :func:`split`, :func:`position_weights` prepare; :func:`fit` trains, and :func:`als` embeds by the usual
-factorisation;
-:func:`popularity`, :func:`same_label`, :func:`item_knn`, :func:`nearest_to_mean`,
-:func:`nearest_to_any` and :func:`fuse` make other scorers; :func:`evaluate` and :func:`answers` measure;
-:func:`parameter_count` counts.
+Functions. :func:`split`, :func:`position_weights` prepare; :func:`fit` trains;
+:func:`popularity`, :func:`same_label`, :func:`item_knn`, :func:`nearest` and :func:`fuse` make
+other scorers; :func:`evaluate` and :func:`yes_rates` measure.
 
 References. Baer, Jackson, Koh, Montecillo (2022), "Spotify: How We Kept the Party Rolling", slides;
 Johnson (2014), "Logistic Matrix Factorization for Implicit Feedback Data", NIPS workshop on
 distributed machine learning and matrix computations.
 """
 
-import importlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,24 +34,26 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy.special import expit
 
-_BATCH = 256  # playlists scored at a time
+from spikylib._arrays import unit_rows
+
+Scorer = Callable[[np.ndarray], np.ndarray]
+
+_BATCH = 256  # playlists scored at a time: bounds the memory
+_NEIGHBOURS = 100  # of a track in `item_knn`: more add noise and little recall
+# of reciprocal rank fusion: how little the first ranks stand out, as in its paper, and the ranks
+# counted, beyond which a rank adds less than a thousandth
+_FUSION_CONSTANT, _FUSION_DEPTH = 60, 1000
 
 
 class Split(NamedTuple):
-    """Three matrices of one shape, no (track, playlist) pair in two of them.
-
-    Attributes
-    ----------
-    train, validation, test : scipy.sparse.csr_array, shape (n_tracks, n_playlists)
-        With the values of the matrix that was split.
-    """
+    """Three csr matrices, shape (n_tracks, n_playlists), that share no pair; values are kept."""
 
     train: sp.csr_array
     validation: sp.csr_array
     test: sp.csr_array
 
 
-def split(X, *, validation=0.1, test=0.1, seed=0):
+def split(X: sp.csr_array, *, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
     """Hide tracks of every playlist, some for validation and some for the test.
 
     Parameters
@@ -69,7 +69,7 @@ def split(X, *, validation=0.1, test=0.1, seed=0):
     Returns
     -------
     Split
-        Each playlist keeps at least one track for training.
+        ``train``, ``validation``, ``test``; each playlist keeps at least one track for training.
 
     Raises
     ------
@@ -97,18 +97,16 @@ def split(X, *, validation=0.1, test=0.1, seed=0):
             "test need one each; leave out playlists of fewer than 3 tracks"
         )
     n_test = np.clip(np.rint(test * size), 1, size - 2)
-    n_validation = np.clip(np.rint(validation * size), 1, size - 1 - n_test)
-    order = np.lexsort((np.random.default_rng(seed).random(X.nnz), X.indices))
-    first = np.cumsum(size) - size
-    rank = np.empty(X.nnz, dtype=np.int64)
-    rank[order] = np.arange(X.nnz) - np.repeat(first, size)
-    hidden = n_test + n_validation
-    in_test = rank < n_test[X.indices]
-    in_train = rank >= hidden[X.indices]
-    return Split(*(_keep(X, part) for part in (in_train, ~in_train & ~in_test, in_test)))
+    n_hidden = n_test + np.clip(np.rint(validation * size), 1, size - 1 - n_test)
+    place = _places(X, np.random.default_rng(seed).random(X.nnz))
+    part = (place >= n_test[X.indices]).astype(int) + (place >= n_hidden[X.indices])  # test first
+    row, col = X.tocoo().coords
+    return Split(
+        *(sp.csr_array((X.data[part == k], (row[part == k], col[part == k])), X.shape) for k in (2, 1, 0))
+    )
 
 
-def position_weights(X, times):
+def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
     """Weigh the tracks of a playlist by their place in it: the earlier, the more.
 
     Parameters
@@ -134,17 +132,14 @@ def position_weights(X, times):
     >>> position_weights(sp.csr_array([[1], [1], [1]]), np.array([30, 10, 20])).data.round(2)
     array([0.7 , 1.41, 0.89])
     """
+    # sorting here would part the entries from their times
     if sp.issparse(X) and X.format == "csr" and not X.has_sorted_indices:
         raise ValueError("the matrix is not in order, so that its times cannot be; sort both")
     X = _checked(X)
     times = np.asarray(times)
     if times.shape != (X.nnz,):
         raise ValueError(f"times must have one entry for each of {X.nnz} pairs, got shape {times.shape}")
-    order = np.lexsort((times, X.indices))
-    size = np.bincount(X.indices, minlength=X.shape[1])
-    place = np.empty(X.nnz)
-    place[order] = 1 + np.arange(X.nnz) - np.repeat(np.cumsum(size) - size, size)
-    weight = 1 / np.log2(1 + place)
+    weight = 1 / np.log2(2 + _places(X, times))
     return sp.csr_array((weight / weight.mean(), X.indices, X.indptr), shape=X.shape)
 
 
@@ -165,25 +160,27 @@ class LogisticMF:
     track_bias: np.ndarray
     playlist_bias: np.ndarray
 
-    def __call__(self, playlists):
+    def __call__(self, playlists: np.ndarray) -> np.ndarray:
         """Return p . t + b_p + b_t for every track; shape (len(playlists), n_tracks)."""
         dot = self.playlists[playlists] @ self.tracks.T
         return dot + self.track_bias + self.playlist_bias[playlists][:, None]
 
-    def probability(self, tracks, playlists):
+    def probability(self, tracks: np.ndarray, playlists: np.ndarray) -> np.ndarray:
         """Return the probability of each of parallel arrays of tracks and playlists; float64."""
         dot = np.einsum("ij,ij->i", self.tracks[tracks], self.playlists[playlists], dtype=np.float64)
         return expit(dot + self.track_bias[tracks] + self.playlist_bias[playlists])
 
 
-def fit(train, *, dim=3, regularization=0.6, iterations=30, learning_rate=1.0, seed=0):
+def fit(
+    train: sp.csr_array, *, dim: int = 3, regularization: float = 0.6, iterations: int = 30, seed: int = 0
+) -> LogisticMF:
     """Fit the biased logistic matrix factorisation, on sampled negatives.
 
     `implicit` does it, on one thread so that a rerun gives the same model: AdaGrad steps, playlists
     and tracks in turn, on the log-likelihood of the stored pairs and of sampled negatives. Its
     0.7.3 draws ``dim + 2`` negatives per playlist and per track and pass, whatever its
     `neg_prop` says, the often stored ones more often, stored pairs among them. So probabilities of
-    a model of few dimensions lean towards yes: rank by them, and see :func:`answers`.
+    a model of few dimensions lean towards yes: rank by them, and see :func:`yes_rates`.
 
     Parameters
     ----------
@@ -192,11 +189,9 @@ def fit(train, *, dim=3, regularization=0.6, iterations=30, learning_rate=1.0, s
     dim : int, default 3
         Coordinates of a track and of a playlist, at least 1.
     regularization : float, default 0.6
-        Weight of the squared lengths. Raise it, or lower `iterations`, against overfitting.
+        L2 regularisation. Raise it, or lower `iterations`, against overfitting.
     iterations : int, default 30
         Passes over the pairs, at least 1.
-    learning_rate : float, default 1.0
-        Of AdaGrad.
     seed : int, default 0
         Seed of the start and of the negatives drawn.
 
@@ -227,112 +222,21 @@ def fit(train, *, dim=3, regularization=0.6, iterations=30, learning_rate=1.0, s
         raise ValueError(f"dim and iterations must be at least 1, got {dim} and {iterations}")
     if not train.data.min() > 0:
         raise ValueError(f"weights must be above 0, got {train.data.min()}")
-    model = _implicit("lmf", "LogisticMatrixFactorization")(
-        factors=dim,
-        regularization=regularization,
-        iterations=iterations,
-        learning_rate=learning_rate,
-        num_threads=1,
-        random_state=seed,
+    with warnings.catch_warnings(action="ignore"):  # its progress bars ask for another package
+        from implicit.lmf import LogisticMatrixFactorization
+    model = LogisticMatrixFactorization(
+        dim, regularization=regularization, iterations=iterations, num_threads=1, random_state=seed
     )
     model.fit(sp.csr_matrix(train.T, dtype=np.float32), show_progress=False)
     # implicit appends two columns: the track's bias against a constant 1, and the playlist's
-    return LogisticMF(
-        tracks=model.item_factors[:, :dim],
-        playlists=model.user_factors[:, :dim],
-        track_bias=model.item_factors[:, dim],
-        playlist_bias=model.user_factors[:, dim + 1],
-    )
-
-
-def als(train, dim=128, *, regularization=1.0, iterations=15, seed=0):
-    """Embed tracks by alternating least squares on implicit feedback, `implicit`'s.
-
-    Parameters
-    ----------
-    train : sparse matrix, shape (n_tracks, n_playlists)
-        Its values are confidences, above 0.
-    dim : int, default 128
-        Coordinates, at least 1.
-    regularization : float, default 1.0
-        Weight of the squared lengths. With `implicit`'s own default, 0.01, its three steps of
-        conjugate gradients end far from the solution, and rounding decides the third digit of
-        the factors: they differ from one CPU to another.
-    iterations : int, default 15
-    seed : int, default 0
-        Seed of the start; one thread, so that a rerun gives the same factors.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n_tracks, dim), float64
-
-    Raises
-    ------
-    ValueError
-        If `dim` or `iterations` is below 1.
-
-    References
-    ----------
-    Hu, Koren, Volinsky (2008), https://doi.org/10.1109/ICDM.2008.22.
-
-    Examples
-    --------
-    >>> import scipy.sparse as sp
-    >>> als(sp.block_diag([[[1] * 6] * 6] * 2, format="csr"), 4).shape
-    (12, 4)
-    """
-    from threadpoolctl import threadpool_limits
-
-    train = _checked(train, may_be_empty=True)
-    if dim < 1 or iterations < 1:
-        raise ValueError(f"dim and iterations must be at least 1, got {dim} and {iterations}")
-    with threadpool_limits(1, "blas"):
-        model = _implicit("als", "AlternatingLeastSquares")(
-            factors=dim,
-            regularization=regularization,
-            iterations=iterations,
-            dtype=np.float64,
-            num_threads=1,
-            random_state=seed,
-        )
-        model.fit(sp.csr_matrix(train.T, dtype=np.float32), show_progress=False)
-    return model.item_factors
-
-
-def parameter_count(n_playlists, n_tracks, *, dim=3):
-    """Count the parameters of the slides' model, layer by layer.
-
-    Parameters
-    ----------
-    n_playlists, n_tracks : int
-    dim : int, default 3
-
-    Returns
-    -------
-    pandas.Series of int
-        One entry per layer, in the order of the slides, and ``total``.
-
-    Examples
-    --------
-    >>> int(parameter_count(5000, 645_802).total)
-    2603208
-    """
-    layers = pd.Series(
-        {
-            "playlist_embeddings": n_playlists * dim,
-            "playlist_bias": n_playlists,
-            "track_embeddings": n_tracks * dim,
-            "track_bias": n_tracks,
-        }
-    )
-    layers["total"] = layers.sum()
-    return layers
+    tracks, playlists = model.item_factors, model.user_factors
+    return LogisticMF(tracks[:, :dim], playlists[:, :dim], tracks[:, dim], playlists[:, dim + 1])
 
 
 # --- baselines: each returns a scorer ----------------------------------------------------------
 
 
-def popularity(train):
+def popularity(train: sp.csr_array) -> Scorer:
     """Score tracks by the number of playlists that hold them, the same for every playlist.
 
     Parameters
@@ -350,11 +254,11 @@ def popularity(train):
     array([[1., 2.],
            [1., 2.]])
     """
-    counts = _counts(_checked(train)).astype(float)
+    counts = np.diff(_checked(train).indptr).astype(float)
     return lambda playlists: np.tile(counts, (len(playlists), 1))
 
 
-def same_label(train, labels):
+def same_label(train: sp.csr_array, labels: np.ndarray | pd.Series) -> Scorer:
     """Score tracks that share a label with a playlist's tracks: the same artist, the same album.
 
     Parameters
@@ -381,42 +285,37 @@ def same_label(train, labels):
     [[1.5, 1.0, -inf]]
     """
     train = _checked(train)
-    code, names = pd.factorize(pd.Series(np.asarray(labels, dtype=object)).replace("", None))
-    if len(code) != train.shape[0]:
-        raise ValueError(f"labels must have one entry for each of {train.shape[0]} tracks, got {len(code)}")
+    n_tracks = train.shape[0]
+    code, _ = pd.factorize(pd.Series(np.asarray(labels, dtype=object)).replace("", None))
+    if len(code) != n_tracks:
+        raise ValueError(f"labels must have one entry for each of {n_tracks} tracks, got {len(code)}")
+    # a missing label has code -1: column 0, which stays empty, so that nothing is found for it
     known = np.flatnonzero(code >= 0)
-    member = sp.csr_array((np.ones(len(known)), (code[known], known)), shape=(len(names), train.shape[0]))
-    shared = sp.csc_array(member @ _pattern(train))
-    counts = _counts(train)
+    carries = sp.csr_array((np.ones(len(known)), (known, code[known] + 1)), (n_tracks, code.max() + 2))
+    shared = sp.csr_array(_pattern(train).T @ carries)
+    counts = np.diff(train.indptr)
     tie_break = counts / (counts.max() + 1)
 
-    def score(playlists):
-        here = shared[:, playlists].T.toarray()
-        found = np.where(code >= 0, here[:, code], 0) if len(names) else np.zeros((len(playlists), len(code)))
+    def score(playlists: np.ndarray) -> np.ndarray:
+        found = shared[playlists].toarray()[:, code + 1]
         return np.where(found > 0, found + tie_break, -np.inf)
 
     return score
 
 
-def item_knn(train, *, n_neighbours=100):
+def item_knn(train: sp.csr_array) -> Scorer:
     """Score tracks by the cosines of their playlists with those of the playlist's tracks.
+
+    A track is scored by those of its 100 nearest tracks, itself among them, that the playlist holds.
 
     Parameters
     ----------
     train : sparse matrix, shape (n_tracks, n_playlists)
-    n_neighbours : int, default 100
-        Neighbours kept of each track, itself among them: a track is scored by those of its
-        neighbours that the playlist holds.
 
     Returns
     -------
     scorer
         -inf where the playlist holds none of a track's neighbours.
-
-    Raises
-    ------
-    ValueError
-        If `n_neighbours` is below 1.
 
     References
     ----------
@@ -429,122 +328,106 @@ def item_knn(train, *, n_neighbours=100):
     [[1.0, 0.71, -inf]]
     """
     train = _checked(train)
-    if n_neighbours < 1:
-        raise ValueError(f"n_neighbours must be at least 1, got {n_neighbours}")
-    unit = sp.csr_array(sp.diags_array(1 / np.sqrt(np.maximum(_counts(train), 1))) @ _pattern(train))
+    counts = np.diff(train.indptr)
+    unit = sp.csr_array(sp.diags_array(1 / np.sqrt(np.maximum(counts, 1))) @ _pattern(train))
     blocks = []
-    for a in range(0, len(_counts(train)), _BATCH):
+    for a in range(0, len(counts), _BATCH):
         cosine = (unit[a : a + _BATCH] @ unit.T).toarray()
-        nearest = _ranked(cosine, min(n_neighbours, cosine.shape[1]))
-        kept = np.zeros(cosine.shape)
-        np.put_along_axis(kept, nearest, np.take_along_axis(cosine, nearest, axis=1), axis=1)
+        kept, near = np.zeros(cosine.shape), _ranked(cosine, _NEIGHBOURS)
+        kept[near] = cosine[near]
         blocks.append(sp.csr_array(kept))
     neighbours = sp.vstack(blocks, format="csr")
     tracks_of = sp.csr_array(_pattern(train).T)
 
-    def score(playlists):
+    def score(playlists: np.ndarray) -> np.ndarray:
         found = (tracks_of[playlists] @ neighbours.T).toarray()
         return np.where(found > 0, found, -np.inf)
 
     return score
 
 
-def nearest_to_mean(train, E, *, rows=None, similarity="cosine"):
-    """Score tracks by their similarity to the mean embedding of a playlist's tracks.
+def nearest(
+    train: sp.csr_array,
+    E: np.ndarray,
+    *,
+    rows: np.ndarray | None = None,
+    to: str = "mean",
+    similarity: str = "cosine",
+) -> Scorer:
+    """Score tracks by the similarity of their embeddings to those of a playlist's tracks.
 
     Parameters
     ----------
     train : sparse matrix, shape (n_tracks, n_playlists)
     E : array, shape (len(rows), d)
-        Embeddings made from `train` alone.
+        Embeddings made from `train` alone, finite.
     rows : array of int, optional
         Track of each row of E, such as `kept` of `ppmi_matrix`. Default: all tracks.
+    to : {"mean", "any"}, default "mean"
+        To the mean of the playlist's embeddings, or to the most similar of them: no mean at all.
     similarity : {"cosine", "dot"}, default "cosine"
 
     Returns
     -------
     scorer
-        -inf for tracks without an embedding, and for playlists that have none.
+        -inf for tracks without an embedding, or with one of norm zero, and for playlists of none
+        but those.
 
     Raises
     ------
     ValueError
-        If E and `rows` differ in length, or `similarity` is unknown.
+        If E and `rows` differ in length, E is not finite, or `to` or `similarity` is unknown.
 
     Examples
     --------
     >>> import numpy as np, scipy.sparse as sp
-    >>> score = nearest_to_mean(sp.csr_array([[1], [1], [0]]), np.array([[1., 0.], [1., 2.], [0., 3.]]))
-    >>> score([0]).round(2)
-    array([[0.71, 0.95, 0.71]])
+    >>> train, E = sp.csr_array([[1], [1], [0]]), np.array([[1., 0.], [1., 2.], [0., 3.]])
+    >>> nearest(train, E)([0]).round(2), nearest(train, E, to="any")([0]).round(2)
+    (array([[0.71, 0.95, 0.71]]), array([[1.  , 1.  , 0.89]]))
     """
-    train, E, rows = _checked_rows(_checked(train), E, rows)
-    if similarity not in ("cosine", "dot"):
-        raise ValueError(f'similarity must be "cosine" or "dot", got {similarity!r}')
+    train, E = _checked(train), np.asarray(E, dtype=np.float64)
+    n_tracks = train.shape[0]
+    rows = np.arange(n_tracks) if rows is None else np.asarray(rows)
+    if E.ndim != 2 or len(E) != len(rows):
+        raise ValueError(f"E must have one row for each of {len(rows)} tracks, got shape {E.shape}")
+    if to not in ("mean", "any") or similarity not in ("cosine", "dot"):
+        raise ValueError(
+            f'to must be "mean" or "any" and similarity "cosine" or "dot", got {to!r} and {similarity!r}'
+        )
+    unit = unit_rows(E)
+    alive = unit.any(axis=1)
+    rows, E, unit = rows[alive], E[alive], unit[alive]
+    candidates = unit if similarity == "cosine" else E
     visible = sp.csr_array(_pattern(train)[rows].T)
-    candidates = _unit(E) if similarity == "cosine" else E
+    longest = E[[np.linalg.norm(E, axis=1).argmax()]]
 
-    def score(playlists):
-        mean = visible[playlists] @ E / np.maximum(visible[playlists].sum(axis=1), 1)[:, None]
-        scores = np.full((len(playlists), train.shape[0]), -np.inf)
-        scores[:, rows] = (_unit(mean) if similarity == "cosine" else mean) @ candidates.T
-        scores[np.diff(visible.indptr)[playlists] == 0] = -np.inf
+    def to_mean(playlists: np.ndarray) -> np.ndarray:
+        own = visible[playlists]
+        mean = own @ E / np.maximum(own.sum(axis=1), 1)[:, None]
+        # beside the longest track, so that a mean near zero has no direction, whatever the batch
+        direction = unit_rows(np.vstack([longest, mean]))[1:]
+        scores = (direction if similarity == "cosine" else mean) @ candidates.T
+        return np.where(direction.any(axis=1)[:, None], scores, -np.inf)
+
+    def to_any(playlists: np.ndarray) -> np.ndarray:
+        own = (visible.indices[visible.indptr[p] : visible.indptr[p + 1]] for p in playlists)
+        return np.array([(candidates @ candidates[i].T).max(axis=1, initial=-np.inf) for i in own])
+
+    def score(playlists: np.ndarray) -> np.ndarray:
+        scores = np.full((len(playlists), n_tracks), -np.inf)
+        scores[:, rows] = to_mean(playlists) if to == "mean" else to_any(playlists)
         return scores
 
     return score
 
 
-def nearest_to_any(train, E, *, rows=None):
-    """Score tracks by their cosine with the most similar of a playlist's tracks: no mean at all.
-
-    Parameters
-    ----------
-    train, E, rows
-        As for :func:`nearest_to_mean`.
-
-    Returns
-    -------
-    scorer
-        -inf for tracks without an embedding, and for playlists that have none.
-
-    Raises
-    ------
-    ValueError
-        If E and `rows` differ in length.
-
-    Examples
-    --------
-    >>> import numpy as np, scipy.sparse as sp
-    >>> score = nearest_to_any(sp.csr_array([[1], [1], [0]]), np.array([[1., 0.], [1., 2.], [0., 3.]]))
-    >>> score([0]).round(2)
-    array([[1.  , 1.  , 0.89]])
-    """
-    train, E, rows = _checked_rows(_checked(train), E, rows)
-    visible = sp.csr_array(_pattern(train)[rows].T)
-    unit = _unit(E)
-
-    def score(playlists):
-        scores = np.full((len(playlists), train.shape[0]), -np.inf)
-        for i, playlist in enumerate(playlists):
-            own = visible.indices[visible.indptr[playlist] : visible.indptr[playlist + 1]]
-            if len(own):
-                scores[i, rows] = (unit @ unit[own].T).max(axis=1)
-        return scores
-
-    return score
-
-
-def fuse(*scorers, constant=60, depth=1000):
-    """Fuse scorers by reciprocal ranks: the sum of 1 / (constant + rank) over their lists.
+def fuse(*scorers: Scorer) -> Scorer:
+    """Fuse scorers by reciprocal ranks: the sum of 1 / (60 + rank) over their first 1000 tracks.
 
     Parameters
     ----------
     *scorers : scorer
         At least one.
-    constant : float, default 60
-        How little the first ranks stand out.
-    depth : int, default 1000
-        Ranks counted of each; the others add nothing.
 
     Returns
     -------
@@ -554,7 +437,7 @@ def fuse(*scorers, constant=60, depth=1000):
     Raises
     ------
     ValueError
-        If there is no scorer, or `depth` is below 1.
+        If there is no scorer.
 
     References
     ----------
@@ -567,19 +450,16 @@ def fuse(*scorers, constant=60, depth=1000):
     >>> fuse(a, b)([0]).round(4)
     array([[0.0325, 0.0325, 0.0159]])
     """
-    if not scorers or depth < 1:
-        raise ValueError(f"need a scorer and a depth of at least 1, got {len(scorers)} and {depth}")
+    if not scorers:
+        raise ValueError("fuse needs a scorer, got none")
 
-    def score(playlists):
-        total = 0.0
-        for scorer in scorers:
-            scores = scorer(playlists)
-            ranked = _ranked(scores, min(depth, scores.shape[1]))
-            gain = 1 / (constant + 1 + np.arange(ranked.shape[1]))
-            listed = np.isfinite(np.take_along_axis(scores, ranked, axis=1))
-            part = np.zeros(scores.shape)
-            np.put_along_axis(part, ranked, gain * listed, axis=1)
-            total = total + part
+    def score(playlists: np.ndarray) -> np.ndarray:
+        by_scorer = [scorer(playlists) for scorer in scorers]
+        total = np.zeros(by_scorer[0].shape)
+        for scores in by_scorer:
+            ranked = _ranked(scores, _FUSION_DEPTH)
+            listed = np.isfinite(scores[ranked])
+            total[ranked] += listed / (_FUSION_CONSTANT + 1 + np.arange(listed.shape[1]))
         return np.where(total > 0, total, -np.inf)
 
     return score
@@ -588,7 +468,14 @@ def fuse(*scorers, constant=60, depth=1000):
 # --- measures ----------------------------------------------------------------------------------
 
 
-def evaluate(scorer, seen, hidden, *, n_yes=100, playlists=None):
+def evaluate(
+    scorer: Scorer,
+    seen: sp.csr_array,
+    hidden: sp.csr_array,
+    *,
+    n_yes: int = 100,
+    playlists: np.ndarray | None = None,
+) -> dict[str, float]:
     """Measure how well a scorer finds the hidden tracks of playlists.
 
     Parameters
@@ -602,7 +489,7 @@ def evaluate(scorer, seen, hidden, *, n_yes=100, playlists=None):
     n_yes : int, default 100
         Tracks that the model says yes to, per playlist.
     playlists : array of int, optional
-        Those to measure on. Default: all that hide something.
+        Those to measure on. Default: all.
 
     Returns
     -------
@@ -640,22 +527,19 @@ def evaluate(scorer, seen, hidden, *, n_yes=100, playlists=None):
         raise ValueError(f"n_yes must be between 1 and the {hidden.shape[0]} tracks, got {n_yes}")
     known, wanted = sp.csr_array(seen.T), sp.csr_array(hidden.T)
     size = np.diff(wanted.indptr)
-    playlists = np.flatnonzero(size) if playlists is None else np.asarray(playlists)
-    if len(playlists) == 0 or size[playlists].min() == 0:
-        empty = playlists[size[playlists] == 0][:1].tolist()
-        raise ValueError(f"playlists that hide nothing cannot be measured: {empty or 'all'}")
+    playlists = np.arange(len(size)) if playlists is None else np.asarray(playlists)
     found, r_precision, ndcg = 0, 0.0, 0.0
     for a in range(0, len(playlists), _BATCH):
         batch = playlists[a : a + _BATCH]
         scores = np.array(scorer(batch), dtype=np.float64)
         scores[known[batch].nonzero()] = -np.inf
         h = size[batch][:, None]
-        ranked = _ranked(scores, min(scores.shape[1], max(n_yes, h.max())))
-        hit = np.take_along_axis(wanted[batch].toarray() != 0, ranked, axis=1)
-        hit &= np.isfinite(np.take_along_axis(scores, ranked, axis=1))
-        place = np.arange(ranked.shape[1])
+        ranked = _ranked(scores, max(n_yes, h.max()))
+        # a list may be filled up with tracks that the scorer would not recommend
+        hit = (wanted[batch].toarray() != 0)[ranked] & np.isfinite(scores[ranked])
+        place = np.arange(hit.shape[1])
         discount = np.where(place < n_yes, 1 / np.log2(place + 2), 0)
-        ideal = np.cumsum(discount)[np.minimum(h, ranked.shape[1]) - 1]
+        ideal = np.cumsum(discount)[np.minimum(h, len(place)) - 1]
         found += hit[:, :n_yes].sum()
         r_precision += ((hit & (place < h)).sum(axis=1) / h[:, 0]).sum()
         ndcg += ((hit * discount).sum(axis=1) / ideal[:, 0]).sum()
@@ -666,8 +550,10 @@ def evaluate(scorer, seen, hidden, *, n_yes=100, playlists=None):
     }
 
 
-def answers(model, hidden, known, *, seed=0):
-    """Measure the model's plain answers: yes where the probability is above one half.
+def yes_rates(
+    model: LogisticMF, hidden: sp.csr_array, known: sp.csr_array, *, seed: int = 0
+) -> dict[str, float]:
+    """Measure how often the model says yes: gives a probability above one half.
 
     Parameters
     ----------
@@ -684,7 +570,7 @@ def answers(model, hidden, known, *, seed=0):
     -------
     dict
         ``yes_to_hidden`` and ``yes_to_others``, shares of yeses, and ``balanced``, the share of
-        right answers to both kinds together.
+        both kinds together that the model is right about.
 
     Raises
     ------
@@ -695,48 +581,45 @@ def answers(model, hidden, known, *, seed=0):
     --------
     >>> import numpy as np, scipy.sparse as sp
     >>> sure = LogisticMF(np.array([[1.], [-1.]]), np.ones((1, 1)), np.zeros(2), np.zeros(1))
-    >>> answers(sure, sp.csr_array([[1], [0]]), sp.csr_array([[1], [0]]))
+    >>> yes_rates(sure, sp.csr_array([[1], [0]]), sp.csr_array([[1], [0]]))
     {'yes_to_hidden': 1.0, 'yes_to_others': 0.0, 'balanced': 1.0}
     """
-    hidden, known = _checked(hidden), sp.csc_array(_pattern(_checked(known)))
+    hidden, tracks_of = _checked(hidden), sp.csr_array(_pattern(_checked(known)).T)
     tracks, playlists = hidden.nonzero()
-    size = np.diff(known.indptr)
-    full = playlists[size[playlists] == known.shape[0]]
-    if len(full):
-        raise ValueError(f"playlist {full[0]} holds all {known.shape[0]} tracks: there is no other to draw")
-    known.sort_indices()
+    n_lacking = tracks_of.shape[1] - np.diff(tracks_of.indptr)[playlists]
+    if not n_lacking.all():
+        full = playlists[n_lacking == 0][0]
+        raise ValueError(f"playlist {full} holds all {tracks_of.shape[1]} tracks: there is no other to draw")
     # the u-th track that a playlist lacks: u plus the number of its tracks that come before
-    draw = np.random.default_rng(seed).integers(known.shape[0] - size[playlists])
-    others = np.empty_like(tracks)
-    for i, (u, playlist) in enumerate(zip(draw, playlists)):
-        own = known.indices[known.indptr[playlist] : known.indptr[playlist + 1]]
-        others[i] = u + np.searchsorted(own - np.arange(len(own)), u, side="right")
-    yes, wrong = ((model.probability(t, playlists) > 0.5).mean() for t in (tracks, others))
-    return {
-        "yes_to_hidden": float(yes),
-        "yes_to_others": float(wrong),
-        "balanced": float((yes + 1 - wrong) / 2),
-    }
+    others = np.random.default_rng(seed).integers(n_lacking)
+    for i, playlist in enumerate(playlists):
+        own = tracks_of.indices[tracks_of.indptr[playlist] : tracks_of.indptr[playlist + 1]]
+        others[i] += np.searchsorted(own - np.arange(len(own)), others[i], side="right")
+    yes, wrong = (float((model.probability(t, playlists) > 0.5).mean()) for t in (tracks, others))
+    return {"yes_to_hidden": yes, "yes_to_others": wrong, "balanced": (yes + 1 - wrong) / 2}
 
 
-def _implicit(module, name):
-    """A model of `implicit`, imported late and without the warnings of its progress bars."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return getattr(importlib.import_module(f"implicit.{module}"), name)
+def _places(X, key):
+    """Place of each stored entry in its playlist by increasing key, from 0."""
+    order = np.lexsort((key, X.indices))
+    size = np.bincount(X.indices, minlength=X.shape[1])
+    place = np.empty(X.nnz, dtype=np.int64)
+    place[order] = np.arange(X.nnz) - np.repeat(np.cumsum(size) - size, size)
+    return place
 
 
 def _ranked(scores, depth):
-    """The `depth` best tracks of each row, best first, ties by track."""
+    """Index of the `depth` best tracks of each row, or all, best first, ties by track."""
     # one whole number per score, in the order of (score, then lower track): no ties are left
     bits = np.ascontiguousarray(scores, dtype=np.float32).view(np.int32).astype(np.int64)
+    # the bits of negative floats grow with their magnitude: turn those round
     key = np.where(bits < 0, -(2**31) - bits, bits) * 2**32 - np.arange(scores.shape[1])
     if depth < scores.shape[1]:
         best = np.argpartition(-key, depth - 1, axis=1)[:, :depth]
     else:
-        best = np.tile(np.arange(depth), (len(scores), 1))
-    order = np.argsort(-np.take_along_axis(key, best, axis=1), axis=1)
-    return np.take_along_axis(best, order, axis=1)
+        best = np.tile(np.arange(scores.shape[1]), (len(scores), 1))
+    row = np.arange(len(key))[:, None]
+    return row, best[row, np.argsort(-key[row, best], axis=1)]
 
 
 def _checked(X, *, may_be_empty=False):
@@ -755,27 +638,5 @@ def _checked(X, *, may_be_empty=False):
     return X
 
 
-def _checked_rows(train, E, rows):
-    E = np.asarray(E, dtype=np.float64)
-    rows = np.arange(train.shape[0]) if rows is None else np.asarray(rows)
-    if E.ndim != 2 or len(E) != len(rows):
-        raise ValueError(f"E must have one row for each of {len(rows)} tracks, got shape {E.shape}")
-    return train, E, rows
-
-
-def _keep(X, part):
-    row, col = X.nonzero()
-    return sp.csr_array((X.data[part], (row[part], col[part])), shape=X.shape)
-
-
 def _pattern(X):
     return sp.csr_array((np.ones(X.nnz), X.indices, X.indptr), shape=X.shape)
-
-
-def _counts(X):
-    return np.diff(X.indptr)
-
-
-def _unit(E):
-    norm = np.linalg.norm(E, axis=1, keepdims=True)
-    return E / np.where(norm > 0, norm, 1)

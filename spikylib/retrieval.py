@@ -289,6 +289,11 @@ def hide_one(X, *, min_size=3, seed=0):
     return train, queries.astype(np.int64), hidden.astype(np.int64)
 
 
+def recall(lists, queries, hidden):
+    """Find for each test whether the list of its query holds the hidden row."""
+    return (np.asarray(lists)[queries] == np.asarray(hidden)[:, None]).any(axis=1)
+
+
 def evaluate(lists, queries, hidden, *, popularity, cover):
     """Measure one list of similar items per item: accuracy, discovery, and use of the spikes.
 

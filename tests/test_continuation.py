@@ -94,8 +94,8 @@ def test_nothing_hidden_reaches_a_model():
         c.popularity,
         c.item_knn,
         lambda part: c.same_label(part, labels),
-        lambda part: c.nearest_to_mean(part, E),
-        lambda part: c.nearest_to_any(part, E),
+        lambda part: c.nearest(part, E),
+        lambda part: c.nearest(part, E, to="any"),
         lambda part: c.fit(part, iterations=5),
     ):
         assert np.array_equal(make(train)(everyone), make(again)(everyone))
@@ -150,8 +150,8 @@ def test_model_separates_two_kinds_of_playlists():
     model = c.fit(train, iterations=100)
     found = c.evaluate(model, train + validation, test, n_yes=14)
     assert found["accuracy"] > 0.85  # the right half has 20 tracks, 6 of them seen; chance is 14 / 34
-    told = c.answers(model, test, X)
-    assert told["yes_to_hidden"] > told["yes_to_others"] + 0.3
+    rates = c.yes_rates(model, test, X)
+    assert rates["yes_to_hidden"] > rates["yes_to_others"] + 0.3
 
 
 def test_model_is_seeded_and_weights_matter():
@@ -187,26 +187,6 @@ def test_bias_takes_up_popularity():
     assert np.corrcoef(np.log(counts), model.track_bias)[0, 1] > 0.8
 
 
-def test_als_approximates_the_preferences():
-    """With the playlists' factors solved for, the product is near 1 on pairs and near 0 off them."""
-    X = two_kinds(n_playlists=120)
-    tracks = c.als(X, 8, seed=1)
-    assert tracks.shape == (40, 8) and np.array_equal(tracks, c.als(X, 8, seed=1))
-    dense = X.toarray().astype(float)
-    preferred = tracks @ np.linalg.lstsq(tracks, dense, rcond=None)[0]
-    assert preferred[dense == 1].mean() > preferred[dense == 0].mean() + 0.3
-    with pytest.raises(ValueError, match="at least 1"):
-        c.als(X, 0)
-
-
-def test_parameters_of_the_slides():
-    counts = c.parameter_count(5000, 645_802)
-    assert counts.tolist() == [15_000, 5_000, 1_937_406, 645_802, 2_603_208]
-    model = c.fit(two_kinds(), dim=4, iterations=1)
-    sizes = (model.playlists.size, model.playlist_bias.size, model.tracks.size, model.track_bias.size)
-    assert tuple(c.parameter_count(60, 40, dim=4)[:4]) == sizes
-
-
 # --- baselines -----------------------------------------------------------------------------------
 
 
@@ -224,7 +204,8 @@ def test_same_label_counts_shared_labels_and_breaks_ties_by_popularity():
     assert np.isinf(c.same_label(train, [""] * 6)([0])).all()
 
 
-def test_item_knn_against_dense_cosines():
+def test_item_knn_against_dense_cosines(monkeypatch):
+    monkeypatch.setattr(c, "_NEIGHBOURS", 4)
     rng = np.random.default_rng(0)
     dense = (rng.random((12, 9)) < 0.5).astype(int)
     dense[0] = 1  # no playlist is empty
@@ -233,7 +214,7 @@ def test_item_knn_against_dense_cosines():
     for row in cosine:
         row[np.argsort(-row, kind="stable")[4:]] = 0
     expected = dense.T @ cosine.T
-    found = c.item_knn(sp.csr_array(dense), n_neighbours=4)(np.arange(9))
+    found = c.item_knn(sp.csr_array(dense))(np.arange(9))
     assert np.where(np.isinf(found), 0, found) == pytest.approx(expected)
     assert np.array_equal(np.isinf(found), expected == 0)
 
@@ -243,29 +224,54 @@ def test_nearest_to_mean_against_plain_sums(similarity):
     rng = np.random.default_rng(0)
     train = playlists([[0, 2, 5], [1, 3], [5]], 6)
     rows, E = np.array([0, 1, 2, 4]), rng.standard_normal((4, 3))
-    found = c.nearest_to_mean(train, E, rows=rows, similarity=similarity)(np.arange(3))
+    found = c.nearest(train, E, rows=rows, similarity=similarity)(np.arange(3))
     mean = (E[0] + E[2]) / 2  # track 5 has no embedding
     length = np.linalg.norm(mean) * np.linalg.norm(E, axis=1) if similarity == "cosine" else 1
     assert found[0, rows] == pytest.approx(E @ mean / length)
     assert np.isinf(found[:, [3, 5]]).all() and np.isinf(found[2]).all()
 
 
-def test_nearest_to_any_against_plain_maxima():
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_nearest_to_any_against_plain_maxima(similarity):
     rng = np.random.default_rng(0)
     train = playlists([[0, 2, 5], [1, 3], [5]], 6)
     rows, E = np.array([0, 1, 2, 4]), rng.standard_normal((4, 3))
-    found = c.nearest_to_any(train, E, rows=rows)(np.arange(3))
-    cosine = E @ E.T / np.outer(np.linalg.norm(E, axis=1), np.linalg.norm(E, axis=1))
-    assert found[0, rows] == pytest.approx(np.maximum(cosine[0], cosine[2]))  # track 5 has no embedding
-    assert found[1, rows] == pytest.approx(cosine[1])
+    found = c.nearest(train, E, rows=rows, to="any", similarity=similarity)(np.arange(3))
+    norm = np.linalg.norm(E, axis=1) if similarity == "cosine" else np.ones(4)
+    near = E @ E.T / np.outer(norm, norm)
+    assert found[0, rows] == pytest.approx(np.maximum(near[0], near[2]))  # track 5 has no embedding
+    assert found[1, rows] == pytest.approx(near[1])
     assert np.isinf(found[:, [3, 5]]).all() and np.isinf(found[2]).all()
 
 
-def test_fusion_by_hand():
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("to", ["mean", "any"])
+def test_a_track_without_direction_is_near_nothing(to, similarity):
+    train = playlists([[0, 1], [1, 2], [2], [3]], 4)
+    E = np.array([[1.0, 0.0], [3.0, 4.0], [1e-12, 0.0], [-1.0, 0.0]])
+    score = c.nearest(train, E, to=to, similarity=similarity)
+    found = score(np.arange(4))
+    assert np.isinf(found[:, 2]).all() and np.isinf(found[2]).all()
+    assert np.isfinite(found[np.ix_([0, 1, 3], [0, 1, 3])]).all()
+    without = c.nearest(train, E[[0, 1, 3]], rows=[0, 1, 3], to=to, similarity=similarity)
+    assert np.array_equal(found, without(np.arange(4)))
+    assert np.isinf(score([2])).all()  # alone in its batch
+
+
+def test_opposite_tracks_have_no_mean_direction():
+    train = playlists([[0, 1]], 3)
+    score = c.nearest(train, np.array([[1.0, 2.0], [-1.0, -2.0], [0.5, 0.0]]))
+    assert np.isinf(score([0])).all()
+
+
+def test_fusion_by_hand(monkeypatch):
+    monkeypatch.setattr(c, "_FUSION_CONSTANT", 10)
+    monkeypatch.setattr(c, "_FUSION_DEPTH", 2)
     a = table([[5, 4, 3, 2, -np.inf]])
     b = table([[1, 2, 3, 4, -np.inf]])
-    found = c.fuse(a, b, constant=10, depth=2)([0])
+    found = c.fuse(a, b)([0])
     assert found == pytest.approx(np.array([[1 / 11, 1 / 12, 1 / 12, 1 / 11, -np.inf]]))
+    monkeypatch.undo()
     assert c.fuse(a)([0]).argsort().tolist() == a([0]).argsort().tolist()
 
 
@@ -308,18 +314,19 @@ def test_ranking_is_that_of_a_stable_sort(depth, seed):
     scores = np.random.default_rng(seed).integers(-2, 3, (4, 30)).astype(float)
     scores[scores == -2] = -np.inf
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-    assert c._ranked(scores, depth).tolist() == expected.tolist()
+    row, track = c._ranked(scores, depth)
+    assert row.tolist() == [[0], [1], [2], [3]] and track.tolist() == expected.tolist()
 
 
-def test_answers_draw_only_tracks_that_the_playlist_lacks():
+def test_yes_rates_draw_only_tracks_that_the_playlist_lacks():
     """A model that says yes exactly to what is held: every other track must be answered no."""
     X = playlists([[0, 1, 2, 6], [1, 3, 4], [5, 0, 6]], 7)
     held = X.toarray()
     sure = c.LogisticMF(held * 20.0 - 10.0, np.eye(3), np.zeros(7), np.zeros(3))
     for seed in range(20):
-        assert c.answers(sure, X, X, seed=seed) == {"yes_to_hidden": 1, "yes_to_others": 0, "balanced": 1}
+        assert c.yes_rates(sure, X, X, seed=seed) == {"yes_to_hidden": 1, "yes_to_others": 0, "balanced": 1}
     always = c.LogisticMF(np.zeros((7, 1)), np.zeros((3, 1)), np.ones(7), np.zeros(3))
-    assert c.answers(always, X, X) == {"yes_to_hidden": 1, "yes_to_others": 1, "balanced": 0.5}
+    assert c.yes_rates(always, X, X) == {"yes_to_hidden": 1, "yes_to_others": 1, "balanced": 0.5}
 
 
 def test_position_weights_follow_the_clock():
@@ -353,16 +360,17 @@ def test_playlists_that_cannot_be_split():
         (lambda X: c.fit(-X), "weights must be above 0"),
         (lambda X: c.fit(playlists([[0], []], 2)), "playlist 1 is empty"),
         (lambda X: c.same_label(X, ["a"]), "one entry for each of 40 tracks"),
-        (lambda X: c.item_knn(X, n_neighbours=0), "n_neighbours"),
-        (lambda X: c.nearest_to_mean(X, np.ones((3, 2))), "one row for each of 40"),
-        (lambda X: c.nearest_to_any(X, np.ones(40)), "one row for each of 40"),
-        (lambda X: c.nearest_to_mean(X, np.ones((40, 2)), similarity="l2"), "similarity"),
-        (lambda X: c.fuse(), "need a scorer"),
+        (lambda X: c.nearest(X, np.ones((3, 2))), "one row for each of 40"),
+        (lambda X: c.nearest(X, np.ones(40)), "one row for each of 40"),
+        (lambda X: c.nearest(X, np.ones((40, 2)), similarity="l2"), "got 'mean' and 'l2'"),
+        (lambda X: c.nearest(X, np.ones((40, 2)), to="all"), "got 'all' and 'cosine'"),
+        (lambda X: c.nearest(X, np.full((40, 2), np.nan)), "nan at row 0"),
+        (lambda X: c.fuse(), "needs a scorer"),
         (lambda X: c.position_weights(X, np.arange(3)), "one entry for each"),
         (lambda X: c.evaluate(c.popularity(X), X, X), "a leak"),
         (lambda X: c.evaluate(c.popularity(X), X[:-1], X), "one shape"),
         (lambda X: c.evaluate(c.popularity(X), X * 0, X[:, :0]), "sparse matrix|shape"),
-        (lambda X: c.answers(None, playlists([[0, 1]], 2), playlists([[0, 1]], 2)), "holds all 2 tracks"),
+        (lambda X: c.yes_rates(None, playlists([[0, 1]], 2), playlists([[0, 1]], 2)), "holds all 2 tracks"),
     ],
 )
 def test_bad_input(call, message):

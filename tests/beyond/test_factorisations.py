@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from spikylib import factorisations, ppmi, spikes, synthetic
-from spikylib.factorisations import METHODS, factorise, halves
+from spikylib import ppmi, spikes, synthetic
+from spikylib.beyond import METHODS, _factorisations, compare_on_halves, factorise
 from spikylib.svd import truncated_svd
 
 
@@ -95,6 +95,25 @@ def test_logistic_mf_does_without_contexts_that_hold_no_item(catalogue):
     np.testing.assert_array_equal(factorise(M, wider, 3, method="logistic_mf"), expected)
 
 
+def test_als_approximates_the_preferences(catalogue):
+    """With the playlists' factors solved for, the product is near 1 on pairs and near 0 off them."""
+    _, X, _ = catalogue
+    items = factorise(None, X, 8, method="als", seed=1)
+    dense = X.toarray().astype(float)
+    preferred = items @ np.linalg.lstsq(items, dense, rcond=None)[0]
+    assert preferred[dense == 1].mean() > preferred[dense == 0].mean() + 0.3
+    # a larger penalty gives shorter factors
+    short = factorise(None, X, 8, method="als", regularization=100.0, seed=1)
+    assert np.linalg.norm(short) < np.linalg.norm(items)
+
+
+@pytest.mark.parametrize("method", ["als", "logistic_mf", "normal"])
+def test_methods_of_the_interactions_need_no_matrix(catalogue, method):
+    M, X, _ = catalogue
+    expected = factorise(M, X, 3, method=method)
+    np.testing.assert_array_equal(factorise(None, X, 3, method=method), expected)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -112,9 +131,9 @@ def test_bad_factorisations(change, message):
         factorise(arguments["M"], arguments["X"], arguments["f"], method=arguments.get("method", "svd"))
 
 
-def test_halves_tell_structure_from_chance(catalogue):
+def test_halves_part_structure_from_chance(catalogue):
     _, X, _ = catalogue
-    table = halves(X, 4, methods=("svd", "normal"), n_splits=2, k=5)
+    table = compare_on_halves(X, 4, methods=("svd", "normal"), n_splits=2, k=5)
     assert table.groupby("method").size().to_dict() == {"normal": 4, "svd": 4}
     mean = table.groupby("method").mean(numeric_only=True)
     assert mean.loc["svd", "spk"] < 0.2 * mean.loc["normal", "spk"]
@@ -125,48 +144,19 @@ def test_halves_tell_structure_from_chance(catalogue):
         assert mean.loc["normal", column] == pytest.approx(chance, abs=0.03)
     assert (table.groupby(["method", "split"])["overlap"].nunique() == 1).all()
     assert table["cosine"].nunique() == len(table), "every half is tested on contexts of its own"
-    pd.testing.assert_frame_equal(table, halves(X, 4, methods=("svd", "normal"), n_splits=2, k=5))
+    pd.testing.assert_frame_equal(table, compare_on_halves(X, 4, methods=("svd", "normal"), n_splits=2, k=5))
     with pytest.raises(ValueError, match="got 0"):
-        halves(X, n_splits=0)
+        compare_on_halves(X, n_splits=0)
 
 
 def test_overlap_and_recall_counted_by_hand():
     # items 0..4 on a circle; the second embedding lacks item 4 and swaps items 2 and 3
     angle = np.array([0.0, 0.1, 0.3, 0.6, 1.0])
     E = np.column_stack([np.cos(angle), np.sin(angle)])
-    found = factorisations._overlap([E, E[[0, 1, 3, 2]]], [np.arange(5), np.arange(4)], 1)
+    found = _factorisations._overlap([E, E[[0, 1, 3, 2]]], [np.arange(5), np.arange(4)], 1)
     # nearest in the first: 0->1, 1->0, 2->1, 3->2; in the second: 0->1, 1->0, 2->3, 3->1
     assert found == 2 / 4
     X = np.array([[1], [1], [0], [0], [0]])
-    assert factorisations._recall(E, sp.csr_array(X), 1, seed=0) == {"cosine": 1.0, "dot": 1.0}
+    assert _factorisations._recalls(E, sp.csr_array(X), 1, seed=0) == {"cosine": 1.0, "dot": 1.0}
     X = np.array([[1], [0], [0], [0], [1]])
-    assert factorisations._recall(E, sp.csr_array(X), 1, seed=0) == {"cosine": 0.0, "dot": 0.0}
-
-
-def test_like_normal_has_mean_and_covariance_and_no_spikes():
-    rng = np.random.default_rng(0)
-    E = np.outer(rng.uniform(1, 3, 3000), [2.0, 1.0, 0.0])
-    E[:, 1] += 5
-    null = factorisations.like_normal(E, seed=4)
-    np.testing.assert_allclose(null.mean(axis=0), E.mean(axis=0), atol=0.1)
-    np.testing.assert_allclose(np.cov(null.T), np.cov(E.T), atol=0.15)
-    rays = np.repeat(np.eye(8), 50, axis=0) * rng.uniform(1, 2, (400, 1))
-    assert spikes.spk(rays) == 4 / 400
-    assert spikes.spk(factorisations.like_normal(rays)) > 0.3
-    whole = factorisations.like_normal(E[:50], seed=1)
-    assert whole.shape == (50, 3)
-    # a turned basis gives turned rows: no choice of basis is made
-    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
-    np.testing.assert_allclose(factorisations.like_normal(E[:50] @ turn, seed=1), whole @ turn, atol=1e-10)
-
-
-def test_shuffled_items_keep_their_counts_but_for_pairs_drawn_twice(catalogue):
-    _, X, _ = catalogue
-    mixed = factorisations.shuffle_items(X, seed=2)
-    assert mixed.shape == X.shape and set(np.unique(mixed.data)) == {1}
-    assert (mixed.sum(axis=1) <= X.sum(axis=1)).all() and (mixed.sum(axis=0) <= X.sum(axis=0)).all()
-    assert mixed.nnz > 0.85 * X.nnz
-    assert (mixed != X).nnz > X.nnz / 2
-    diagonal = sp.csr_array(np.eye(6, dtype=int))  # nothing can come up twice
-    np.testing.assert_array_equal(factorisations.shuffle_items(diagonal).sum(axis=0), np.ones(6))
-    np.testing.assert_array_equal(factorisations.shuffle_items(diagonal).sum(axis=1), np.ones(6))
+    assert _factorisations._recalls(E, sp.csr_array(X), 1, seed=0) == {"cosine": 0.0, "dot": 0.0}

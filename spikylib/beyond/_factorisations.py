@@ -1,0 +1,258 @@
+"""The same items under other factorisations, and what comes out of two halves of the contexts."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
+
+from spikylib import continuation
+from spikylib.nulls import gaussian, like_normal
+from spikylib.ppmi import ppmi_matrix
+from spikylib.retrieval import hide_one, recall, top_k
+from spikylib.spikes import spk
+from spikylib.svd import truncated_svd
+
+_NMF_PASSES = 100
+_EPOCHS, _BATCH, _RATE = 30, 100, 3e-3  # of the autoencoder
+
+
+def factorise(
+    M: sp.csr_array | None, X: sp.csr_array, f: int = 32, *, method: str = "svd", seed: int = 0, **options
+) -> np.ndarray:
+    """Embed items in f dimensions by one of several factorisations, those of `METHODS`.
+
+    Columns are scaled as in U Sigma where a method has such a scale; dimensions of equal weight
+    are part of the others.
+
+    Parameters
+    ----------
+    M : sparse array, shape (n, n), or None
+        PPMI matrix: symmetric, non-negative, no empty row. Not needed for the methods of X.
+    X : sparse array, shape (n, n_contexts)
+        Binary interactions of the same items.
+    f : int, default 32
+        Dimensions, 1 to n.
+    method : str, default "svd"
+        Of M:
+        ``"svd"``, U Sigma, and ``"randomized_svd"``, the same by the randomized solver;
+        ``"svd_unscaled"``, U;
+        ``"laplacian"``, the eigenvectors of the f smallest eigenvalues of the normalised
+        Laplacian I - D^-1/2 M D^-1/2, unscaled;
+        ``"nmf"``, W of M ~ W H with W, H >= 0 from a random start, columns scaled to the norms of
+        W and H together, as Sigma is in U Sigma; a local optimum, after 100 passes at most;
+        ``"autoencoder"``, the f hidden units (ReLU) of a network that reproduces the rows of a
+        dense copy of M, after 30 epochs of Adam.
+        Of X:
+        ``"als"``, alternating least squares on implicit feedback (`implicit`), the values of X
+        its confidences; ``"logistic_mf"``, the tracks' vectors of
+        :func:`spikylib.continuation.fit`, their biases left out.
+        Of nothing: ``"normal"``, independent standard normal numbers.
+    seed : int, default 0
+        Seed of random starts; "svd" depends on it only in rounding.
+    **options
+        Of ``"als"``: ``regularization``, default 1.0.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, f), float64
+
+    References
+    ----------
+    Lee, Seung (1999), https://doi.org/10.1038/44565 (NMF); Ng, Jordan, Weiss (2001), "On
+    spectral clustering", NIPS 14 (Laplacian); Hinton, Salakhutdinov (2006),
+    https://doi.org/10.1126/science.1127647 (autoencoder); Hu, Koren, Volinsky (2008),
+    https://doi.org/10.1109/ICDM.2008.22 (ALS); Johnson (2014), "Logistic Matrix
+    Factorization for Implicit Feedback Data", NIPS workshop.
+
+    Examples
+    --------
+    >>> X = sp.csr_array(np.kron(np.eye(2), np.ones((5, 4))))  # two kinds of playlists
+    >>> M, kept = ppmi_matrix(X)
+    >>> E = factorise(M, X[kept], 2, method="nmf")
+    >>> E.shape, bool((E >= 0).all())
+    ((10, 2), True)
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    X = sp.csr_array(X)
+    n = X.shape[0]
+    if method in _OF_M:
+        M = sp.csr_array(M)
+        if M.shape != (n, n):
+            raise ValueError(f"M and X must describe the same items, got shapes {M.shape} and {X.shape}")
+    if not 1 <= f <= n:
+        raise ValueError(f"f must be between 1 and the {n} items, got {f}")
+    return (_OF_M | _OF_X)[method](M if method in _OF_M else X, f, seed, **options)
+
+
+def compare_on_halves(
+    X: sp.csr_array,
+    f: int = 32,
+    *,
+    methods: Sequence[str] | None = None,
+    n_splits: int = 3,
+    k: int = 20,
+    cos_theta: float = 0.9,
+    rho: float = 0.5,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Embed two random halves of the contexts by every method: spikes, recall and stability.
+
+    The halves share no context: what two embeddings agree on is not an accident of one of
+    them, and the contexts of one half test the lists that come from the other.
+
+    Parameters
+    ----------
+    X : sparse array, shape (n_items, n_contexts)
+        Binary interactions.
+    f : int, default 32
+        Dimensions.
+    methods : sequence of str, default all
+        As for :func:`factorise`.
+    n_splits : int, default 3
+        Splits into halves, each with seeds of its own, at least 1.
+    k : int, default 20
+        Length of lists.
+    cos_theta, rho : float
+        As for :func:`spikylib.spikes.cover`.
+    seed : int, default 0
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per method, split and half: ``spk``; ``null``, Spk of
+        :func:`spikylib.nulls.like_normal`; ``cosine`` and ``dot``, the recall@k of an item that a
+        context of the other half holds, another of its items the query, by either similarity; and
+        ``overlap``, the share of the k nearest by cosine, among the items that both halves keep,
+        that the two have in common (the same for both halves).
+
+    Examples
+    --------
+    >>> from spikylib.datasets import load
+    >>> X = load("synthetic", n_items=200, n_contexts=1500, n_communities=4).matrix
+    >>> table = compare_on_halves(X, 4, methods=("svd", "normal"), n_splits=1)
+    >>> mean = table.groupby("method")[["spk", "cosine", "overlap"]].mean()
+    >>> (mean.loc["svd"] / mean.loc["normal"] > 3).to_dict()
+    {'spk': False, 'cosine': True, 'overlap': True}
+    """
+    if n_splits < 1:
+        raise ValueError(f"n_splits must be at least 1, got {n_splits}")
+    X = sp.csc_array(X)
+    rows = []
+    for split in range(n_splits):
+        order = np.random.default_rng([seed, split]).permutation(X.shape[1])
+        parts = [sp.csr_array(X[:, np.sort(part)]) for part in np.array_split(order, 2)]
+        pairs = [ppmi_matrix(part) for part in parts]
+        for method in methods or METHODS:
+            E = [
+                factorise(M, part[kept], f, method=method, seed=seed + 2 * split + half)
+                for half, (part, (M, kept)) in enumerate(zip(parts, pairs))
+            ]
+            overlap = _overlap(E, [kept for _, kept in pairs], k)
+            for half in (0, 1):
+                row = {"method": method, "split": split, "half": half}
+                row["spk"] = spk(E[half], cos_theta=cos_theta, rho=rho)
+                row["null"] = spk(like_normal(E[half], seed=seed), cos_theta=cos_theta, rho=rho)
+                row |= _recalls(E[half], parts[1 - half][pairs[half][1]], k, seed + split)
+                rows.append(row | {"overlap": overlap})
+    return pd.DataFrame(rows)
+
+
+def _laplacian(M, f, seed):
+    degree = np.asarray(M.sum(axis=1)).ravel()
+    if not (degree > 0).all():
+        raise ValueError(f"row {int(np.argmin(degree))} of M is empty; leave such items out")
+    scale = sp.dia_array((1 / np.sqrt(degree)[None], [0]), shape=M.shape)
+    similarity = scale @ M @ scale
+    # eigenvalues of D^-1/2 M D^-1/2 lie in [-1, 1]: one more, and the largest are largest in magnitude too
+    shifted = (similarity + similarity.T) / 2 + sp.dia_array((np.ones((1, len(degree))), [0]), shape=M.shape)
+    return truncated_svd(shifted, f, seed=seed).U
+
+
+def _nmf(M, f, seed):
+    from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
+
+    model = NMF(f, init="random", max_iter=_NMF_PASSES, random_state=seed)
+    # a fixed number of passes is meant
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        W = model.fit_transform(sp.csr_matrix(M))
+    return W * np.linalg.norm(model.components_, axis=1)
+
+
+def _autoencoder(M, f, seed):
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPRegressor
+
+    rows = M.toarray()
+    rows /= np.sqrt(np.sum(rows**2, axis=1).mean())
+    model = MLPRegressor(
+        hidden_layer_sizes=(f,),
+        alpha=0.0,
+        batch_size=min(_BATCH, len(rows)),
+        learning_rate_init=_RATE,
+        max_iter=_EPOCHS,
+        n_iter_no_change=_EPOCHS,
+        random_state=seed,
+    )
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        model.fit(rows, rows)
+    # the hidden layer: sklearn computes only the output
+    return np.maximum(rows @ model.coefs_[0] + model.intercepts_[0], 0.0)
+
+
+def _als(X, f, seed, regularization=1.0):
+    with warnings.catch_warnings(action="ignore"):  # its progress bars ask for another package
+        from implicit.als import AlternatingLeastSquares
+
+    # Regularisation: with implicit's own 0.01 its three steps of conjugate gradients end far from the
+    # solution, and rounding decides the third digit of the factors: they differ between CPUs. One
+    # thread, and none of BLAS, so that a rerun gives the same factors.
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            f, regularization=regularization, dtype=np.float64, num_threads=1, random_state=seed
+        )
+        model.fit(sp.csr_matrix(X.T, dtype=np.float32), show_progress=False)
+    return model.item_factors
+
+
+def _logistic_mf(X, f, seed):
+    in_use = np.bincount(X.indices, minlength=X.shape[1]) > 0
+    return continuation.fit(X[:, in_use], dim=f, seed=seed).tracks.astype(np.float64)
+
+
+_OF_M = {
+    "svd": lambda M, f, seed: truncated_svd(M, f, seed=seed).embeddings(),
+    "randomized_svd": lambda M, f, seed: truncated_svd(M, f, solver="randomized", seed=seed).embeddings(),
+    "svd_unscaled": lambda M, f, seed: truncated_svd(M, f, seed=seed).embeddings(0.0),
+    "laplacian": _laplacian,
+    "nmf": _nmf,
+    "autoencoder": _autoencoder,
+}
+_OF_X = {
+    "als": _als,
+    "logistic_mf": _logistic_mf,
+    "normal": lambda X, f, seed: gaussian(X.shape[0], f, seed=seed),
+}
+METHODS = (*_OF_M, *_OF_X)
+
+
+def _overlap(E, kept, k):
+    """Share of their k nearest by cosine that items have in common, among items in both."""
+    common, *at = np.intersect1d(*kept, return_indices=True)
+    everyone = np.arange(len(common))
+    near = [top_k(e[rows], everyone, k, exclude_self=True)[0] for e, rows in zip(E, at)]
+    return sum(len(np.intersect1d(*lists)) for lists in zip(*near)) / (k * len(common))
+
+
+def _recalls(E, X, k, seed):
+    """Recall@k of an item of each context, another of its items the query, by both similarities."""
+    _, queries, hidden = hide_one(X, min_size=2, seed=seed)
+    found = {}
+    for similarity in ("cosine", "dot"):
+        lists, _ = top_k(E, np.arange(len(E)), k, similarity=similarity, exclude_self=True)
+        found[similarity] = float(recall(lists, queries, hidden).mean())
+    return found
