@@ -53,15 +53,17 @@ def neighbours(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9) -
     blocks, n_pairs = [], 0
     for a in range(0, len(E), step):
         cosine = unit[a : a + step] @ unit.T
-        i, j = np.nonzero(np.abs(cosine - cos_theta) < _ROUNDING)
-        cosine[i, j] = np.einsum("ij,ij->i", rows[a + i], rows[j]) / (norm[a + i] * norm[j])
-        hit = (cosine > cos_theta) & alive & alive[a : a + step, None]
-        np.fill_diagonal(hit[:, a:], alive[a : a + step])
-        blocks.append(sp.csr_array(hit))
+        i, j = np.nonzero(cosine > cos_theta - _ROUNDING)
+        hit = alive[a + i] & alive[j]
+        unclear = np.flatnonzero(cosine[i, j] < cos_theta + _ROUNDING)
+        left, right = a + i[unclear], j[unclear]
+        exact = np.einsum("ij,ij->i", rows[left], rows[right]) / (norm[left] * norm[right])
+        hit[unclear] &= (exact > cos_theta) | (left == right)
+        blocks.append(sp.csr_array((hit[hit], (i[hit], j[hit])), cosine.shape))
         n_pairs += blocks[-1].nnz
         if n_pairs > _MAX_PAIRS:
             raise ValueError(
-                f"more than {_MAX_PAIRS:,} pairs of rows lie within the threshold (row {a + len(hit):,} of "
+                f"more than {_MAX_PAIRS:,} pairs of rows lie within the threshold (row {a + len(cosine):,} of "
                 f"{len(E):,} reached); raise cos_theta or take a sample of rows"
             )
     return sp.vstack(blocks, format="csr")

@@ -93,19 +93,22 @@ def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
     def inside(p, q):
         return members(p, p if q < 0 else [q])[:, 0] & free
 
+    def scored(entry):
+        _, cost, p, q = entry  # what no longer can be paid for counts as capturing nothing
+        return (-inside(p, q).sum() / cost if spent + cost <= n_directions else 0), cost, p, q
+
     queue = [(-float(members(p, p).sum()), 1, p, -1) for p in range(len(candidates))]
     for p in range(len(candidates) if planes and n_directions > 1 else 0):
         others = np.arange(p + 1, len(candidates))
         sizes = members(p, others).sum(axis=0)  # all planes of p at once
         queue += [(-size / 2, 2, p, int(q)) for q, size in zip(others, sizes)]
     free, rows, spent = np.ones(len(E), dtype=bool), [], 0
-    for gain, cost, p, q in best_first(queue, lambda e: (-inside(*e[2:]).sum() / e[1], *e[1:])):
-        if gain == 0 or spent == n_directions:
+    for score, cost, p, q in best_first(queue, scored):
+        if score == 0:
             break
-        if spent + cost <= n_directions:
-            free &= ~inside(p, q)
-            spent += cost
-            rows.append((spent, int((~free).sum()), candidates[p], candidates[q] if q >= 0 else -1))
+        free &= ~inside(p, q)
+        spent += cost
+        rows.append((spent, int((~free).sum()), candidates[p], candidates[q] if q >= 0 else -1))
     return rows
 
 
