@@ -53,7 +53,7 @@ def neighbours(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9) -
     blocks, n_pairs = [], 0
     for a in range(0, len(E), step):
         cosine = unit[a : a + step] @ unit.T
-        i, j = np.nonzero(cosine > cos_theta - _ROUNDING)
+        i, j = (x.astype(np.int32) for x in np.nonzero(cosine > cos_theta - _ROUNDING))
         hit = alive[a + i] & alive[j]
         unclear = np.flatnonzero(cosine[i, j] < cos_theta + _ROUNDING)
         left, right = a + i[unclear], j[unclear]
