@@ -149,6 +149,12 @@ def test_halves_part_structure_from_chance(catalogue):
         compare_on_halves(X, n_splits=0)
 
 
+def test_what_one_half_learns_by_heart_does_not_help_with_the_other():
+    X = sp.csr_array(np.random.default_rng(0).random((150, 400)) < 0.1).astype(int)
+    table = compare_on_halves(X, 100, methods=("svd",), n_splits=2, k=5)
+    assert table["cosine"].mean() == pytest.approx(5 / 149, abs=0.02)
+
+
 def test_overlap_and_recall_counted_by_hand():
     # items 0..4 on a circle; the second embedding lacks item 4 and swaps items 2 and 3
     angle = np.array([0.0, 0.1, 0.3, 0.6, 1.0])

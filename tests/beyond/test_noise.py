@@ -44,6 +44,14 @@ def test_noise_law_holds_for_planted_spikes_and_its_stretch_is_one():
     assert (worse**2).mean() > 2 * (at_best**2).mean()
 
 
+def test_errors_count_where_peaks_double_and_not_at_the_end():
+    run = {"K": 1, "n": 4, "peaks_at_K": 1, "norm": [4, 3, 2, 1], "s": [5, 1, 1, 1, 1]}
+    fit = fit_stretch([run | {"ranks": [1, 5], "peaks": [1, 2]}], cos_theta=0.8, rho=1)
+    assert fit["n_points"] == 1 and fit["error_unfitted"] == 0
+    with pytest.raises(ValueError, match="rise in none"):  # 4 is more than 95 % of the rows
+        fit_stretch([run | {"ranks": [1, 4, 5], "peaks": [1, 1, 4]}], cos_theta=0.8, rho=1)
+
+
 def test_planted_runs_measure_what_they_say():
     (run,) = planted_runs([4], [1.0], [2, 4, 8], n_items=103, seeds=[3])
     assert run["n"] == 100 and (run["K"], run["noise"], run["seed"]) == (4, 1.0, 3)

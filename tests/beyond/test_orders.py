@@ -98,6 +98,12 @@ def test_both_ends():
         assert fewest(near) == fewest(near, relax=True) == size
 
 
+def test_a_share_that_is_whole_but_for_rounding():
+    assert 0.07 * 100 > 7
+    near = neighbours(np.eye(100))
+    assert len(ordered_cover(near, "gain", rho=0.07).peaks) == fewest(near, rho=0.07) == 7
+
+
 def test_rows_without_norm_are_left_over():
     near = neighbours(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
     with pytest.warns(RuntimeWarning, match="capture 1 of 3, fewer than the 2 asked for"):

@@ -53,6 +53,14 @@ def test_a_fan_and_a_row_outside_its_plane_take_three_directions():
     assert [captured for _, captured, *_ in _subspaces(fan, range(5), 9, 0.95)] == [4, 5]
 
 
+def test_a_plane_counts_half_for_each_direction_at_every_step():
+    fan = [[1, 0, 0]] * 3 + [[0.87, 0.5, 0], [0.5, 0.87, 0], [0, 1, 0]]  # six rows, three of them one way
+    E = np.array(fan + [[0, 0, 1]] * 2)
+    chosen = _subspaces(E, range(8), 4, 0.95)
+    # half-lines of three and of two, then a plane of three: 3, 2, and 1.5 for a direction
+    assert [(spent, captured) for spent, captured, *_ in chosen] == [(1, 3), (2, 5), (4, 8)]
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 99))
 def test_redrawn_rows_keep_their_angle_to_the_nearest_candidate(seed):
