@@ -612,7 +612,7 @@ def _ranked(scores, depth):
     """Index of the `depth` best tracks of each row, or all, best first, ties by track."""
     # one whole number per score, in the order of (score, then lower track): no ties are left
     bits = np.ascontiguousarray(scores, dtype=np.float32).view(np.int32).astype(np.int64)
-    # the bits of negative floats grow with their magnitude: turn those round
+    # the bits of negative floats grow with their magnitude, so their order is reversed
     key = np.where(bits < 0, -(2**31) - bits, bits) * 2**32 - np.arange(scores.shape[1])
     if depth < scores.shape[1]:
         best = np.argpartition(-key, depth - 1, axis=1)[:, :depth]

@@ -104,7 +104,9 @@ def ordered_cover(near: sp.csr_array, order: np.ndarray | str, *, rho: float = 0
     (array([0, 2]), array([1]))
     """
     n, target = near.shape[0], _target(near, rho)
-    spike, peaks, captured, total = np.full(n, -1, dtype=np.int64), [], [], 0
+    spike, total = np.full(n, -1, dtype=np.int64), 0
+    peaks: list[int] = []
+    captured: list[int] = []
 
     def free_rows(i):
         row = _row(near, i)
