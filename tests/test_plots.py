@@ -66,16 +66,18 @@ def test_a_label_looks_the_same_in_all_panels_and_layers():
     (bars,) = below.containers[0][2]
     np.testing.assert_allclose([s[:, 1] for s in bars.get_segments()], [[4, 6], [6, 9]])
     assert legend(fig) == ["a", "K", "b"]
-    assert [ax.get_title() for ax in fig.axes] == ["peaks", "recall"]
+    assert [ax.get_title() for ax in fig.axes] == ["", "recall"]
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in fig.axes] == [("recall", "peaks"), ("f", "share")]
 
 
-def test_panels_with_one_y_label_share_the_axis_and_no_title_repeats_an_x_label():
+def test_panels_with_one_y_label_share_the_axis_and_no_title_repeats_a_label():
     curve = {"a": ([1, 2], [3, 4])}
     fig = plots.lines({"d": curve, "n": curve, "k": curve}, xlabel=["d", "n", "items"], ylabel="share")
     assert [ax.get_title() for ax in fig.axes[:3]] == ["", "", "k"]
     assert [ax.get_ylabel() for ax in fig.axes[:3]] == ["share", "", "share"]
     assert not fig.axes[3].axison, "an unfilled place is empty"
+    flat = plots.lines({"n": curve, "k": curve}, dotted={"b": ([1, 2], [0, 0])}, **NAMES)
+    assert [len(ax.lines) for ax in flat.axes] == [2, 2], "a layer without titles is in every panel"
     dense = plots.lines({"a": (np.arange(41), np.arange(41))}, **NAMES).axes[0].lines[0]
     assert dense.get_marker() == "" != plots.lines(curve, **NAMES).axes[0].lines[0].get_marker()
 

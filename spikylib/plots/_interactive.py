@@ -3,6 +3,7 @@
 import io
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,9 @@ _CSS, _JS, _TEMPLATE = (
 )
 
 
-def scatter3d_interactive(E: np.ndarray, names, *, labels, covers) -> "go.Figure":
+def scatter3d_interactive(
+    E: np.ndarray, names: Sequence, *, labels: Sequence, covers: Sequence
+) -> "go.Figure":
     """Scatter an embedding in 3-D so that a reader can turn it (see :func:`scatter3d`).
 
     Parameters
@@ -70,7 +73,7 @@ def scatter3d_interactive(E: np.ndarray, names, *, labels, covers) -> "go.Figure
     return figure.update_layout(meta=meta)
 
 
-def cover_profile_interactive(covers: dict, *, rhos, start: tuple[float, float]) -> "go.Figure":
+def cover_profile_interactive(covers: dict, *, rhos: Sequence, start: tuple[float, float]) -> "go.Figure":
     """Draw cover profiles whose two thresholds a reader can slide (see :func:`cover_profile`).
 
     Parameters

@@ -1,11 +1,14 @@
 """Curves: the general chart of lines, and three that take a result of the library as it is."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from spikylib.plots._style import DASHES, GREY, MARKERS, PALETTE, finish, panel_axes, set_panel
+from spikylib.spikes import SpikeCover
 
 _MOST_MARKERS = 40  # a curve of more points is drawn without markers, which would hide it
 
@@ -20,7 +23,7 @@ def lines(
     notes: dict[str, list[str]] | None = None,
     styles: dict[str, dict] | None = None,
     columns: int = 2,
-    **axes,
+    **axes: Any,
 ) -> Figure:
     """Draw labelled curves, points with errors, nulls and reference lines, in one panel or several.
 
@@ -50,7 +53,7 @@ def lines(
     **axes
         What ``Axes.set`` of matplotlib takes, for all panels or as a list of one a panel: `xlabel`
         and `ylabel` (with units), ``xscale="log"``, `ylim` ... One `ylabel` for all shares the axis;
-        a title that repeats its panel's `xlabel` is not written.
+        a title that repeats a label of its panel is not written.
 
     Returns
     -------
@@ -70,9 +73,9 @@ def lines(
     ['triplej', 'null']
     """
     curves, points, dotted, vertical = map(_by_title, (curves, points, dotted, vertical))
-    titles = list(curves | points | dotted)
+    titles = list(filter(None, curves | points | dotted)) or [""]
     usual = _usual_looks([*curves.values(), *points.values()], styles or {})
-    height = 3.6 if len(titles) == 1 else 2.6
+    height = 3.3 if len(titles) <= columns else 2.6
     sharey = not isinstance(axes.get("ylabel"), list)
     fig, panels = panel_axes(len(titles), columns, height, sharey=sharey)
     looks = {}  # of the labels in the legend
@@ -99,13 +102,15 @@ def lines(
             looks[label] = {"color": "0.4", "linestyle": DASHES[1 + j % 3], "linewidth": 1.2}
             ax.axvline(x, **looks[label], zorder=0)
         set_panel(ax, i, axes)
-        ax.set_title("" if title == ax.get_xlabel() else title)
+        ax.set_title("" if title in (ax.get_xlabel(), ax.get_ylabel()) else title)
         if sharey and i % columns:
             ax.set_ylabel("")
     return finish(fig, looks)
 
 
-def cover_profile(covers: dict, *, rho: float, nulls: dict | None = None) -> Figure:
+def cover_profile(
+    covers: dict[str, SpikeCover], *, rho: float, nulls: dict[str, SpikeCover] | None = None
+) -> Figure:
     """Draw the share of rows captured as peaks are added, a curve a cover.
 
     Parameters
@@ -184,10 +189,13 @@ def neighbour_ranks(lists: pd.DataFrame, labels: dict, *, title: str | None = No
                 place = {"xytext": (offset, 0), "textcoords": "offset points", "ha": side, "va": "center"}
                 text = labels[name][:30]
                 ax.annotate(text, (date, rank[date]), **place, fontsize="small", color=PALETTE[look])
+    dates = ranks.index[:: max(len(ranks) // 3, 1)]
+    ax.set_xticks(dates, [f"{date:%b %Y}" for date in dates])
+    ax.set_yticks(range(1, int(lists["rank"].max()) + 1))
     ax.set(xlabel="end of the window", ylabel="rank in the list", title=title)
-    ax.set(yticks=range(1, int(lists["rank"].max()) + 1), xticks=ranks.index[:: max(len(ranks) // 3, 1)])
     ax.invert_yaxis()
-    ax.margins(x=0.45)  # room for the names at both ends
+    ax.margins(x=0.5)  # room for the names at both ends
+    ax.spines["left"].set_visible(False)
     return finish(fig)
 
 

@@ -1,13 +1,17 @@
 """Points in the plane and in space, seen from the origin (a black +)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from spikylib.plots._style import PALETTE, WIDTH, category_colours, finish, panel_axes, set_panel
+from spikylib.spikes import SpikeCover
 
 
-def scatter(panels: dict, *, colour_label: str, **axes) -> Figure:
+def scatter(panels: dict, *, colour_label: str, **axes: Any) -> Figure:
     """Scatter points in the plane, coloured by a quantity on one scale for all panels.
 
     Parameters
@@ -34,7 +38,7 @@ def scatter(panels: dict, *, colour_label: str, **axes) -> Figure:
     return finish(fig)
 
 
-def cover_in_plane(points: np.ndarray, cover, *, cos_theta: float) -> Figure:
+def cover_in_plane(points: np.ndarray, cover: SpikeCover, *, cos_theta: float) -> Figure:
     """Draw a cover of points in the plane: peaks, the cone of each, and what it captured.
 
     Parameters
@@ -66,10 +70,10 @@ def cover_in_plane(points: np.ndarray, cover, *, cos_theta: float) -> Figure:
 
 def scatter3d(
     E: np.ndarray,
-    windows=((0, 1, 2),),
+    windows: Sequence = ((0, 1, 2),),
     *,
     category: np.ndarray | None = None,
-    names=None,
+    names: Sequence | None = None,
     azimuths: tuple[float, ...] = (-60,),
     markers: str = "",
 ) -> Figure:

@@ -15,10 +15,8 @@ DASHES = ("-", "--", "-.", (0, (6, 2, 1, 2, 1, 2)))
 WIDTH = 7.0  # inches at 110 dpi: a little more than the page, so that text is shrunk by a tenth at most
 
 # set once, at import: ticks are made when a figure is first shown, after an rc_context would have ended
-sns.set_theme(style="ticks", palette="colorblind")
+sns.set_theme(style="ticks", palette="colorblind")  # on opaque white
 plt.rcParams |= {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
     "figure.dpi": 110,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -1,5 +1,7 @@
 """Estimates with intervals, a row a thing compared; and tables and matrices as colours."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,7 +11,11 @@ from spikylib.plots._style import GREY, MARKERS, PALETTE, finish, panel_axes, se
 
 
 def forest(
-    panels: dict[str, pd.DataFrame], *, vertical: float | None = None, reference: str = "reference", **axes
+    panels: dict[str, pd.DataFrame],
+    *,
+    vertical: float | None = None,
+    reference: str = "reference",
+    **axes: Any,
 ) -> Figure:
     """Draw estimates with their intervals: a row a thing compared, a panel a measure, a colour a group.
 
@@ -76,7 +82,7 @@ def forest(
 
 
 def heatmap(
-    tables: pd.DataFrame | dict, *, label: str = "", fmt: str | None = None, columns: int = 3, **axes
+    tables: pd.DataFrame | dict, *, label: str = "", fmt: str | None = None, columns: int = 3, **axes: Any
 ) -> Figure:
     """Show tables or matrices as colours, each with its own colour bar.
 
