@@ -183,7 +183,9 @@ def test_a_cover_in_the_plane_has_a_cone_around_each_peak():
 
 
 def test_scatter3d_draws_every_row_in_every_panel():
-    fig = plots.scatter3d(E, [(0, 1, 2), (3, 4, 5)], category=np.full(40, -1), names=np.arange(6) + 10)
+    fig = plots.scatter3d(
+        E, [(0, 1, 2), (3, 4, 5)], category=np.full(40, -1), names=[f"dim {d}" for d in range(10, 16)]
+    )
     first, second = fig.axes
     assert len(first.collections[0].get_offsets()) == 40
     assert (first.get_xlabel(), second.get_zlabel()) == ("dim 10", "dim 15")

@@ -14,7 +14,7 @@ _MOST_MARKERS = 40  # a curve of more points is drawn without markers, which wou
 
 
 def lines(
-    curves: dict,
+    curves: dict | pd.DataFrame,
     *,
     points: dict | None = None,
     dotted: dict | None = None,
@@ -27,9 +27,10 @@ def lines(
 ) -> Figure:
     """Draw labelled curves, points with errors, nulls and reference lines, in one panel or several.
 
-    A *layer* is a dict of label to (x, y), or to (x, y, low, high) with an interval; or, for several
-    panels, a dict of panel title to such a dict. A label has one colour, marker and dash in all
-    layers and panels. A layer without panel titles is drawn in every panel.
+    A *layer* is a dict of label to (x, y), or to (x, y, low, high) with an interval; or a DataFrame
+    with x in its index and a curve a column. For several panels it is a dict of panel title to one
+    of these; otherwise it is drawn in every panel. A label has one colour, marker and dash in all
+    layers and panels.
 
     Parameters
     ----------
@@ -61,10 +62,10 @@ def lines(
 
     Examples
     --------
-    >>> f = [16, 32, 64, 128]
+    >>> peaks = pd.DataFrame({"triplej": [28, 43, 468, 1267]}, index=[16, 32, 64, 128])
     >>> fig = lines(
-    ...     {"triplej": (f, [28, 43, 468, 1267])},
-    ...     dotted={"triplej": (f, [1400, 1600, 2100, 2300])},
+    ...     peaks,
+    ...     dotted={"triplej": ([16, 128], [1400, 2300])},
     ...     xlabel="truncation rank f",
     ...     ylabel="peaks for half of the items",
     ...     yscale="log",
@@ -201,8 +202,12 @@ def neighbour_ranks(lists: pd.DataFrame, labels: dict, *, title: str | None = No
 
 def _by_title(layer):
     """A layer by panel title; one without titles stands under the empty title."""
-    nested = layer and isinstance(next(iter(layer.values())), dict)
-    return layer if nested else {"": layer} if layer else {}
+    if not isinstance(layer, dict) or not any(isinstance(v, dict | pd.DataFrame) for v in layer.values()):
+        layer = {"": {} if layer is None else layer}
+    return {
+        title: {label: (panel.index, panel[label]) for label in panel} if hasattr(panel, "columns") else panel
+        for title, panel in layer.items()
+    }
 
 
 def _of(layer, title):

@@ -73,7 +73,7 @@ def scatter3d(
     windows: Sequence = ((0, 1, 2),),
     *,
     category: np.ndarray | None = None,
-    names: Sequence | None = None,
+    names: Sequence[str] | None = None,
     azimuths: tuple[float, ...] = (-60,),
     markers: str = "",
 ) -> Figure:
@@ -87,8 +87,8 @@ def scatter3d(
         Columns of each panel, counted from 0.
     category : array of int, shape (n,) or (len(windows), n), optional
         Spike or community of each row, for all panels or one a panel; negative or above 9 is grey.
-    names : sequence of str or int, optional
-        What each column of E is called. Default: "dim 1", "dim 2", ...; numbers come after "dim".
+    names : sequence of str, optional
+        Names of the columns of E, for the axes. Default: "dim 1", "dim 2", ...
     azimuths : tuple of float, default (-60,)
         Sides in degrees from which each window is seen, a panel a side.
     markers : str, optional
@@ -105,8 +105,8 @@ def scatter3d(
     >>> fig.axes[1].get_zlabel()
     'dim 6'
     """
-    E, names = np.asarray(E), range(1, np.shape(E)[1] + 1) if names is None else names
-    names = [name if isinstance(name, str) else f"dim {name}" for name in names]
+    E = np.asarray(E)
+    names = [f"dim {d + 1}" for d in range(E.shape[1])] if names is None else names
     categories = category if np.ndim(category) == 2 else [category] * len(windows)
     views = [(*view, azimuth) for view in zip(windows, categories) for azimuth in azimuths]
     rows, columns = -(-len(views) // 2), min(len(views), 2)

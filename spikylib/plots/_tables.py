@@ -49,22 +49,20 @@ def forest(
     ['music', 'places', 'Gaussian rows']
     """
     tables = [t if t.index.nlevels == 2 else t.set_index([t.index, [""] * len(t)]) for t in panels.values()]
-    members = {}  # groups of each row
-    for row, group in dict.fromkeys(pair for table in tables for pair in table.index):
-        members.setdefault(row, []).append(group)
-    place = {
-        (row, group): i + 0.7 * ((j + 0.5) / len(of_row) - 0.5)
-        for i, (row, of_row) in enumerate(members.items())
-        for j, group in enumerate(of_row)
-    }
-    height = 0.9 + sum(0.18 + 0.11 * len(of_row) for of_row in members.values())
+    pairs = pd.concat(tables).index.unique()
+    rows, groups = (pairs.get_level_values(level).unique() for level in (0, 1))
+    # the groups that a row has share its height, whichever they are
+    of_row = pd.Series(0, pairs).groupby(level=0, sort=False)
+    place = 0.7 * ((of_row.cumcount() + 0.5) / of_row.transform("size") - 0.5)
+    place += rows.get_indexer(pairs.get_level_values(0))
+    height = 0.9 + 0.18 * len(rows) + 0.11 * len(pairs)
     fig, figure_axes = panel_axes(len(tables), len(tables), height, sharey=True)
-    groups, looks, tick = list(dict.fromkeys(group for _, group in place)), {}, {}
+    looks, tick = {}, {}
 
     for i, (ax, xlabel, table) in enumerate(zip(figure_axes, panels, tables)):
         for j, group in enumerate(groups):
             part = table[table.index.get_level_values(1) == group]
-            at, colour = [place[pair] for pair in part.index], PALETTE[j % 10]
+            at, colour = place[part.index], PALETTE[j % 10]
             looks[group] = {"color": colour, "marker": MARKERS[j % 8], "linestyle": "none", "markersize": 5}
             ax.plot(part["estimate"], at, **looks[group])
             if "low" in part:
@@ -74,10 +72,10 @@ def forest(
                 ax.plot(part["reference"], at, color=colour, **tick)
         if vertical is not None:
             ax.axvline(vertical, color=GREY, linewidth=1, zorder=0)
-        for between in range(1, len(members)):
+        for between in range(1, len(rows)):
             ax.axhline(between - 0.5, color="0.92", linewidth=0.6, zorder=0)
-        set_panel(ax, i, {"xlabel": xlabel, "ylim": (len(members) - 0.4, -0.6)} | axes)
-        ax.set_yticks(range(len(members)), list(members))
+        set_panel(ax, i, {"xlabel": xlabel, "ylim": (len(rows) - 0.4, -0.6)} | axes)
+        ax.set_yticks(range(len(rows)), rows)
     return finish(fig, looks | ({reference: tick | {"color": "0.2"}} if tick else {}))
 
 
