@@ -66,6 +66,9 @@ def test_a_label_looks_the_same_in_all_panels_and_layers():
     (bars,) = below.containers[0][2]
     np.testing.assert_allclose([s[:, 1] for s in bars.get_segments()], [[4, 6], [6, 9]])
     assert legend(fig) == ["a", "K", "b"]
+    alone = plots.lines({}, points={"a": ([1], [2]), "b": ([1], [3])}, **NAMES)
+    colours = [line.get_color() for line in alone.legends[0].get_lines()]
+    assert colours == [line.get_color() for line in alone.axes[0].lines] and colours[0] != colours[1]
     assert [ax.get_title() for ax in fig.axes] == ["", "recall"]
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in fig.axes] == [("recall", "peaks"), ("f", "share")]
 
@@ -193,6 +196,7 @@ def test_scatter3d_draws_every_row_in_every_panel():
     views = plots.scatter3d(
         E[:, :3], category=np.arange(40) % 3 - 1, names="abc", azimuths=(0, 90), markers="oX"
     )
+    assert not views.axes[0].computed_zorder, "the marked ones are drawn over the rest"
     assert [ax.azim for ax in views.axes] == [0, 90] and views.axes[0].get_xlabel() == "a"
     assert [len(c.get_offsets()) for c in views.axes[1].collections] == [40, 1, 13, 13]
 

@@ -93,8 +93,9 @@ def lines(
                 ax.annotate(note, at, xytext=(5, 5), textcoords="offset points", fontsize="small")
         for label, (x, y, *interval) in measured.items():
             error = [np.subtract(y, interval[0]), np.subtract(interval[1], y)] if interval else None
-            ax.errorbar(x, y, error, **usual[label] | {"linestyle": "none"}, capsize=2)
-            looks[label] = {"linestyle": "none"} | looks.get(label, {}) | {"marker": usual[label]["marker"]}
+            look = usual[label] | {"linestyle": "none"}
+            ax.errorbar(x, y, error, **look, capsize=2)
+            looks[label] = look | looks.get(label, {}) | {"marker": look["marker"]}
         for label, (x, y) in _of(dotted, title).items():
             known = label in usual
             ax.plot(x, y, linestyle=":", color=usual[label]["color"] if known else GREY)

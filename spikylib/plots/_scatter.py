@@ -112,12 +112,13 @@ def scatter3d(
     rows, columns = -(-len(views) // 2), min(len(views), 2)
     fig = plt.figure(figsize=(WIDTH, 3.3 * rows) if columns == 2 else (6.4, 5.2))
     for i, (window, category, azimuth) in enumerate(views):
-        ax = fig.add_subplot(rows, columns, i + 1, projection="3d", azim=azimuth)
+        # in the order of drawing: by depth, a few marked points would vanish behind the rest
+        ax = fig.add_subplot(rows, columns, i + 1, projection="3d", azim=azimuth, computed_zorder=False)
         points = E[:, list(window)]
         _draw_in_space(ax, points, category, [names[d] for d in window])
         for k, marker in enumerate(markers):
-            look = {"color": PALETTE[k], "marker": marker, "edgecolor": "black", "linewidth": 0.4}
-            ax.scatter(*points[category == k].T, s=36, depthshade=False, **look)
+            look = {"color": PALETTE[k], "marker": marker, "edgecolor": "black", "linewidth": 0.6}
+            ax.scatter(*points[category == k].T, s=50, depthshade=False, **look)
     fig.subplots_adjust(left=0.0, right=0.96, bottom=0.03, top=0.99, wspace=0.16, hspace=0.05)
     return finish(fig)
 

@@ -1,5 +1,6 @@
 """Estimates with intervals, a row a thing compared; and tables and matrices as colours."""
 
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def forest(
             ax.axvline(vertical, color=GREY, linewidth=1, zorder=0)
         for between in range(1, len(rows)):
             ax.axhline(between - 0.5, color="0.92", linewidth=0.6, zorder=0)
-        set_panel(ax, i, {"xlabel": xlabel, "ylim": (len(rows) - 0.4, -0.6)} | axes)
+        set_panel(ax, i, {"xlabel": fill(xlabel, 54 // len(tables)), "ylim": (len(rows) - 0.4, -0.6)} | axes)
         ax.set_yticks(range(len(rows)), rows)
     return finish(fig, looks | ({reference: tick | {"color": "0.2"}} if tick else {}))
 
