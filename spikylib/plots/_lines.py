@@ -129,8 +129,8 @@ def cover_profile(
     """
     curves, dotted = map(_profiles, (covers, nulls or {}))
     styles = {label: {"marker": "", "drawstyle": "steps-post"} for label in curves}
-    names = {"xlabel": "number of peaks", "ylabel": "share of rows captured"}
-    fig = lines(curves, dotted=dotted, styles=styles, xscale="log", **names)
+    axes: dict[str, Any] = {"xlabel": "number of peaks", "ylabel": "share of rows captured"}
+    fig = lines(curves, dotted=dotted, styles=styles, xscale="log", **axes)
     fig.axes[0].axhline(rho, color=GREY, linestyle="--")
     return fig
 
@@ -150,18 +150,20 @@ def stability_curves(table: pd.DataFrame, *, others: pd.DataFrame | None = None)
     -------
     matplotlib.figure.Figure
     """
-    curves, styles, columns = {}, {}, ("date", "overlap", "overlap_low", "overlap_high")
+    columns = ["date", "overlap", "overlap_low", "overlap_high"]
+    curves: dict[str, dict] = {}
+    styles, others = {}, pd.DataFrame() if others is None else others
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.88, table["part"].max() + 1))
     for (kind, part), rows in table.groupby(["similarity", "part"], sort=False):
         label = "norm {norm_low:.3g} to {norm_high:.3g}".format(**rows.iloc[0])
         curves.setdefault(kind, {})[label] = [rows[column] for column in columns]
         styles[label] = {"color": shades[part], "linestyle": "-"}
-    for label, dash in zip([] if others is None else others, ("--", ":")):
+    for label, dash in zip(others, ("--", ":")):
         styles[label] = {"color": "black", "linestyle": dash, "marker": ""}
         for kind in curves:
             curves[kind][label] = (others.loc[kind].index, others.loc[kind, label])
-    names = {"xlabel": "end of the window", "ylabel": f"overlap@{table['k'].iloc[0]} with the reference"}
-    return lines(curves, styles=styles, ylim=(0, 1), **names)
+    ylabel = f"overlap@{table['k'].iloc[0]} with the reference"
+    return lines(curves, styles=styles, xlabel="end of the window", ylabel=ylabel, ylim=(0, 1))
 
 
 def neighbour_ranks(lists: pd.DataFrame, labels: dict, *, title: str | None = None) -> Figure:

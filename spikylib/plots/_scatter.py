@@ -61,7 +61,7 @@ def cover_in_plane(points: np.ndarray, cover: SpikeCover, *, cos_theta: float) -
         ax.fill([0, *cone.real], [0, *cone.imag], color=PALETTE[k % 10], alpha=0.12, linewidth=0)
         tip = 1.02 * reach * np.exp(1j * angle)
         ax.annotate(f"peak {k + 1}", (tip.real, tip.imag), ha="center", va="center")
-    ax.scatter(*points.T, c=category_colours(cover.spike, len(points)), s=16)
+    ax.scatter(*points.T, c=category_colours(cover.spike), s=16)
     ax.scatter(*points[cover.peaks].T, facecolors="none", edgecolors="black", s=70)
     ax.scatter([0], [0], c="black", marker="+", s=60)
     ax.set(xlabel="dimension 1", ylabel="dimension 2", aspect="equal")
@@ -72,7 +72,7 @@ def scatter3d(
     E: np.ndarray,
     windows: Sequence = ((0, 1, 2),),
     *,
-    category: np.ndarray | None = None,
+    category: np.ndarray | int = 0,
     names: Sequence[str] | None = None,
     azimuths: tuple[float, ...] = (-60,),
     markers: str = "",
@@ -85,7 +85,7 @@ def scatter3d(
         Rows to draw.
     windows : sequence of (int, int, int), default the first three
         Columns of each panel, counted from 0.
-    category : array of int, shape (n,) or (len(windows), n), optional
+    category : array of int, shape (n,) or (len(windows), n), default 0
         Spike or community of each row, for all panels or one a panel; negative or above 9 is grey.
     names : sequence of str, optional
         Names of the columns of E, for the axes. Default: "dim 1", "dim 2", ...
@@ -107,18 +107,18 @@ def scatter3d(
     """
     E = np.asarray(E)
     names = [f"dim {d + 1}" for d in range(E.shape[1])] if names is None else names
-    categories = category if np.ndim(category) == 2 else [category] * len(windows)
+    categories = np.broadcast_to(category, (len(windows), len(E)))
     views = [(*view, azimuth) for view in zip(windows, categories) for azimuth in azimuths]
     rows, columns = -(-len(views) // 2), min(len(views), 2)
     fig = plt.figure(figsize=(WIDTH, 3.3 * rows) if columns == 2 else (6.4, 5.2))
-    for i, (window, category, azimuth) in enumerate(views):
+    for i, (window, of_rows, azimuth) in enumerate(views):
         # in the order of drawing: by depth, a few marked points would vanish behind the rest
         ax = fig.add_subplot(rows, columns, i + 1, projection="3d", azim=azimuth, computed_zorder=False)
         points = E[:, list(window)]
-        _draw_in_space(ax, points, category, [names[d] for d in window])
+        _draw_in_space(ax, points, of_rows, [names[d] for d in window])
         for k, marker in enumerate(markers):
             look = {"color": PALETTE[k], "marker": marker, "edgecolor": "black", "linewidth": 0.6}
-            ax.scatter(*points[category == k].T, s=50, depthshade=False, **look)
+            ax.scatter(*points[of_rows == k].T, s=50, depthshade=False, **look)
     fig.subplots_adjust(left=0.0, right=0.96, bottom=0.03, top=0.99, wspace=0.16, hspace=0.05)
     return finish(fig)
 
@@ -155,8 +155,7 @@ def spikes_and_blocks(E: np.ndarray, spike: np.ndarray, tips: np.ndarray, blocks
 
 def _draw_in_space(ax, points, category, names):
     """Points coloured by category and the origin, on axes without numbers."""
-    colours = category_colours(category, len(points))
-    ax.scatter(*points.T, s=6, c=colours, depthshade=False, linewidths=0)
+    ax.scatter(*points.T, s=6, c=category_colours(category), depthshade=False, linewidths=0)
     ax.scatter([0], [0], [0], s=40, c="black", marker="+")
     ax.set_box_aspect(None, zoom=1.05)
     for axis, name in zip((ax.xaxis, ax.yaxis, ax.zaxis), names):

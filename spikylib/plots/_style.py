@@ -62,7 +62,6 @@ def finish(fig: Figure, looks: dict[str, dict] | None = None) -> Figure:
     return fig
 
 
-def category_colours(category: np.ndarray | None, n: int) -> np.ndarray:
-    """A colour per row: one of ten for 0 to 9, grey for the rest; the first for all if there are none."""
-    category = np.zeros(n, dtype=int) if category is None else np.asarray(category)
+def category_colours(category: np.ndarray) -> np.ndarray:
+    """A colour per row: one of ten for 0 to 9, grey for the rest."""
     return np.array([*PALETTE, (0.75, 0.75, 0.75)])[np.where((category >= 0) & (category < 10), category, 10)]
