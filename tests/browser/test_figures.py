@@ -53,20 +53,20 @@ def test_a_reader_chooses_dimensions_and_a_spike(visit):
         )
         assert drawn(page, "z") == meta["columns"][last]
         page.get_by_label("Spikes").select_option("0 2")
-        page.wait_for_function("document.querySelector('.spiky-told').textContent.includes('spike 3')")
+        page.wait_for_function("document.querySelector('.spiky-summary').textContent.includes('spike 3')")
         spike = meta["covers"][0]["spike"]
         assert drawn(page, "marker.color") == [k if k == 2 else -1 for k in spike]
-        told = page.locator(".spiky-told").inner_text()
-        assert f"{spike.count(2)} of the {len(spike)} items" in told
-        assert meta["covers"][0]["peaks"][2] in told
+        summary = page.locator(".spiky-summary").inner_text()
+        assert f"{spike.count(2)} of the {len(spike)} items" in summary
+        assert meta["covers"][0]["peaks"][2] in summary
         # another part of the embedding brings its own spikes
         page.get_by_label("x axis").select_option(str(last))
-        page.wait_for_function("document.querySelector('.spiky-told').textContent.includes('ten largest')")
+        page.wait_for_function("document.querySelector('.spiky-summary').textContent.includes('ten largest')")
         assert page.get_by_label("Spikes").input_value() == f"{len(meta['covers']) - 1} all"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_hovering_tells_the_item_in_dark_on_white(visit, scheme):
+def test_hovering_shows_the_item_in_dark_on_white(visit, scheme):
     with visit(DATASETS, scheme=scheme) as page:
         page.wait_for_selector(READY)
         plot = page.locator(".spiky-plot").first
@@ -86,7 +86,7 @@ def test_hovering_tells_the_item_in_dark_on_white(visit, scheme):
         assert label.locator("text").first.evaluate("e => getComputedStyle(e).fill") == "rgb(26, 26, 26)"
 
 
-def test_it_turns_until_told_to_stop(visit):
+def test_it_turns_until_stopped(visit):
     eye = "JSON.stringify(document.querySelector('.spiky-plot').layout.scene.camera.eye)"
     with visit(FRONT, reduced_motion="no-preference") as page:
         page.wait_for_selector(READY)
@@ -106,20 +106,21 @@ def test_it_stands_still_for_who_asked_for_less_motion(visit):
         assert page.get_by_role("button", name="Turn", exact=True).is_visible()
 
 
-def test_the_sliders_follow_the_keyboard_and_tell_what_they_show(visit):
+def test_the_sliders_follow_the_keyboard_and_say_what_they_show(visit):
     with visit(METRIC) as page:
         page.wait_for_selector(READY)
         meta = given(page)["layout"]["meta"]
         t, r = meta["start"]
         page.get_by_label("ρ").press("ArrowLeft")
         page.get_by_label("cos θ").press("ArrowRight")
-        needed = meta["curves"][t + 1][0]["needed"][r - 1]
+        curve = meta["curves"][t + 1][0]
+        needed = curve["needed"][r - 1]
         page.wait_for_function(
-            "n => document.querySelector('.spiky-told').textContent.includes(`: ${n} peaks`)", arg=needed
+            "n => document.querySelector('.spiky-summary').textContent.includes(`: ${n} peaks`)", arg=needed
         )
         assert needed != meta["curves"][t][0]["needed"][r]
         assert drawn(page, "x")[-1] == needed
-        assert drawn(page, "y")[-1] == meta["curves"][t + 1][0]["reached"][r - 1]
+        assert drawn(page, "y")[-1] == curve["share"][curve["peaks"].index(needed)]
         line = page.evaluate("document.querySelector('.spiky-plot').layout.shapes[0].y0")
         assert line == meta["rho"][r - 1]
         assert (

@@ -18,18 +18,18 @@
   const slide = (controls, name, values, start, say, changed) => {
     const label = add(controls, "label", { textContent: name });
     const range = add(label, "input", { type: "range", min: 0, max: values.length - 1, step: 1, value: start });
-    const told = add(label, "span");
-    const tell = () => {
-      told.textContent = say(values[range.value]);
-      range.setAttribute("aria-valuetext", told.textContent);
+    const shown = add(label, "span");
+    const write = () => {
+      shown.textContent = say(values[range.value]);
+      range.setAttribute("aria-valuetext", shown.textContent);
     };
-    range.addEventListener("input", () => { tell(); changed(); });
-    tell();
+    range.addEventListener("input", () => { write(); changed(); });
+    write();
     return range;
   };
 
   // Three dimensions of an embedding, turning; choices of the dimensions and of spikes.
-  const turning = (plot, controls, told, meta) => {
+  const scatter3d = (plot, controls, summary, meta) => {
     const axes = ["x", "y", "z"];
     const dimensions = { "": meta.dimensions.map((d, i) => [i, `dim ${d}`]) };
     const show = async (spikesFollow) => {
@@ -49,7 +49,7 @@
         Object.fromEntries(titles),
       );
       const count = of.filter(inside).length;
-      told.textContent = only === "all"
+      summary.textContent = only === "all"
         ? `Coloured: ${count} of the ${of.length} items drawn are on the ten largest spikes.`
         : `Coloured: spike ${Number(only) + 1}, ${count} of the ${of.length} items drawn; its peak is ${peaks[only]}.`;
     };
@@ -64,9 +64,9 @@
     ]));
     const spike = choose(controls, "Spikes", "Spikes to colour", spikes, () => show(false));
     const button = add(controls, "button", { type: "button" });
-    let timer = 0, held = false, seen = true;
+    let timer = 0, paused = false, seen = true;
     const step = () => {
-      if (held || !seen || document.hidden) return;
+      if (paused || !seen || document.hidden) return;
       const { x, y, z } = plot.layout.scene.camera.eye;
       const [radius, angle] = [Math.hypot(x, y), Math.atan2(y, x) + 0.012];
       window.Plotly.relayout(plot, {
@@ -79,8 +79,8 @@
       button.textContent = on ? "Stop turning" : "Turn";
     };
     button.addEventListener("click", () => turn(!timer));
-    plot.addEventListener("pointerenter", () => { held = true; });
-    plot.addEventListener("pointerleave", () => { held = false; });
+    plot.addEventListener("pointerenter", () => { paused = true; });
+    plot.addEventListener("pointerleave", () => { paused = false; });
     plot.addEventListener("pointerdown", () => turn(false), true);
     new IntersectionObserver((entries) => { seen = entries.at(-1).isIntersecting; }).observe(plot);
     turn(!window.matchMedia("(prefers-reduced-motion: reduce)").matches);
@@ -88,16 +88,16 @@
   };
 
   // Cover profiles, with a slider for each threshold.
-  const profile = (plot, controls, told, meta) => {
+  const profile = (plot, controls, summary, meta) => {
     const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
     const show = () => {
       const [t, r] = [Number(theta.value), Number(rho.value)];
-      const curves = meta.curves[t].map(({ peaks, share, needed, reached }) => {
-        const kept = peaks.filter((p) => p < needed[r]).length;
-        return [[...peaks.slice(0, kept), needed[r]], [...share.slice(0, kept), reached[r]], needed[r]];
+      const curves = meta.curves[t].map(({ peaks, share, needed }) => {
+        const kept = peaks.indexOf(needed[r]) + 1;
+        return [peaks.slice(0, kept), share.slice(0, kept), needed[r]];
       });
       const numbers = curves.map(([, , n], i) => `${meta.labels[i]}: ${n} peaks, Spk ${percent(n / meta.n)}`);
-      told.textContent = `${numbers.join("; ")}.`;
+      summary.textContent = `${numbers.join("; ")}.`;
       return window.Plotly.update(
         plot,
         { x: curves.map((c) => c[0]), y: curves.map((c) => c[1]), name: numbers },
@@ -118,16 +118,16 @@
     const figure = JSON.parse(box.querySelector("script[type='application/json']").textContent);
     const { meta } = figure.layout;
     const still = box.querySelector(".spiky-still");
-    if (!window.Plotly || (meta.kind === "turning" && !webgl())) {
+    if (!window.Plotly || (meta.kind === "scatter3d" && !webgl())) {
       still.textContent = window.Plotly
         ? "A still picture: this browser has no WebGL, which the turning one needs."
         : "A still picture: the moving one is in the book.";
       return;
     }
-    const [plot, controls, told] = ["plot", "controls", "told"].map((c) => box.querySelector(`.spiky-${c}`));
+    const [plot, controls, summary] = ["plot", "controls", "summary"].map((c) => box.querySelector(`.spiky-${c}`));
     box.classList.add("drawn");
     await window.Plotly.newPlot(plot, figure.data, figure.layout, { displayModeBar: false, responsive: true });
-    await { turning, profile }[meta.kind](plot, controls, told, meta);
+    await { scatter3d, profile }[meta.kind](plot, controls, summary, meta);
     box.dataset.ready = "yes";
   };
 

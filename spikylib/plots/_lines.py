@@ -1,0 +1,238 @@
+"""Curves: the general chart of lines, and three that take a result of the library as it is."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from spikylib.plots._style import DASHES, GREY, MARKERS, PALETTE, finish, panel_axes, set_panel
+from spikylib.spikes import SpikeCover
+
+_MOST_MARKERS = 40  # a curve of more points is drawn without markers, which would hide it
+
+
+def lines(
+    curves: dict | pd.DataFrame,
+    *,
+    points: dict | None = None,
+    dotted: dict | None = None,
+    dotted_label: str = "null",
+    vertical: dict | None = None,
+    notes: dict[str, list[str]] | None = None,
+    styles: dict[str, dict] | None = None,
+    columns: int = 2,
+    **axes: Any,
+) -> Figure:
+    """Draw labelled curves, points with errors, nulls and reference lines, in one panel or several.
+
+    A *layer* is a dict of label to (x, y), or to (x, y, low, high) with an interval; or a DataFrame
+    with x in its index and a curve a column. For several panels it is a dict of panel title to one
+    of these; otherwise it is drawn in every panel. A label has one colour, marker and dash in all
+    layers and panels.
+
+    Parameters
+    ----------
+    curves : layer
+        Lines, with a marker at each point if there are at most 40; intervals are bands. May be empty.
+    points : layer, optional
+        Markers without a line; intervals are error bars.
+    dotted : layer, optional
+        Dotted lines in the colour of the same label elsewhere, as of a null or a law; grey if the
+        label is nowhere else.
+    dotted_label : str, default "null"
+        What the dotted lines are that share a label, for the legend.
+    vertical : dict of str to float, or dict of title to such a dict, optional
+        Lines at an x, by label.
+    notes : dict of str to list of str, optional
+        Text beside each point of a curve, by label.
+    styles : dict of str to dict, optional
+        Matplotlib's properties of a line that a label has instead of the usual ones.
+    columns : int, default 2
+        Panels side by side, at most; 1 stacks them.
+    **axes
+        What ``Axes.set`` of matplotlib takes, for all panels or as a list of one a panel: `xlabel`
+        and `ylabel` (with units), ``xscale="log"``, `ylim` ... One `ylabel` for all shares the axis;
+        a title that repeats a label of its panel is not written.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> peaks = pd.DataFrame({"triplej": [28, 43, 468, 1267]}, index=[16, 32, 64, 128])
+    >>> fig = lines(
+    ...     peaks,
+    ...     dotted={"triplej": ([16, 128], [1400, 2300])},
+    ...     xlabel="truncation rank f",
+    ...     ylabel="peaks for half of the items",
+    ...     yscale="log",
+    ... )
+    >>> [text.get_text() for text in fig.legends[0].get_texts()]
+    ['triplej', 'null']
+    """
+    curves, points, dotted, vertical = map(_by_title, (curves, points, dotted, vertical))
+    titles = list(filter(None, curves | points | dotted)) or [""]
+    usual = _usual_looks([*curves.values(), *points.values()], styles or {})
+    height = 3.3 if len(titles) <= columns else 2.6
+    sharey = not isinstance(axes.get("ylabel"), list)
+    fig, panels = panel_axes(len(titles), columns, height, sharey=sharey)
+    looks = {}  # of the labels in the legend
+
+    for i, (ax, title) in enumerate(zip(panels, titles)):
+        measured = _of(points, title)
+        for label, (x, y, *interval) in _of(curves, title).items():
+            hide_markers = label in measured or len(x) > _MOST_MARKERS
+            looks[label] = usual[label] | ({"marker": ""} if hide_markers else {})
+            ax.plot(x, y, **looks[label])
+            if interval:
+                ax.fill_between(x, *interval, color=usual[label]["color"], alpha=0.2, linewidth=0)
+            for note, *at in zip((notes or {}).get(label, []), x, y):
+                ax.annotate(note, at, xytext=(5, 5), textcoords="offset points", fontsize="small")
+        for label, (x, y, *interval) in measured.items():
+            error = [np.subtract(y, interval[0]), np.subtract(interval[1], y)] if interval else None
+            look = usual[label] | {"linestyle": "none"}
+            ax.errorbar(x, y, error, **look, capsize=2)
+            looks[label] = look | looks.get(label, {}) | {"marker": look["marker"]}
+        for label, (x, y) in _of(dotted, title).items():
+            known = label in usual
+            ax.plot(x, y, linestyle=":", color=usual[label]["color"] if known else GREY)
+            looks[dotted_label if known else label] = {"linestyle": ":", "color": "0.2" if known else GREY}
+        for j, (label, x) in enumerate(_of(vertical, title).items()):
+            looks[label] = {"color": "0.4", "linestyle": DASHES[1 + j % 3], "linewidth": 1.2}
+            ax.axvline(x, **looks[label], zorder=0)
+        set_panel(ax, i, axes)
+        ax.set_title("" if title in (ax.get_xlabel(), ax.get_ylabel()) else title)
+        if sharey and i % columns:
+            ax.set_ylabel("")
+    return finish(fig, looks)
+
+
+def cover_profile(
+    covers: dict[str, SpikeCover], *, rho: float, nulls: dict[str, SpikeCover] | None = None
+) -> Figure:
+    """Draw the share of rows captured as peaks are added, a curve a cover.
+
+    Parameters
+    ----------
+    covers : dict of str to spikylib.spikes.SpikeCover
+    rho : float
+        Share at which the covers stop, drawn as a dashed line.
+    nulls : dict of str to spikylib.spikes.SpikeCover, optional
+        Covers drawn as dotted lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    curves, dotted = map(_profiles, (covers, nulls or {}))
+    styles = {label: {"marker": "", "drawstyle": "steps-post"} for label in curves}
+    axes: dict[str, Any] = {"xlabel": "number of peaks", "ylabel": "share of rows captured"}
+    fig = lines(curves, dotted=dotted, styles=styles, xscale="log", **axes)
+    fig.axes[0].axhline(rho, color=GREY, linestyle="--")
+    return fig
+
+
+def stability_curves(table: pd.DataFrame, *, others: pd.DataFrame | None = None) -> Figure:
+    """Draw the overlap with the reference by date, a panel a similarity, a curve a part of the norms.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`spikylib.stability.curves`, with one k. Its 95 % intervals are shaded.
+    others : pandas.DataFrame, optional
+        Black lines to compare with, a column each, by similarity and date: the first is dashed, the
+        second dotted.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns = ["date", "overlap", "overlap_low", "overlap_high"]
+    curves: dict[str, dict] = {}
+    styles, others = {}, pd.DataFrame() if others is None else others
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.88, table["part"].max() + 1))
+    for (kind, part), rows in table.groupby(["similarity", "part"], sort=False):
+        label = "norm {norm_low:.3g} to {norm_high:.3g}".format(**rows.iloc[0])
+        curves.setdefault(kind, {})[label] = [rows[column] for column in columns]
+        styles[label] = {"color": shades[part], "linestyle": "-"}
+    for label, dash in zip(others, ("--", ":")):
+        styles[label] = {"color": "black", "linestyle": dash, "marker": ""}
+        for kind in curves:
+            curves[kind][label] = (others.loc[kind].index, others.loc[kind, label])
+    ylabel = f"overlap@{table['k'].iloc[0]} with the reference"
+    return lines(curves, styles=styles, xlabel="end of the window", ylabel=ylabel, ylim=(0, 1))
+
+
+def neighbour_ranks(lists: pd.DataFrame, labels: dict, *, title: str | None = None) -> Figure:
+    """Draw who is in one item's list, date by date: a line a neighbour, the nearest on top.
+
+    Parameters
+    ----------
+    lists : pandas.DataFrame
+        From :func:`spikylib.stability.follow`.
+    labels : dict of id to str
+        Names of the neighbours, of which 30 characters are shown.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Neighbours of the first date are blue circles, newcomers orange squares.
+    """
+    fig, (ax,) = panel_axes(1, 1, 3.8)
+    ranks = lists.pivot(index="date", columns="id", values="rank").sort_index()
+    for name, rank in ranks.items():
+        look = int(np.isnan(rank.iloc[0]))
+        style = {"color": PALETTE[look], "marker": MARKERS[look], "linestyle": DASHES[look]}
+        ax.plot(rank.index, rank, **style, markersize=5, linewidth=1.5, alpha=0.85)
+        for date, side, offset in ((ranks.index[0], "right", -8), (ranks.index[-1], "left", 8)):
+            if rank[date] > 0:  # not NaN: in the list of that date
+                place = {"xytext": (offset, 0), "textcoords": "offset points", "ha": side, "va": "center"}
+                text = labels[name][:30]
+                ax.annotate(text, (date, rank[date]), **place, fontsize="small", color=PALETTE[look])
+    dates = ranks.index[:: max(len(ranks) // 3, 1)]
+    ax.set_xticks(dates, [f"{date:%b %Y}" for date in dates])
+    ax.set_yticks(range(1, int(lists["rank"].max()) + 1))
+    ax.set(xlabel="end of the window", ylabel="rank in the list", title=title)
+    ax.invert_yaxis()
+    ax.margins(x=0.5)  # room for the names at both ends
+    ax.spines["left"].set_visible(False)
+    return finish(fig)
+
+
+def _by_title(layer):
+    """A layer by panel title; one without titles stands under the empty title."""
+    if not isinstance(layer, dict) or not any(isinstance(v, dict | pd.DataFrame) for v in layer.values()):
+        layer = {"": {} if layer is None else layer}
+    return {
+        title: {label: (panel.index, panel[label]) for label in panel} if hasattr(panel, "columns") else panel
+        for title, panel in layer.items()
+    }
+
+
+def _of(layer, title):
+    """What a layer has for a panel: its own, or what is for every panel."""
+    return layer.get(title, layer.get("", {}))
+
+
+def _profiles(covers):
+    """By label, which names the number of peaks, the share captured by the first 1, 2, ... of them."""
+    curves = {}
+    for label, cover in covers.items():
+        peaks, share = np.arange(1, len(cover.peaks) + 1), cover.captured / len(cover.spike)
+        curves[f"{label}: {len(peaks)} peaks"] = (peaks, share)
+    return curves
+
+
+def _usual_looks(panels, styles):
+    """By label the properties of its line, the same in all layers and panels."""
+    looks = {}
+    for label in dict.fromkeys(label for panel in panels for label in panel):
+        i = len(looks)
+        colour, marker, dash = PALETTE[i % 10], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]
+        looks[label] = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
+        looks[label] |= styles.get(label, {})
+    return looks
