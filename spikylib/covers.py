@@ -21,7 +21,9 @@ import scipy.sparse as sp
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from spikylib import spikes, svd, synthetic
-from spikylib.spikes import _ZERO, SpikeCover, _checked
+from spikylib._arrays import checked_rows, has_direction
+from spikylib._greedy import check_thresholds
+from spikylib.spikes import SpikeCover
 
 _BLOCK_ENTRIES = 2**22  # cosines computed at a time
 _ROUNDING = 1e-12  # a cosine this near the threshold is computed again as `spikes.cover` does
@@ -61,7 +63,8 @@ def neighbours(E, *, f=None, cos_theta=0.9, max_pairs=200_000_000):
            [1, 1, 0],
            [0, 0, 1]])
     """
-    E, cos_theta = _checked(E, f, cos_theta, 0.5)
+    E = checked_rows("E", E, f)
+    check_thresholds([cos_theta], [])
     E, norm, alive = _scaled(E)
     unit = E[alive] / norm[alive, None]
     step = max(1, _BLOCK_ENTRIES // len(alive))
@@ -289,7 +292,8 @@ def subspaces(E, candidates, n_directions, *, planes=True, cos_theta=0.9):
     >>> subspaces(fan, range(5), 3, cos_theta=0.95).captured.tolist()
     [4, 5]
     """
-    E, cos_theta = _checked(E, None, cos_theta, 0.5)
+    E = checked_rows("E", E)
+    check_thresholds([cos_theta], [])
     if cos_theta <= 0:
         raise ValueError(f"cos_theta must be above 0 for planes, got {cos_theta}")
     if n_directions < 1:
@@ -782,7 +786,7 @@ def _scaled(E):
         raise ValueError("every row of E is zero: there is no direction to measure")
     E = np.ldexp(E, -np.frexp(largest)[1])
     norm = np.sqrt(np.einsum("ij,ij->i", E, E))
-    return E, norm, np.flatnonzero(norm > _ZERO * norm.max())
+    return E, norm, np.flatnonzero(has_direction(norm))
 
 
 def _unit(E):
