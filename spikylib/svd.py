@@ -184,6 +184,11 @@ def truncated_svd(
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
 
 
+def is_small(n: int, f: int) -> bool:
+    """Whether a matrix of n rows is decomposed whole."""
+    return n <= _DENSE_UP_TO or f > n // 3
+
+
 def _checked(M):
     """M as a csr array of float64, times a power of two if it is out of scale; that power's exponent."""
     if not sp.issparse(M):
@@ -216,7 +221,7 @@ def _is_symmetric(M):
 def _eigenpairs(M, f, tol, seed, map_blocks):
     """Eigenpairs of largest magnitude, residuals at most tol times the largest."""
     n = M.shape[0]
-    if n <= _DENSE_UP_TO or f > n // 3:
+    if is_small(n, f):
         d, P = scipy.linalg.eigh(M.toarray())
         order = by_magnitude(d)[:f]
         return P[:, order], d[order]
