@@ -37,11 +37,29 @@ def row_norms(name, E, map_blocks=map):
     The scale is 1 unless squares could leave the range of floats; then it is a power of two, so
     that no cosine changes. `map_blocks` is `map`, or that of a pool of threads.
     """
-    norm = _scaled_norms(E, 1.0, map_blocks)
+    return at_safe_scale(
+        name, lambda scale: scaled_norms(E, scale, map_blocks), lambda: largest_entry(name, E)
+    )
+
+
+def at_safe_scale(name, norms_at, largest):
+    """Norms at the scale 1, or at that of the largest entry where squares could leave the range."""
+    norm = norms_at(1.0)
     if 1e-10 < norm.max() < 1e10:  # false for NaN as well
         return norm, 1.0
-    scale = scale_of(largest_entry(name, E), name)
-    return _scaled_norms(E, scale, map_blocks), scale
+    scale = scale_of(largest(), name)
+    return norms_at(scale), scale
+
+
+def scaled_norms(E, scale, map_blocks=map):
+    """Norm of each row of E times the scale, float64; infinite where squares overflow."""
+
+    def of_block(a):
+        with np.errstate(over="ignore"):
+            block = take_rows(E, slice(a, a + ROW_BLOCK), scale)
+            return np.sqrt(np.einsum("ij,ij->i", block, block))
+
+    return np.concatenate(list(map_blocks(of_block, range(0, len(E), ROW_BLOCK))))
 
 
 def largest_entry(name, E, first_row=0):
@@ -131,15 +149,6 @@ def threaded_map(parallel=True):
         return
     with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
         yield pool.map
-
-
-def _scaled_norms(E, scale, map_blocks):
-    def of_block(a):
-        with np.errstate(over="ignore"):
-            block = take_rows(E, slice(a, a + ROW_BLOCK), scale)
-            return np.sqrt(np.einsum("ij,ij->i", block, block))
-
-    return np.concatenate(list(map_blocks(of_block, range(0, len(E), ROW_BLOCK))))
 
 
 def _cgroup_quotas(root=Path("/sys/fs/cgroup"), own=Path("/proc/self/cgroup")):

@@ -10,25 +10,31 @@ Conventions. ``E`` has one row per item. Norms and cosines are those of the firs
 The cosine is signed: opposite rows are on different spikes. Ties of norm go to the lower row.
 
 Functions. :func:`cover` returns peaks and membership, :func:`spk` the single number,
-:func:`describe` what the members of a spike share.
+:func:`peaks` the numbers of peaks on a grid of settings; :func:`principal` turns an embedding of
+unknown basis to its own axes first; :func:`describe` names what the members of a spike share.
 """
 
-import math
-import os
-import warnings
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy.stats import hypergeom
-from threadpoolctl import threadpool_limits
 
-_PEAK_BLOCK = 256  # candidate peaks resolved by one matrix product
-_ROW_BLOCK = 2048  # rows multiplied at a time: bounds the working memory
-_THREADED = 16 * _ROW_BLOCK  # rows from which threads pay for their start
-_ZERO = 1e-9  # a norm at most this share of the largest counts as zero
+from spikylib._arrays import ROW_BLOCK, checked_rows, largest_entry, threaded_map
+from spikylib._greedy import (
+    by_norm,
+    check_thresholds,
+    greedy_cover,
+    local_rows,
+    target,
+    warn_of_zero_rows,
+)
+
+if TYPE_CHECKING:  # measuring needs neither
+    import pandas as pd
+
+_THREADED = 16 * ROW_BLOCK  # rows from which threads pay for their start
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,12 @@ class SpikeCover:
     captured: np.ndarray
 
     @property
-    def spk(self):
+    def spk(self) -> float:
         """Number of peaks divided by the number of rows."""
         return len(self.peaks) / len(self.spike)
 
 
-def spk(E, *, f=None, cos_theta=0.9, rho=0.5):
+def spk(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: float = 0.5) -> float:
     """Return Spk@f, the share of rows that must be peaks to capture a share rho of all rows.
 
     Parameters, errors and source are those of :func:`cover`.
@@ -75,7 +81,7 @@ def spk(E, *, f=None, cos_theta=0.9, rho=0.5):
     return cover(E, f=f, cos_theta=cos_theta, rho=rho).spk
 
 
-def cover(E, *, f=None, cos_theta=0.9, rho=0.5):
+def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: float = 0.5) -> SpikeCover:
     """Choose peaks by decreasing norm until they have captured a share rho of the rows.
 
     The result is that of the one-peak-at-a-time definition, on every input: candidates are
@@ -129,16 +135,119 @@ def cover(E, *, f=None, cos_theta=0.9, rho=0.5):
     >>> both.peaks, both.spike, both.captured
     (array([0, 2]), array([0, 0, 1, 0, 1]), array([3, 5]))
     """
-    E, cos_theta = _checked(E, f, cos_theta, rho)
-    if len(E) < _THREADED:
-        return _cover(E, cos_theta, rho, map)
-    # the threads are ours, over blocks of rows: those of the matrix product would fight with them
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return _cover(E, cos_theta, rho, pool.map)
+    E = checked_rows("E", E, f)
+    check_thresholds([cos_theta], [rho])
+    with threaded_map(len(E) >= _THREADED) as map_blocks:
+        rows = local_rows(E, map_blocks)
+        order = by_norm(rows.norm)
+        warn_of_zero_rows(len(order), len(E), rho)
+        return SpikeCover(*greedy_cover(rows, order, cos_theta, rho))
 
 
-def describe(cover, items, *, by, n_spikes=10):
-    """Tell the largest spikes: peak, size, and what sets their members apart.
+def peaks(
+    E: np.ndarray,
+    fs: Sequence[int],
+    cos_thetas: Sequence[float],
+    rhos: Sequence[float],
+    *,
+    limit: int | None = None,
+) -> np.ndarray:
+    """Count the peaks that :func:`cover` needs at every rank, threshold and share of a grid.
+
+    A rank's norms and order serve all its thresholds, and one cover to the largest share serves all
+    shares: greedy peaks for less are the first of those for more. So twelve shares cost one.
+
+    Parameters
+    ----------
+    E : array, shape (n, d), any real dtype
+    fs : sequence of int, length F
+    cos_thetas : sequence of float, length T
+    rhos : sequence of float, length R
+        As `f`, `cos_theta` and `rho` of :func:`cover`.
+    limit : int, optional
+        Stop a cover once it needs more peaks than this, as a comparison with a null may.
+
+    Returns
+    -------
+    numpy.ndarray, shape (F, T, R), int64
+        Numbers of peaks; -1 where they are above `limit`.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`cover`, and if `limit` is below 1.
+
+    Warns
+    -----
+    RuntimeWarning
+        As for :func:`cover`.
+
+    Examples
+    --------
+    >>> E = np.array([[3., 0.], [2., 0.], [0.1, 2.5], [1., 0.1], [0.1, 1.]])
+    >>> peaks(E, [1, 2], [0.9], [0.5, 1.0]).tolist()
+    [[[1, 1]], [[1, 2]]]
+    """
+    E = checked_rows("E", E)
+    check_thresholds(cos_thetas, rhos)
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, got {limit}")
+    needed = np.empty((len(fs), len(cos_thetas), len(rhos)), dtype=np.int64)
+    goals = [target(len(E), rho) for rho in rhos]
+    with threaded_map(len(E) >= _THREADED) as map_blocks:
+        for i, f in enumerate(fs):
+            rows = local_rows(checked_rows("E", E, f), map_blocks)
+            order = by_norm(rows.norm)
+            warn_of_zero_rows(len(order), len(E), max(rhos))
+            for j, cos_theta in enumerate(cos_thetas):
+                captured = greedy_cover(rows, order, cos_theta, max(rhos), limit)[2]
+                # where zero rows put a share out of reach, all peaks there are
+                needed[i, j] = np.minimum(np.searchsorted(captured, goals) + 1, len(captured))
+    return needed if limit is None else np.where(needed > limit, -1, needed)
+
+
+def principal(E: np.ndarray) -> np.ndarray:
+    """Turn embeddings to their principal axes: E times its right singular vectors, not centred.
+
+    Norms and cosines stay; the first f columns of the result are the best f for E, which is what
+    ``cover(..., f=f)`` should be given of an embedding whose basis is arbitrary. The U Sigma^p of
+    :mod:`spikylib.svd` has its axes already, and for p other than 1 these are not the ones found
+    here: leave it as it is.
+
+    Parameters
+    ----------
+    E : array, shape (n, d), any real dtype
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, d), float64
+        Orthogonal columns by decreasing norm; those beyond the rank of E are zero to rounding. In
+        each axis the entry of largest magnitude is positive.
+
+    Raises
+    ------
+    ValueError
+        If E is not a two-dimensional array of finite real numbers.
+
+    Examples
+    --------
+    >>> np.abs(principal(np.array([[3.0, 4.0], [6.0, 8.0]])).round(12))
+    array([[ 5.,  0.],
+           [10.,  0.]])
+    """
+    E = checked_rows("E", E)
+    largest_entry("E", E)  # refuses NaN and infinity
+    E = np.asarray(E, dtype=np.float64)
+    # of the small factor R of E = Q R, which has the singular values and axes of E to full precision
+    axes = np.linalg.svd(np.linalg.qr(E, mode="r"))[2].T
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
+    return E @ (axes * np.sign(largest))
+
+
+def describe(
+    cover: SpikeCover, items: "pd.DataFrame", *, by: str | Sequence[str], n_spikes: int = 10
+) -> "pd.DataFrame":
+    """Describe the largest spikes: peak, size, and what sets their members apart.
 
     Of the values that the members of a spike carry in the columns `by`, the one named is the
     most significantly over-represented against the whole catalogue (hypergeometric tail; ties
@@ -166,6 +275,7 @@ def describe(cover, items, *, by, n_spikes=10):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> E = np.array([[3.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 0.5], [1.0, 0.0]])
     >>> items = pd.DataFrame({"title": list("abcde"), "genre": ["rock", "rock", "jazz", "jazz", "rock"]})
     >>> describe(cover(E, rho=1), items, by="genre")[["peak", "size", "shared"]]
@@ -173,6 +283,9 @@ def describe(cover, items, *, by, n_spikes=10):
     0    a     3   rock
     1    c     2   jazz
     """
+    import pandas as pd
+    from scipy.stats import hypergeom
+
     if len(items) != len(cover.spike):
         raise ValueError(f"items has {len(items)} rows, the cover {len(cover.spike)}")
     columns = [by] if isinstance(by, str) else list(by)
@@ -195,159 +308,3 @@ def describe(cover, items, *, by, n_spikes=10):
         name = " - ".join(str(peak[c]) for c in ("title", "artist") if c in items) or str(cover.peaks[k])
         rows.append((name, int(size[k]), best, share, share * len(items) / max(everywhere[best], 1)))
     return pd.DataFrame(rows, columns=["peak", "size", "shared", "share", "lift"])
-
-
-def _cover(E, cos_theta, rho, each):
-    n = len(E)
-    norm, scale = _norms(E, each)
-    order = np.argsort(-norm, kind="stable")
-    order = order[: np.count_nonzero(norm > _ZERO * norm.max())]
-    target = math.ceil(rho * n - 1e-9)
-    if len(order) < target:
-        warnings.warn(
-            f"only {len(order)} of {n} rows have a norm above zero: rho={rho} cannot be reached, "
-            "so Spk counts the peaks that capture those",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    spike = np.full(n, -1, dtype=np.int64)
-    peaks, captured, total, start = [], [], 0, 0
-    while total < target and start < len(order):
-        start, candidates = _next_free(order, spike, start)
-        if len(candidates) == 0:
-            break
-        block = _Block(E, norm, scale, candidates, cos_theta)
-        first = len(peaks)
-
-        def capture(rows, block=block, first=first):
-            row, peak = block.first_capture(rows)
-            spike[row] = first + peak
-
-        list(each(capture, _free_rows(spike, norm)))
-        spike[block.peaks] = first + np.arange(len(block.peaks))
-        sizes = np.bincount(spike[spike >= first] - first, minlength=len(block.peaks))
-        running = total + np.cumsum(sizes)
-        needed = min(int(np.searchsorted(running, target)) + 1, len(running))
-        spike[spike >= first + needed] = -1
-        peaks.extend(block.peaks[:needed])
-        captured.extend(running[:needed])
-        total = int(running[needed - 1])
-    return SpikeCover(np.array(peaks, dtype=np.int64), spike, np.array(captured, dtype=np.int64))
-
-
-class _Block:
-    """Candidates in order of norm; the peaks among them, and what those capture."""
-
-    def __init__(self, E, norm, scale, candidates, cos_theta):
-        self.E, self.norm, self.scale, self.cos_theta = E, norm, scale, cos_theta
-        # error of a product of a row with a unit row in single precision, as a share of the
-        # row's norm, with room to spare
-        self.band = (E.shape[1] + 16) * 2.0**-23
-        self.peaks = candidates
-        self.directions = (self._rows(candidates, np.float64) / norm[candidates, None]).astype(np.float32)
-        capture = np.zeros((len(candidates), len(candidates)), dtype=bool)
-        capture[self._captures(candidates)] = True
-        taken = np.zeros(len(candidates), dtype=bool)
-        chosen = []
-        for j in range(len(candidates)):
-            if not taken[j]:
-                chosen.append(j)
-                taken |= capture[:, j]
-        self.peaks, self.directions = candidates[chosen], self.directions[chosen]
-
-    def first_capture(self, rows):
-        """The rows that a peak captures, and the position of the first that does."""
-        i, j = self._captures(rows)
-        first = np.flatnonzero(np.diff(i, prepend=-1))
-        return rows[i[first]], j[first]
-
-    def _captures(self, rows):
-        """Pairs (row, peak) by position whose cosine is above the threshold, in order."""
-        product = self._rows(rows, np.float32) @ self.directions.T
-        lowest, highest = (
-            ((self.cos_theta + error) * self.norm[rows]).astype(np.float32)
-            for error in (-self.band, self.band)
-        )
-        above = np.flatnonzero(product > lowest[:, None])
-        i, j = np.divmod(above, len(self.peaks))
-        unclear = np.flatnonzero(product.ravel()[above] < highest[i])
-        wrong = []
-        for a in range(0, len(unclear), _ROW_BLOCK):
-            part = unclear[a : a + _ROW_BLOCK]
-            wrong.extend(part[self._exact(rows[i[part]], self.peaks[j[part]]) <= self.cos_theta])
-        return (np.delete(i, wrong), np.delete(j, wrong)) if wrong else (i, j)
-
-    def _exact(self, rows, peaks):
-        dot = np.einsum("ij,ij->i", self._rows(rows, np.float64), self._rows(peaks, np.float64))
-        return dot / (self.norm[rows] * self.norm[peaks])
-
-    def _rows(self, rows, dtype):
-        block = self.E[rows]
-        if self.scale != 1:
-            block = block.astype(np.float64) * self.scale
-        return block.astype(dtype, copy=False)
-
-
-def _checked(E, f, cos_theta, rho):
-    E = np.asanyarray(E)
-    if E.ndim != 2 or 0 in E.shape:
-        raise ValueError(f"E must be a non-empty array of shape (n, d), got shape {E.shape}")
-    if E.dtype.kind not in "fiub":
-        raise ValueError(f"E must hold real numbers, got dtype {E.dtype}")
-    if f is not None:
-        if not 1 <= f <= E.shape[1]:
-            raise ValueError(f"f must be between 1 and the {E.shape[1]} columns of E, got {f}")
-        E = E[:, :f]
-    if not -1 < cos_theta < 1:
-        raise ValueError(f"cos_theta must be between -1 and 1, both excluded, got {cos_theta}")
-    if not 0 < rho <= 1:
-        raise ValueError(f"rho must be above 0 and at most 1, got {rho}")
-    return E, float(cos_theta)
-
-
-def _norms(E, each):
-    """Norm of each row of E times a scale, 1 unless squares could leave the range of floats."""
-    norm = _scaled_norms(E, 1.0, each)
-    if 1e-10 < norm.max() < 1e10:  # false for NaN as well
-        return norm, 1.0
-    largest = 0.0
-    for a in range(0, len(E), _ROW_BLOCK):
-        block = np.abs(E[a : a + _ROW_BLOCK].astype(np.float64))
-        if not np.isfinite(block).all():
-            i, j = np.argwhere(~np.isfinite(block))[0]
-            raise ValueError(
-                f"E holds {E[a + i, j]} at row {a + i}, column {j}; remove or fill such rows first"
-            )
-        largest = max(largest, float(block.max()))
-    if largest == 0:
-        raise ValueError("every row of E is zero: there is no direction to measure")
-    scale = 2.0 ** -min(max(math.frexp(largest)[1], -1022), 1022)
-    return _scaled_norms(E, scale, each), scale
-
-
-def _scaled_norms(E, scale, each):
-    def of_block(a):
-        with np.errstate(over="ignore"):
-            block = E[a : a + _ROW_BLOCK].astype(np.float64, copy=False)
-            block = block if scale == 1 else block * scale
-            return np.sqrt(np.einsum("ij,ij->i", block, block))
-
-    return np.concatenate(list(each(of_block, range(0, len(E), _ROW_BLOCK))))
-
-
-def _next_free(order, spike, start):
-    """The next candidates in order that no peak has captured, and where to go on from."""
-    found = []
-    while start < len(order) and len(found) < _PEAK_BLOCK:
-        ahead = order[start : start + _PEAK_BLOCK]
-        free = np.flatnonzero(spike[ahead] < 0)[: _PEAK_BLOCK - len(found)]
-        found.extend(ahead[free])
-        full = len(found) == _PEAK_BLOCK
-        start += int(free[-1]) + 1 if full else len(ahead)
-    return start, np.array(found, dtype=np.int64)
-
-
-def _free_rows(spike, norm):
-    """Blocks of rows, in row order, that are on no spike yet and have a direction."""
-    rows = np.flatnonzero((spike < 0) & (norm > _ZERO * norm.max()))
-    return [rows[a : a + _ROW_BLOCK] for a in range(0, len(rows), _ROW_BLOCK)]

@@ -5,23 +5,29 @@ M is symmetric, so its singular triplets come from the eigenpairs of largest mag
 """
 
 import operator
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, pairwise
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-_DENSE_UP_TO = 1000  # rows; below this a full eigendecomposition takes well under a second
-_BLOCK = 8  # columns multiplied at a time: wide enough for cache, narrow enough to converge
-_CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
-_ROOM = 96  # columns of the basis beyond the wanted ones, at least: near ties need them
-_MAX_RESTARTS = 300
-_ROUNDING = 1e-14  # a residual, as a share of sigma_1, below which rounding decides
+from spikylib._arrays import threaded_map
+from spikylib._lanczos import (
+    ROUNDING,
+    LocalBasis,
+    basis_size,
+    by_magnitude,
+    first_sign,
+    largest_magnitudes,
+    leading_eigenpairs,
+    not_converged,
+    threaded_product,
+)
+
+_DENSE_UP_TO = 500  # rows; below this a full eigendecomposition is the fastest way
+_NARROW, _WIDE = 4, 8  # columns of a block: few converge in fewer products, many share the reading of M
+_WIDE_FROM = 1_000_000  # entries of M from which its reading costs more than the basis (measured)
+_THREADED = 8192  # rows from which threads pay for their hand-over at every step
 _SINGLE = 1e-5  # a tolerance that products in single precision keep with room to spare
 
 
@@ -45,7 +51,7 @@ class TruncatedSVD:
     V: np.ndarray
     residuals: np.ndarray
 
-    def embeddings(self, power=1.0):
+    def embeddings(self, power: float = 1.0) -> np.ndarray:
         """Return U Sigma^power, one row per item.
 
         Parameters
@@ -59,7 +65,7 @@ class TruncatedSVD:
         """
         return self.U * self.s**power
 
-    def reconstruct(self, rows, cols):
+    def reconstruct(self, rows, cols) -> np.ndarray:
         """Return the block M-hat[rows, cols] = U[rows] Sigma V[cols]' of the approximation.
 
         Parameters
@@ -73,8 +79,37 @@ class TruncatedSVD:
         """
         return (self.U[rows] * self.s) @ self.V[cols].T
 
+    def leading(self, f: int) -> "TruncatedSVD":
+        """Return the f leading triplets alone, which are the truncated SVD of that rank.
 
-def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
+        Parameters
+        ----------
+        f : int
+            1 to the number of triplets held.
+
+        Returns
+        -------
+        TruncatedSVD
+            Views of the arrays held.
+
+        Raises
+        ------
+        ValueError
+            If f is out of range.
+
+        Examples
+        --------
+        >>> truncated_svd(np.diag([3.0, 2.0, 1.0]), f=3).leading(2).s
+        array([3., 2.])
+        """
+        if not 1 <= f <= len(self.s):
+            raise ValueError(f"f must be between 1 and the {len(self.s)} triplets held, got {f}")
+        return TruncatedSVD(self.U[:, :f], self.s[:f], self.V[:, :f], self.residuals[:f])
+
+
+def truncated_svd(
+    M: np.ndarray | sp.csr_array, f: int = 128, *, solver: str = "exact", tol: float = 1e-10, seed: int = 0
+) -> TruncatedSVD:
     """Factorise a symmetric matrix by its f largest singular values.
 
     Parameters
@@ -85,7 +120,7 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
         Truncation rank, 1 to n.
     solver : {"exact", "randomized"}, default "exact"
         "exact" is converged: thick-restart block Lanczos, or a dense decomposition where n is
-        at most 1000 or f more than a third of n. "randomized" is scikit-learn's `randomized_svd` with
+        at most 500 or f more than a third of n. "randomized" is scikit-learn's `randomized_svd` with
         its defaults, the kind of solver behind the paper's figures; it is there for
         comparison, its residuals are typically some percent of the largest singular value.
     tol : float, default 1e-10
@@ -98,8 +133,8 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
     Returns
     -------
     TruncatedSVD
-        2 n f float64. While it runs, beside M, 3 n f of them (n (2 f + 120) where f is below
-        96) and little more; from `tol` 1e-5 on, 4 bytes per entry of M as well.
+        2 n f float64. While it runs, beside M, 3 n f of them (n (2 f + 88) where f is below
+        64) and little more; from `tol` 1e-5 on, 4 bytes per entry of M as well.
 
     Raises
     ------
@@ -128,27 +163,30 @@ def truncated_svd(M, f=128, *, solver="exact", tol=1e-10, seed=0):
     n = M.shape[0]
     if not 1 <= operator.index(f) <= n:
         raise ValueError(f"f must be between 1 and the {n} rows of M, got {f}")
-    if solver == "exact":
-        U, d = _eigenpairs(M, f, tol, seed)
-        s, V = np.abs(d), U.copy()
-        V *= np.where(d < 0, -1.0, 1.0)
-    elif solver == "randomized":
-        from sklearn.utils.extmath import randomized_svd
+    with threaded_map(n >= _THREADED) as map_blocks:
+        if solver == "exact":
+            U, d = _eigenpairs(M, f, tol, seed, map_blocks)
+            s, V = np.abs(d), U.copy()
+            V *= np.where(d < 0, -1.0, 1.0)
+        elif solver == "randomized":
+            from sklearn.utils.extmath import randomized_svd
 
-        U, s, Vt = randomized_svd(M, f, random_state=seed)
-        V = np.ascontiguousarray(Vt.T)
-    else:
-        raise ValueError(f'solver must be "exact" or "randomized", got {solver!r}')
-    sign = _signs(U)
-    U *= sign
-    V *= sign
-    residuals = _residuals(M, U, s, V)
+            U, s, Vt = randomized_svd(M, f, random_state=seed)
+            V = np.ascontiguousarray(Vt.T)
+        else:
+            raise ValueError(f'solver must be "exact" or "randomized", got {solver!r}')
+        sign = first_sign(U, largest_magnitudes(U))
+        U *= sign
+        V *= sign
+        residuals = _residuals(threaded_product(M, map_blocks), U, s, V)
     if solver == "exact" and residuals.max() > tol * s[0]:
-        raise ArithmeticError(
-            f"residual {residuals.max() / s[0]:.1e} of the largest singular value, above tol={tol:.1e}; "
-            "raise tol or lower f"
-        )
+        raise not_converged(residuals, s[0], tol)
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
+
+
+def is_small(n: int, f: int) -> bool:
+    """Whether a matrix of n rows is decomposed whole."""
+    return n <= _DENSE_UP_TO or f > n // 3
 
 
 def _checked(M):
@@ -180,166 +218,24 @@ def _is_symmetric(M):
     return bool((np.abs(M @ z - M.T @ z) <= 1e-12 * largest * np.diff(M.indptr)).all())
 
 
-def _eigenpairs(M, f, tol, seed):
+def _eigenpairs(M, f, tol, seed, map_blocks):
     """Eigenpairs of largest magnitude, residuals at most tol times the largest."""
     n = M.shape[0]
-    if n <= _DENSE_UP_TO or f > n // 3:
+    if is_small(n, f):
         d, P = scipy.linalg.eigh(M.toarray())
-        order = _by_magnitude(d)[:f]
+        order = by_magnitude(d)[:f]
         return P[:, order], d[order]
-    if tol >= _SINGLE:
-        M = M.astype(np.float32)
-    # the threads are ours, over blocks of rows: those of the matrix product would fight with them
-    with threadpool_limits(1), ThreadPoolExecutor(_threads()) as pool:
-        product = _product(M, pool)
-        d, P = _block_lanczos(product, n, f, max(tol, _ROUNDING) / 2, np.random.default_rng(seed), pool)
-    return P, d
+    block = _WIDE if M.nnz >= _WIDE_FROM else _NARROW
+    product = threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
+    basis = LocalBasis(product, n, basis_size(f, block), block, seed, map_blocks)
+    # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
+    d = leading_eigenpairs(basis, f, max(tol, ROUNDING) / 2)
+    return basis.V[:, :f].copy(), d
 
 
-def _block_lanczos(product, n, f, tol, rng, pool):
-    """Thick-restart block Lanczos with full reorthogonalisation; `product` gives M X.
-
-    The basis V grows by blocks until it has `size` columns; H = V' M V is then decomposed. The
-    residual of a Ritz vector V y is that of the last block, R y[-b:], so it costs nothing to
-    know. Unless the f leading ones are small, V shrinks to its leading Ritz vectors and grows
-    again. Blocks make every step a matrix product, and find eigenvalues repeated up to b times;
-    to find those repeated more often, V grows once more at the end, from a random block.
-    """
-    b = _BLOCK
-    size = -(-(f + max(f, _ROOM) + 2 * b) // b) * b
-    V = np.empty((n, size + b))
-    H = np.zeros((size, size))
-    V[:, :b] = np.linalg.qr(rng.standard_normal((n, b)))[0]
-    start, end, scale = 0, size, 0.0
-    found = None
-    with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
-        for _ in range(_MAX_RESTARTS):
-            for j in range(start, end, b):
-                W = product(V[:, j : j + b])
-                # M times a block lies in the span of it, its two neighbours and, right after a
-                # restart, of all before: take that out first, and then what rounding left
-                near = V[:, 0 if j == start else j - b : j + b]
-                overlap = np.zeros((j + b, b))
-                overlap[-near.shape[1] :] = _project_out(W, near, pool)
-                overlap += _project_out(W, V[:, : j + b], pool)
-                scale = max(scale, np.abs(overlap).max())
-                V[:, j + b : j + 2 * b], R = _orthonormal(W, V[:, : j + b], scale, rng, pool)
-                H[: j + b, j : j + b] = overlap
-                H[j : j + b, : j + b] = overlap.T
-            d, Y = np.linalg.eigh((H[:end, :end] + H[:end, :end].T) / 2)
-            order = _by_magnitude(d)
-            d, Y = d[order], Y[:, order]
-            converged = np.linalg.norm(R @ Y[-b:, :f], axis=0) <= tol * abs(d[0])
-            bar.update(np.count_nonzero(converged) - bar.n)
-            if found is not None and (np.abs(d[:f]) - np.abs(found) <= tol * abs(d[0])).all():
-                return found, V[:, :f].copy()
-            if converged.all():
-                found, start, end = d[:f], f, f + (size - f) // b * b
-                _rotate(V, Y[:, :f], pool)
-                V[:, f : f + b], _ = _orthonormal(np.zeros((n, b)), V[:, :f], scale, rng, pool)
-            else:
-                found, start = None, (f + (end - f) // 2) // b * b
-                _rotate(V, Y[:, :start], pool)
-                V[:, start : start + b] = V[:, end : end + b]
-                end = size
-            H[:] = 0
-            np.fill_diagonal(H[:start, :start], d[:start])
-    return d[:f], V[:, :f].copy()
-
-
-def _project_out(W, basis, pool):
-    """Take from W, in place, its part in the span of the basis; return its coordinates there."""
-    coordinates = sum(_by_rows(lambda rows: basis[rows].T @ W[rows], len(W), pool))
-
-    def subtract(rows):
-        W[rows] -= basis[rows] @ coordinates
-
-    _by_rows(subtract, len(W), pool)
-    return coordinates
-
-
-def _orthonormal(W, basis, scale, rng, pool):
-    """QR of W; where W has lost rank, other directions that are orthogonal to the basis as well."""
-    Q, R = np.linalg.qr(W)
-    diagonal = np.abs(np.diag(R))
-    scale = max(scale, diagonal.max())
-    if diagonal.min() <= 1e-8 * scale:
-        lost = diagonal <= _ROUNDING * scale
-        Q[:, lost] = rng.standard_normal((len(Q), np.count_nonzero(lost)))
-        R[lost] = 0
-        for _ in range(2):
-            Q, again = np.linalg.qr(Q)
-            R = again @ R
-            _project_out(Q, basis, pool)
-        Q, again = np.linalg.qr(Q)
-        R = again @ R
-    return Q, R
-
-
-def _rotate(V, Y, pool):
-    """Replace the leading columns of V by V Y."""
-
-    def replace(rows):
-        V[rows, : Y.shape[1]] = V[rows, : Y.shape[0]] @ Y
-
-    _by_rows(replace, len(V), pool)
-
-
-def _by_rows(function, n, pool):
-    """What a function returns for each chunk of n rows; every thread has a stretch of chunks."""
-    edges = np.linspace(0, n, _threads() + 1).astype(int)
-
-    def stretch(a, b):
-        return [function(slice(k, min(k + _CHUNK, b))) for k in range(a, b, _CHUNK)]
-
-    return list(chain.from_iterable(pool.map(stretch, edges[:-1], edges[1:])))
-
-
-def _threads():
-    return os.cpu_count() or 1
-
-
-def _product(M, pool):
-    """A function X -> M X that keeps every thread busy; each has rows of equal weight."""
-    n = M.shape[0]
-    inner = np.searchsorted(M.indptr, np.linspace(0, M.nnz, _threads() + 1)[1:-1])
-    parts = []
-    for a, b in pairwise(np.unique([0, *inner, n])):
-        entries = slice(M.indptr[a], M.indptr[b])
-        rows = (M.data[entries], M.indices[entries], M.indptr[a : b + 1] - M.indptr[a])
-        parts.append((slice(a, b), sp.csr_array(rows, shape=(b - a, n))))
-
-    def multiply(X):
-        X = np.ascontiguousarray(X, dtype=M.dtype)
-        out = np.empty(X.shape)
-
-        def one(part):
-            out[part[0]] = part[1] @ X
-
-        list(pool.map(one, parts))
-        return out
-
-    return multiply
-
-
-def _by_magnitude(d):
-    """Order by decreasing magnitude; where two agree to rounding, the positive one first."""
-    magnitude = np.round(np.abs(d) / np.abs(d).max(), 10)
-    return np.lexsort((d < 0, -magnitude))
-
-
-def _signs(U):
-    """Sign that makes the first entry of largest magnitude (to rounding) of each column positive."""
-    magnitude = np.abs(U)
-    first = np.argmax(magnitude >= magnitude.max(axis=0) * (1 - 1e-8), axis=0)
-    return np.where(U[first, np.arange(U.shape[1])] < 0, -1.0, 1.0)
-
-
-def _residuals(M, U, s, V):
+def _residuals(product, U, s, V):
     norms = []
-    with ThreadPoolExecutor(_threads()) as pool:
-        product = _product(M, pool)
-        for k in range(0, len(s), _BLOCK):
-            columns = slice(k, k + _BLOCK)
-            norms.append(np.linalg.norm(product(V[:, columns]) - U[:, columns] * s[columns], axis=0))
+    for k in range(0, len(s), _WIDE):
+        columns = slice(k, k + _WIDE)  # in blocks, so that no second matrix of the size of U is made
+        norms.append(np.linalg.norm(product(V[:, columns]) - U[:, columns] * s[columns], axis=0))
     return np.concatenate(norms)

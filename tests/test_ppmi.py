@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spikylib.datasets import synthetic
-from spikylib.ppmi import _blocks, cooccurrence, ppmi_matrix
+from spikylib import synthetic
+from spikylib._counts import row_blocks
+from spikylib.ppmi import cooccurrence, ppmi_matrix
 
 binary = arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.integers(0, 1)).filter(
     np.any
@@ -121,7 +122,7 @@ def test_bad_options_are_named(option):
 
 def test_blocks_of_rows_give_the_same_matrix(cornell):
     data, M = cornell
-    assert len(_blocks(np.ones(10), 3)) == 4
+    assert len(row_blocks(np.ones(10), 3)) == 4
     again, _ = ppmi_matrix(data.matrix, top_k=100, memory=2**20)
     whole, _ = ppmi_matrix(data.matrix, top_k=100, memory=2**40)
     assert whole.nnz < M.nnz
@@ -131,7 +132,7 @@ def test_blocks_of_rows_give_the_same_matrix(cornell):
 
 
 def test_memory_is_bounded_by_the_budget():
-    X = synthetic(n_items=4000, n_contexts=4000, mean_length=40, seed=0).matrix
+    X = synthetic.playlists(n_items=4000, n_contexts=4000, mean_length=40, seed=0).matrix
     peak = {}
     for memory in (2**22, 2**30):
         tracemalloc.start()

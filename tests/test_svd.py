@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikylib import _arrays, _lanczos
 from spikylib import svd as module
 from spikylib.svd import truncated_svd
 
@@ -42,7 +43,9 @@ def test_sparse_route_is_the_svd():
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("tol", [1e-5, 1e-8])
 def test_any_tolerance_and_number_of_threads(tol, threads, monkeypatch):
-    monkeypatch.setattr(module, "_threads", lambda: threads)
+    monkeypatch.setattr(_arrays, "n_threads", lambda: threads)
+    monkeypatch.setattr(_lanczos, "n_threads", lambda: threads)
+    monkeypatch.setattr(module, "_THREADED", 0)
     M = symmetric(2500, seed=4, density=0.01)
     result = truncated_svd(M, f=30, tol=tol)
     s = np.linalg.svd(M.toarray(), compute_uv=False)

@@ -1,0 +1,135 @@
+"""Blocks of rows of co-occurrence counts: formed, filtered and weighed, here or on a worker.
+
+Two numbers say which items an item keeps: all others above its *min kept count*, and of those with
+just that count the ones up to its *last tied index*. So whether j keeps i is known without the
+row of j, and a block is never transposed or compared with another.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+PAIR_BYTES = 48  # taken by a block at its largest, for each pair of items that share a context
+
+
+def check_options(**options):
+    """Refuse options below 1."""
+    for name, value in options.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+def binary(X):
+    """X as a checked csr array of int32 ones."""
+    if not sp.issparse(X):
+        X = np.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(f"X must be two-dimensional (items x contexts), got {X.ndim} dimension(s)")
+    if 0 in X.shape:
+        raise ValueError(f"X is empty: its shape is {X.shape}")
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X must hold real numbers, got dtype {X.dtype}; interactions are 0 or 1")
+    X = sp.csr_array(X)
+    if X.data.dtype.kind == "f" and not np.isfinite(X.data).all():
+        raise ValueError("X holds NaN or infinity; interactions are 0 or 1")
+    if X.nnz and X.data.min() < 0:
+        raise ValueError(f"X holds a negative value, {X.data.min()}; interactions are 0 or 1")
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    X = sp.csr_array((X.data > 0, X.indices, X.indptr), shape=X.shape).astype(np.int32)
+    X.eliminate_zeros()
+    if X.nnz == 0:
+        raise ValueError(f"X of shape {X.shape} holds no interaction")
+    return X
+
+
+def row_blocks(sizes, largest):
+    """Edges (a, b) of consecutive rows whose sizes add up to `largest` at most, or of one row."""
+    total, edges, a = np.append(0, np.cumsum(sizes, dtype=np.int64)), [], 0
+    while a < len(sizes):
+        b = max(a + 1, int(np.searchsorted(total, total[a] + largest, side="right")) - 1)
+        edges.append((a, b))
+        a = b
+    return edges
+
+
+def entry_rows(indptr, first=0):
+    """The row of each entry, where the first row is number `first`."""
+    return np.repeat(np.arange(first, first + len(indptr) - 1, dtype=np.int32), np.diff(indptr))
+
+
+def subset(C, keep):
+    """The entries of C that are kept."""
+    if keep.all():
+        return C
+    kept = np.cumsum(keep, dtype=C.indptr.dtype)
+    indptr = np.where(C.indptr > 0, kept[C.indptr - 1], 0)  # from a running count: rows need not be known
+    return sp.csr_array((C.data[keep], C.indices[keep], indptr), shape=C.shape)
+
+
+def vstack_csr(parts, n_columns):
+    """The parts one below the other, dropped from the list as they are copied: half of vstack's memory."""
+    indptr = np.concatenate([[0], *(np.diff(C.indptr) for C in parts)]).cumsum()
+    data = np.empty(indptr[-1], dtype=parts[0].dtype)
+    indices, start = np.empty(indptr[-1], dtype=np.int32), 0
+    for k, C in enumerate(parts):
+        data[start : start + C.nnz], indices[start : start + C.nnz] = C.data, C.indices
+        start, parts[k] = start + C.nnz, None
+    return sp.csr_array((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
+
+
+def filter_rows(C, first, min_count, top_k, expected=None):
+    """Filter rows `first` and on of the counts by themselves; return them and their cutoffs.
+
+    `expected`, if given, is a pair: contexts by item, and contexts in all. Counts that are no
+    more than chance would give then go too.
+    """
+    C = subset(C, (C.data >= min_count) & (C.indices != entry_rows(C.indptr, first)))
+    cutoffs = no_cutoffs(*C.shape)
+    for i in np.flatnonzero(np.diff(C.indptr) > top_k):
+        row = slice(C.indptr[i], C.indptr[i + 1])
+        cutoffs[:, i] = _top_k_cutoff(C.data[row], C.indices[row], top_k)
+    rows = entry_rows(C.indptr)
+    keep = _is_neighbour(*cutoffs, rows, C.indices, C.data)
+    if expected is not None:
+        count, n_contexts = expected
+        keep &= float(n_contexts) * C.data > count[rows + first].astype(float) * count[C.indices]
+    C = subset(C, keep)
+    C.sort_indices()
+    return C, cutoffs
+
+
+def no_cutoffs(n_rows, n_items):
+    """Cutoffs that keep every count: the min kept counts, and the last tied indices."""
+    return np.stack([np.zeros(n_rows, dtype=np.int32), np.full(n_rows, n_items, dtype=np.int32)])
+
+
+def filter_mutual(C, first, cutoffs):
+    """Of rows `first` and on, the counts of items that keep the row's item too, by all items' cutoffs."""
+    return subset(C, _is_neighbour(*cutoffs, C.indices, entry_rows(C.indptr, first), C.data))
+
+
+def information(counts, rows, columns, count, n_contexts):
+    """Pointwise mutual information of counts, in nats; `count` holds the contexts of each item."""
+    return np.log(float(n_contexts) * counts / (count[rows].astype(float) * count[columns]))
+
+
+def no_pair_left(min_count):
+    """The error about a matrix without entries."""
+    return ValueError(
+        f"no pair of items is left: none shares {min_count} contexts or more, and more of them "
+        "than chance would give; lower min_count or bring more contexts"
+    )
+
+
+def _top_k_cutoff(counts, columns, top_k):
+    """The top_k-th highest count, and the highest index that is kept with just that count."""
+    min_kept_count = np.partition(counts, len(counts) - top_k)[len(counts) - top_k]
+    ties = np.sort(columns[counts == min_kept_count])
+    return min_kept_count, ties[top_k - np.count_nonzero(counts > min_kept_count) - 1]
+
+
+def _is_neighbour(min_kept_count, last_tied_index, i, j, counts):
+    """Whether each i keeps j among its neighbours."""
+    cutoff = min_kept_count[i]
+    return (counts > cutoff) | ((counts == cutoff) & (j <= last_tied_index[i]))

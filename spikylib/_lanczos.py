@@ -1,0 +1,217 @@
+"""Thick-restart block Lanczos, written once for a basis in memory and for one on a cluster.
+
+A *basis* holds orthonormal columns V, cut by rows or not, and the newest block W, not yet part of V:
+
+- ``columns`` is the number of columns of V, ``block`` that of W;
+- ``multiply(near)`` sets W = M V[:, -block:] and returns V[:, -near:]' W;
+- ``project_out(coordinates)`` takes V[:, -len(coordinates):] times them from W and returns V' W;
+- ``orthonormal(coordinates)`` takes V times them from W, sets W to Q of W = Q R and returns R;
+- ``randomise(lost)`` draws those columns of W anew;
+- ``append()`` makes W the last columns of V;
+- ``rotate(Y, keep_last)`` sets V = V[:, :len(Y)] Y, followed by its last block if that is kept.
+"""
+
+from itertools import chain, pairwise
+
+import numpy as np
+import scipy.sparse as sp
+from tqdm import tqdm
+
+from spikylib._arrays import n_threads
+
+ROUNDING = 1e-14  # share of the largest singular value below which rounding decides
+_ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
+_PROOF = 12  # steps from a random block that no eigenvalue above the f-th survives unseen
+_MAX_RESTARTS = 300
+_CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
+
+
+def basis_size(f, block):
+    """Columns to which a basis grows before it is rotated to its leading Ritz vectors."""
+    return -(-(f + max(f, _ROOM) + 2 * block) // block) * block
+
+
+def leading_eigenpairs(basis, f, tol):
+    """The f eigenvalues of largest magnitude; the first columns of the basis become their vectors.
+
+    The basis V grows by blocks until it has `size` columns; H = V' M V is then decomposed. The
+    residual of a Ritz vector V y is that of the last block, R y[-b:], so it costs nothing to
+    know. Unless the f leading ones are small, V shrinks to its leading Ritz vectors and grows
+    again. Blocks make every step a matrix product, and find eigenvalues repeated up to b times;
+    to find those repeated more often, V grows once more at the end, from a random block.
+    """
+    b, size = basis.block, basis_size(f, basis.block)
+    H = np.zeros((size, size))
+    start, end, scale, found = 0, size, 0.0, None
+    _append_random(basis)
+    with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
+        for _ in range(_MAX_RESTARTS):
+            for j in range(start, end, b):
+                # M times a block lies in the span of it, its two neighbours and, right after a
+                # restart, of all before: take that out first, and then what rounding left
+                first = basis.multiply(j + b if j == start else 2 * b)
+                rest = basis.project_out(first)
+                overlap = rest.copy()
+                overlap[-len(first) :] += first
+                scale = max(scale, np.abs(overlap).max())
+                H[: j + b, j : j + b] = overlap
+                H[j : j + b, : j + b] = overlap.T
+                R = _append_orthonormal(basis, rest, scale)
+            d, Y = np.linalg.eigh((H[:end, :end] + H[:end, :end].T) / 2)
+            order = by_magnitude(d)
+            d, Y = d[order], Y[:, order]
+            converged = np.linalg.norm(R @ Y[-b:, :f], axis=0) <= tol * abs(d[0])
+            bar.update(np.count_nonzero(converged) - bar.n)
+            if found is not None and (np.abs(d[:f]) - np.abs(found) <= tol * abs(d[0])).all():
+                return found
+            if converged.all():
+                found, start, end = d[:f], f, f + min(_PROOF, (size - f) // b) * b
+                basis.rotate(Y[:, :f], keep_last=False)
+                _append_random(basis)
+            else:
+                found, start = None, (f + (end - f) // 2) // b * b
+                basis.rotate(Y[:, :start], keep_last=True)
+                end = size
+            H[:] = 0
+            np.fill_diagonal(H[:start, :start], d[:start])
+    basis.rotate(Y[:, :f], keep_last=False)  # not converged: the caller measures how far off it is
+    return d[:f]
+
+
+def by_magnitude(d):
+    """Order by decreasing magnitude; where two agree to rounding, the positive one first."""
+    magnitude = np.round(np.abs(d) / np.abs(d).max(), 10)
+    return np.lexsort((d < 0, -magnitude))
+
+
+def largest_magnitudes(U):
+    """Largest magnitude in each column."""
+    return np.abs(U).max(axis=0)
+
+
+def first_sign(U, largest):
+    """Sign of the first entry of each column that has the largest magnitude, 0 where none has.
+
+    To rounding: two entries of equal magnitude must not let the last digit decide a column's sign.
+    """
+    large = np.abs(U) >= largest * (1 - 1e-8)
+    first, columns = large.argmax(axis=0), np.arange(U.shape[1])
+    return np.where(large[first, columns], np.where(U[first, columns] < 0, -1.0, 1.0), 0.0)
+
+
+def not_converged(residuals, largest, tol):
+    """The error about residuals above the tolerance."""
+    return ArithmeticError(
+        f"residual {residuals.max() / largest:.1e} of the largest singular value, above tol={tol:.1e}; "
+        "raise tol or lower f"
+    )
+
+
+def _append_random(basis):
+    basis.randomise(np.ones(basis.block, dtype=bool))
+    _reorthogonalise(basis)
+
+
+def _append_orthonormal(basis, coordinates, scale):
+    """Add what is left of M times the last block; return R of its QR."""
+    R = basis.orthonormal(coordinates)
+    diagonal = np.abs(np.diag(R))
+    scale = max(scale, diagonal.max())
+    if diagonal.min() > 1e-8 * scale:
+        basis.append()
+        return R
+    # W has lost rank: what is left of it is rounding, and where nothing is left any direction will do
+    lost = diagonal <= ROUNDING * scale
+    basis.randomise(lost)
+    R[lost] = 0
+    return _reorthogonalise(basis) @ R
+
+
+def _reorthogonalise(basis):
+    R = basis.orthonormal(np.zeros((basis.columns, basis.block)))
+    for _ in range(2):  # twice is enough (Kahan, Parlett)
+        R = basis.orthonormal(basis.project_out(np.zeros((0, basis.block)))) @ R
+    basis.append()
+    return R
+
+
+class LocalBasis:
+    """A basis in memory: one array, worked on in place, a stretch of rows for each thread."""
+
+    def __init__(self, product, n, size, block, seed, map_blocks):
+        self.product, self.n, self.block, self.columns = product, n, block, 0
+        self.V, self.W = np.empty((n, size + block)), np.empty((n, block))
+        self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
+        self.stretches = list(pairwise(np.linspace(0, n, n_threads() + 1).astype(int)))
+
+    def multiply(self, near):
+        self.W = self.product(self.V[:, self.columns - self.block : self.columns])
+        return self._products(slice(self.columns - near, self.columns))
+
+    def project_out(self, coordinates):
+        self._subtract(slice(self.columns - len(coordinates), self.columns), coordinates)
+        return self._products(slice(0, self.columns))
+
+    def orthonormal(self, coordinates):
+        self._subtract(slice(0, self.columns), coordinates)
+        self.W, R = np.linalg.qr(self.W)
+        return R
+
+    def randomise(self, lost):
+        self.W[:, lost] = self.rng.standard_normal((self.n, np.count_nonzero(lost)))
+
+    def append(self):
+        self.V[:, self.columns : self.columns + self.block] = self.W
+        self.columns += self.block
+
+    def rotate(self, Y, keep_last):
+        old, new = Y.shape
+        V, last = self.V, slice(self.columns - self.block, self.columns)
+
+        def of(rows):
+            V[rows, :new] = V[rows, :old] @ Y
+            if keep_last:
+                V[rows, new : new + self.block] = V[rows, last]
+
+        self._by_rows(of)
+        self.columns = new + self.block * keep_last
+
+    def _products(self, columns):
+        return sum(self._by_rows(lambda rows: self.V[rows, columns].T @ self.W[rows]))
+
+    def _subtract(self, columns, coordinates):
+        def of(rows):
+            self.W[rows] -= self.V[rows, columns] @ coordinates
+
+        if len(coordinates):
+            self._by_rows(of)
+
+    def _by_rows(self, function):
+        def stretch(edges):
+            a, b = edges
+            return [function(slice(k, min(k + _CHUNK, b))) for k in range(a, b, _CHUNK)]
+
+        return chain.from_iterable(list(self.map_blocks(stretch, self.stretches)))
+
+
+def threaded_product(M, map_blocks):
+    """A function X -> M X that keeps every thread busy; each has rows of equal weight."""
+    n = M.shape[0]
+    inner = np.searchsorted(M.indptr, np.linspace(0, M.nnz, n_threads() + 1)[1:-1])
+    parts = []
+    for a, b in pairwise(np.unique([0, *inner, n])):
+        entries = slice(M.indptr[a], M.indptr[b])
+        rows = (M.data[entries], M.indices[entries], M.indptr[a : b + 1] - M.indptr[a])
+        parts.append((slice(a, b), sp.csr_array(rows, shape=(b - a, n))))
+
+    def multiply(X):
+        X = np.ascontiguousarray(X, dtype=M.dtype)
+        out = np.empty(X.shape)
+
+        def one(part):
+            out[part[0]] = part[1] @ X
+
+        list(map_blocks(one, parts))
+        return out
+
+    return multiply
