@@ -167,8 +167,8 @@ class Study:
         row = pd.Index(ids).get_indexer(made.ids)
         if (row < 0).all():
             raise ValueError(
-                f"none of the embeddings' ids ({made.ids[0]!r}, ...) is among those of the interactions "
-                f"({ids.iloc[0]!r}, ...); are they written in the same way?"
+                f"none of the embeddings' ids ({made.ids.tolist()[0]!r}, ...) is among those of the interactions "
+                f"({ids.tolist()[0]!r}, ...); are they written in the same way?"
             )
         return replace(made, ids=made.ids[row >= 0], vectors=made.vectors[row >= 0]), row[row >= 0]
 
