@@ -8,45 +8,56 @@ to norm^gamma.
 Conventions. ``E`` has one row per item; what is returned are rows of ``E``. The order is
 total: by score, and where two scores agree to :math:`2^{-40}` of the largest score possible
 for the query, by row, the lower first. So rounding never decides, and items on one exact spike
-are ties for the cosine. A row of zero norm (below 1e-150, whose square may vanish) has cosine 0 with
-everything.
+are ties for the cosine. A row whose norm is at most 1e-9 of the largest has no direction: its
+cosine with everything is 0.
 
 Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise between its two
-similarities; :func:`limit_per_spike` and :func:`own_spike_first` rank again with spikes in mind;
-:func:`hide_one`, :func:`evaluate`, :func:`k_occurrence` and :func:`paired_interval` tell what lists are
-worth; :func:`knee` chooses a truncation rank from Spk.
+similarities; :func:`hide_one`, :func:`recall`, :func:`evaluate` and :func:`paired_interval` measure
+what lists are worth; :func:`knee` chooses a truncation rank from Spk.
 """
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
 
-_QUERY_BLOCK = 1024  # queries served by one pass over the candidates
-_CANDIDATE_BLOCK = 4096  # candidates scored by one matrix product
-_ENTRIES = 2**22  # survivors held for a block of queries
-_DIGITS = 2.0**40  # scores that agree to one part in this are tied
-_SMALLEST = 1e-150  # norms below this count as zero: their products leave the range of floats
+from spikylib._arrays import checked_rows, gini, has_direction, n_threads, row_norms, take_rows, threaded_map
+from spikylib.spikes import SpikeCover
+
+_QUERY_BLOCK = 512  # queries served by one pass over the candidates
+_CANDIDATE_BLOCK = 2048  # candidates scored by one matrix product, where they are many
+_FEW = 64  # candidates per result up to which double precision alone is faster
+_PRODUCT = 2**18  # scores of one product in double precision: they fit a core's cache
+_TABLE = 2**23  # numbers up to which the scaled candidates are kept for all queries
+_ENTRIES = 2**22  # candidates held for a block of queries
+_PLACE = 22  # bits for a place among those held: beside a score of 42 bits, it fits 64
 
 
-def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=False):
+def top_k(
+    E: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    *,
+    similarity: str = "cosine",
+    candidates: np.ndarray | None = None,
+    exclude_self: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the k candidates most similar to each query, best first.
 
     The result is that of sorting all candidates by their score in double precision. Scores are
-    first bounded from both sides by single-precision matrix products; only those that the
-    bounds leave in doubt are computed in double precision.
+    first bounded from both sides by matrix products, in single precision where the candidates are
+    many; only those that the bounds leave in doubt are computed one by one. So neither the
+    number of threads nor the size of the request changes a result.
 
     Parameters
     ----------
     E : array, shape (n, d), any real dtype
         Embeddings, one row per item; finite. May be a memory map.
     queries : array of int, shape (q,), or array of float, shape (q, d)
-        Rows of E, or vectors of their own (means of items, say).
+        Rows of E, or vectors of their own (means of items, say). Such a vector has no direction
+        where its norm is at most 1e-9 of the largest norm among the vectors and the rows of E.
     k : int
-        Results per query, 1 to the number of candidates.
+        Results per query, 1 to the number of candidates, and at most 1,048,576.
     similarity : {"cosine", "dot"}, default "cosine"
         What to rank by.
     candidates : array of int, shape (c,), optional
@@ -59,16 +70,16 @@ def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=F
     indices : numpy.ndarray, shape (q, k), int64
         Rows of E by decreasing score; ties go to the lower row.
     scores : numpy.ndarray, shape (q, k), float64
-        Their similarity, to a precision of 2^-40 of the norms' product (1 for the cosine).
+        Their similarity, to a precision of 2^-40 of the norms' product (1 for the cosine). A
+        dot product beyond the range of floats is infinite or 0; the order is right all the same.
 
-        Beside these 16 q k bytes, works in 20 bytes per candidate and at most about 480 MB
-        (280 MB at k = 500), whatever q and n are.
+        Beside these 16 q k bytes, works in MEMORY.
 
     Raises
     ------
     ValueError
         If E or the query vectors are not two-dimensional, real and finite or differ in their
-        number of columns; if a row is out of range, or candidates repeat; if `k` is not
+        number of columns; if E is zero; if a row is out of range, or candidates repeat; if `k` is not
         between 1 and the number of candidates left to every query; if `similarity` is unknown;
         if `exclude_self` is asked of vectors.
 
@@ -86,48 +97,56 @@ def top_k(E, queries, k, *, similarity="cosine", candidates=None, exclude_self=F
     >>> top_k(E, [0], 2, similarity="dot", exclude_self=True)
     (array([[1, 2]]), array([[3. , 0.5]]))
     """
-    E = _matrix("E", E)
+    E = checked_rows("E", E)
     if similarity not in ("cosine", "dot"):
         raise ValueError(f'similarity must be "cosine" or "dot", got {similarity!r}')
-    rows = np.arange(len(E)) if candidates is None else np.sort(_rows("candidates", candidates, len(E)))
-    if len(rows) and (rows[1:] == rows[:-1]).any():
-        raise ValueError(f"candidates repeat row {rows[1:][rows[1:] == rows[:-1]][0]}; give each row once")
+    rows = (
+        np.arange(len(E)) if candidates is None else np.sort(_row_numbers("candidates", candidates, len(E)))
+    )
+    repeated = rows[1:][rows[1:] == rows[:-1]]
+    if len(repeated):
+        raise ValueError(f"candidates repeat row {repeated[0]}; give each row once")
     queries = np.asarray(queries)
     given_rows = queries.ndim != 2
     if given_rows:
-        queries = _rows("queries", queries, len(E))
-    else:
-        queries = _matrix("queries", queries)
-        if queries.shape[1] != E.shape[1]:
-            raise ValueError(f"queries have {queries.shape[1]} columns, E has {E.shape[1]}")
-        vanished = (_norms("queries", queries) == 0) & np.any(queries, axis=1)
-        if vanished.any():
-            raise ValueError(f"query {vanished.argmax()} has a norm below {_SMALLEST}; rescale it")
-        if exclude_self:
-            raise ValueError("exclude_self needs queries that are rows of E, got vectors")
-    available = len(rows) - int(exclude_self and np.isin(queries, rows).any())
-    if not 1 <= k <= available:
-        raise ValueError(f"k must be between 1 and the {available} candidates of a query, got {k}")
-    table = _Candidates(E, rows, similarity)
+        queries = _row_numbers("queries", queries, len(E))
+    elif checked_rows("queries", queries).shape[1] != E.shape[1]:
+        raise ValueError(f"queries have {queries.shape[1]} columns, E has {E.shape[1]}")
+    elif exclude_self:
+        raise ValueError("exclude_self needs queries that are rows of E, got vectors")
+    most = min(2 ** (_PLACE - 2), len(rows) - int(exclude_self and np.isin(queries, rows).any()))
+    if not 1 <= k <= most:
+        raise ValueError(f"k must be between 1 and the {most} candidates of a query, got {k}")
     indices = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k))
-    workers = os.cpu_count() or 1
-    step = max(1, min(_QUERY_BLOCK, _ENTRIES // k, -(-len(queries) // workers)))
+    with threaded_map() as map_blocks:
+        norm, scale = row_norms("E", E, map_blocks)
+        table = _Candidates(E, rows, norm, scale, similarity, k)
+        if given_rows:
+            length, own_scale, directed = norm[queries], scale, has_direction(norm)[queries]
+        else:
+            length, own_scale = np.zeros(len(queries)), 1.0
+            if queries.any():
+                length, own_scale = row_norms("queries", queries, map_blocks)
+            directed = has_direction(np.append(length * (scale / own_scale), norm.max()))[:-1]
+        length[~directed if table.cosine else length == 0] = np.inf
+        # powers of two, hence exponents: dot products go back to the scale of the input exactly
+        shift = 0 if table.cosine else 2 - math.frexp(scale)[1] - math.frexp(own_scale)[1]
 
-    def serve(a):
-        block = queries[a : a + step]
-        vectors = np.asarray(E[block] if given_rows else block, dtype=np.float64)
-        banned = table.positions(block) if exclude_self else None
-        indices[a : a + step], scores[a : a + step] = _search(table, vectors, k, banned)
+        def serve(part):
+            vectors = take_rows(*((E, queries[part]) if given_rows else (queries, part)), own_scale)
+            search = _Search(table, vectors, length[part], k)
+            at, ticks = search.run(table.positions(queries[part]) if exclude_self else None)
+            indices[part] = rows[at]
+            with np.errstate(over="ignore"):
+                scores[part] = np.ldexp(ticks, search.exponent[:, None] + shift)
 
-    # blocks of queries are independent, and numpy releases the lock where the time goes; the
-    # threads of the matrix product would only fight with these
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-        list(pool.map(serve, range(0, len(queries), step)))
+        step = table.queries_at_once(k, len(queries))
+        list(map_blocks(serve, (slice(a, a + step) for a in range(0, len(queries), step))))
     return indices, scores
 
 
-def temper_norms(E, gamma):
+def temper_norms(E: np.ndarray, gamma: float) -> np.ndarray:
     """Rescale each row to its norm to the power gamma, so that the dot product interpolates.
 
     For the dot product of a query with the result is its cosine times the item's norm^gamma: the
@@ -136,13 +155,18 @@ def temper_norms(E, gamma):
     Parameters
     ----------
     E : array, shape (n, d), float
-        Embeddings. Rows of zero norm stay zero.
+        Embeddings. Rows without a direction become zero.
     gamma : float
         Exponent.
 
     Returns
     -------
     numpy.ndarray, shape (n, d), float64
+
+    Raises
+    ------
+    ValueError
+        If E is zero, not two-dimensional, or not real and finite.
 
     Examples
     --------
@@ -151,94 +175,18 @@ def temper_norms(E, gamma):
     array([[1.342, 1.789],
            [0.   , 3.   ]])
     """
-    E = _matrix("E", E).astype(np.float64)
-    norm = _norms("E", E)
-    factor = np.zeros_like(norm)
-    np.power(norm, gamma - 1.0, out=factor, where=norm > 0)
-    return E * factor[:, None]
+    E = checked_rows("E", E)
+    norm, scale = row_norms("E", E)
+    directed = has_direction(norm)
+    tempered = np.zeros(E.shape)
+    factor = (norm[directed] / scale) ** gamma / norm[directed]
+    tempered[directed] = take_rows(E, directed, scale) * factor[:, None]
+    return tempered
 
 
-def limit_per_spike(lists, spike, k, *, per_spike=1):
-    """Let each spike have at most so many places, first come first served.
-
-    Parameters
-    ----------
-    lists : array of int, shape (q, depth)
-        Items by decreasing score, more than are needed.
-    spike : array of int, shape (n,)
-        Spike of each item, -1 for none; an item on no spike is never held back.
-    k : int
-        Items to keep, 1 to depth.
-    per_spike : int, default 1
-        Places for each spike, at least 1.
-
-    Returns
-    -------
-    numpy.ndarray, shape (q, k), int64
-        The items within the limit, in their order; where they are fewer than k, those held back
-        follow in theirs.
-
-    Raises
-    ------
-    ValueError
-        If `k` or `per_spike` is out of range.
-
-    Examples
-    --------
-    >>> limit_per_spike([[0, 1, 2, 3, 4]], [7, 7, 7, 8, -1], 4)
-    array([[0, 3, 4, 1]])
-    """
-    lists, spike = _checked_lists(lists, k), np.asarray(spike)
-    if per_spike < 1:
-        raise ValueError(f"per_spike must be at least 1, got {per_spike}")
-    of = spike[lists]
-    together = np.argsort(of, axis=1, kind="stable")
-    grouped = np.take_along_axis(of, together, axis=1)
-    at = np.broadcast_to(np.arange(lists.shape[1]), of.shape)
-    starts = np.where(grouped != np.roll(grouped, 1, axis=1), at, 0)
-    place = np.empty(of.shape, dtype=np.int64)  # among the items of its spike in the list
-    np.put_along_axis(place, together, at - np.maximum.accumulate(starts, axis=1), axis=1)
-    return _first(lists, (place >= per_spike) & (of >= 0), k)
-
-
-def own_spike_first(lists, queries, spike, k):
-    """Move the items on the query's own spike to the front, both parts in their order.
-
-    Parameters
-    ----------
-    lists : array of int, shape (q, depth)
-        Items by decreasing score, more than are needed.
-    queries : array of int, shape (q,)
-        The item that each list is for; one on no spike keeps its list.
-    spike : array of int, shape (n,)
-        Spike of each item, -1 for none.
-    k : int
-        Items to keep, 1 to depth.
-
-    Returns
-    -------
-    numpy.ndarray, shape (q, k), int64
-
-    Raises
-    ------
-    ValueError
-        If shapes do not match or `k` is out of range.
-
-    Examples
-    --------
-    >>> own_spike_first([[0, 1, 2], [0, 1, 2]], [3, 4], [7, 8, 7, 7, -1], 3)
-    array([[0, 2, 1],
-           [0, 1, 2]])
-    """
-    lists, spike = _checked_lists(lists, k), np.asarray(spike)
-    queries = np.asarray(queries)
-    if queries.shape != (len(lists),):
-        raise ValueError(f"there are {len(lists)} lists for queries of shape {queries.shape}")
-    own = spike[queries][:, None]
-    return _first(lists, (spike[lists] != own) | (own < 0), k)
-
-
-def hide_one(X, *, min_size=3, seed=0):
+def hide_one(
+    X: sp.sparray | np.ndarray, *, min_size: int = 3, seed: int = 0
+) -> tuple[sp.csr_array, np.ndarray, np.ndarray]:
     """Hide one item of each context, and pick another of its items to ask with.
 
     Parameters
@@ -289,12 +237,42 @@ def hide_one(X, *, min_size=3, seed=0):
     return train, queries.astype(np.int64), hidden.astype(np.int64)
 
 
-def recall(lists, queries, hidden):
-    """Find for each test whether the list of its query holds the hidden row."""
-    return (np.asarray(lists)[queries] == np.asarray(hidden)[:, None]).any(axis=1)
+def recall(lists: np.ndarray, queries: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Return whether the list of each test's query holds the hidden item.
+
+    Parameters
+    ----------
+    lists : array of int, shape (n, k)
+        The k items recommended for each of n items.
+    queries, hidden : array of int, shape (n_tests,)
+        Tests, as from :func:`hide_one`: the list of ``queries[t]`` should hold ``hidden[t]``.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_tests,), bool
+        Its mean is recall@k.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or there is no test.
+
+    Examples
+    --------
+    >>> recall([[1, 2], [0, 2], [0, 1]], queries=[0, 2], hidden=[2, 2])
+    array([ True, False])
+    """
+    return _hits(lists, queries, hidden).any(axis=1)
 
 
-def evaluate(lists, queries, hidden, *, popularity, cover):
+def evaluate(
+    lists: np.ndarray,
+    queries: np.ndarray,
+    hidden: np.ndarray,
+    *,
+    popularity: np.ndarray,
+    cover: SpikeCover,
+) -> dict[str, float]:
     """Measure one list of similar items per item: accuracy, discovery, and use of the spikes.
 
     Parameters
@@ -338,74 +316,37 @@ def evaluate(lists, queries, hidden, *, popularity, cover):
     >>> found["recall"], found["opens_with_peak"], found["crosses"], found["popularity"]
     (0.5, 1.0, 0.0, 4.5)
     """
-    lists, queries, hidden = np.asarray(lists), np.asarray(queries), np.asarray(hidden)
-    n = len(cover.spike)
+    lists, n = np.asarray(lists), len(cover.spike)
     if lists.ndim != 2 or len(lists) != n or np.shape(popularity) != (n,):
         raise ValueError(
             f"the cover has {n} items: lists must have as many rows, got shape {lists.shape}, "
             f"and popularity as many values, got shape {np.shape(popularity)}"
         )
-    if queries.shape != hidden.shape or queries.ndim != 1 or len(queries) == 0:
-        raise ValueError(
-            f"queries and hidden must be equally long lists of tests, got {queries.shape} and {hidden.shape}"
-        )
-    rank = np.arange(1, lists.shape[1] + 1)
-    hit = lists[queries] == hidden[:, None]
-    exposure = np.sort(np.bincount(lists.ravel(), minlength=n))
-    on, peak = cover.spike >= 0, np.zeros(n, dtype=bool)
-    peak[cover.peaks] = True
-    asked = np.flatnonzero(on & ~peak)
+    hit = _hits(lists, queries, hidden)
+    exposure = np.bincount(lists.ravel(), minlength=n)
+    on = cover.spike >= 0
+    # the peak of a spike cannot open its own list, from which it is excluded
+    asked = np.setdiff1d(np.flatnonzero(on), cover.peaks)
     listed, own = cover.spike[lists[on]], cover.spike[on][:, None]
     return {
         "recall": float(hit.any(axis=1).mean()),
-        "ndcg": float((hit / np.log2(1 + rank)).sum(axis=1).mean()),
+        "ndcg": float((hit / np.log2(1 + np.arange(1, lists.shape[1] + 1))).sum(axis=1).mean()),
         "coverage": float((exposure > 0).mean()),
-        "gini": float((2 * np.arange(1, n + 1) - n - 1) @ exposure / (n * exposure.sum())),
+        "gini": gini(exposure),
         "popularity": float(np.asarray(popularity)[lists].mean()),
         "opens_with_peak": _share(lists[asked, 0] == cover.peaks[cover.spike[asked]]),
         "crosses": _share((listed != own)[listed >= 0]),
     }
 
 
-def k_occurrence(lists, n_items):
-    """Count the lists that each item is in, N_k of Radovanovic et al.
-
-    Its mean is k where all items have a list; its skewness (``scipy.stats.skew``) measures
-    hubness: 0 where all items are listed alike, large where a few hubs fill the lists.
-
-    Parameters
-    ----------
-    lists : array of int, shape (q, k)
-        Items listed, as from :func:`top_k`; distinct within a list.
-    n_items : int
-        Items that there are.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n_items,), int64
-
-    Raises
-    ------
-    ValueError
-        If a list holds an item that is not in 0 to n_items - 1.
-
-    References
-    ----------
-    Radovanovic, Nanopoulos, Ivanovic (2010), "Hubs in Space: Popular Nearest Neighbors in
-    High-Dimensional Data", JMLR 11:2487.
-
-    Examples
-    --------
-    >>> k_occurrence([[1, 2], [0, 2], [0, 1], [2, 1]], 4)
-    array([2, 3, 3, 0])
-    """
-    lists = np.asarray(lists)
-    if lists.size and not 0 <= lists.min() <= lists.max() < n_items:
-        raise ValueError(f"lists hold items {lists.min()} to {lists.max()}, beyond 0 to {n_items - 1}")
-    return np.bincount(lists.ravel(), minlength=n_items)
-
-
-def paired_interval(values, others, *, level=0.95, n_resamples=1000, seed=0):
+def paired_interval(
+    values: np.ndarray,
+    others: np.ndarray,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
     """Bootstrap the mean difference of two measurements of the same tests.
 
     Tests are drawn with replacement, both measurements of a test together, so that what makes
@@ -453,7 +394,7 @@ def paired_interval(values, others, *, level=0.95, n_resamples=1000, seed=0):
     difference = values - others
     n = len(difference)
     rng = np.random.default_rng(seed)
-    step = max(1, 2**21 // n)
+    step = max(1, 2**21 // n)  # resamples drawn at once: 16 MB of row numbers
     means = [
         difference[rng.integers(n, size=(min(step, n_resamples - a), n))].mean(axis=1)
         for a in range(0, n_resamples, step)
@@ -462,7 +403,7 @@ def paired_interval(values, others, *, level=0.95, n_resamples=1000, seed=0):
     return float(difference.mean()), float(low), float(high)
 
 
-def knee(f, peaks):
+def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     """Return the truncation rank at the foot of the steepest rise of Spk.
 
     The rule: of neighbouring ranks, take the pair with the steepest slope of log Spk against log
@@ -509,166 +450,187 @@ def knee(f, peaks):
     if not (np.isfinite(peaks) & (peaks > 0)).all():
         raise ValueError(f"peaks must be above 0 and finite, got {peaks.tolist()}")
     slope = np.diff(np.log(peaks)) / np.diff(np.log(f))
-    at = int(np.argmax(np.round(slope, 12)))
+    at = int(np.argmax(np.round(slope, 12)))  # slopes that differ by rounding alone tie
     return int(f[at]), float(slope[at])
 
 
 class _Candidates:
-    """Candidate rows, with what bounds and what computes their scores."""
+    """Rows to choose from, scaled so that one matrix product bounds their scores from above.
 
-    def __init__(self, E, rows, similarity):
-        self.E, self.rows, self.cosine = E, rows, similarity == "cosine"
-        norm = np.concatenate([_norms("E", E[block]) for block in self._blocks(len(rows))])
-        if not norm.any() and any(np.any(E[block]) for block in self._blocks(len(rows))):
-            raise ValueError(
-                f"E holds only rows of norm below {_SMALLEST}, whose squares vanish; rescale them"
-            )
-        self.norm = norm
-        self.top = max(float(norm.max()), np.finfo(float).tiny)
-        # error of a dot product of two single-precision rows, relative to their norms, with room
-        # to spare; the constant covers underflow and the rounding of scores
-        self.band = (E.shape[1] + 16) * 2.0**-23
-        self.slack = np.where(norm > 0, 1.0, 0.0) if self.cosine else norm / self.top
-        self.slack = (self.slack + 1e-6).astype(np.float32)
+    A score is measured in units of the largest possible one. Then x y, the product of the scaled
+    query x and the scaled row y (|x| = 1, |y| <= 1), is it up to u = (d + 16) eps |y| + 2^-39.
+    The first term is rounding: of x and y to `dtype` (at most 3 eps / 2), of a product of d + 1
+    terms ((d + 1) eps / 2; Higham 2002, section 3.1), and of the sum in double precision that
+    decides (again d eps / 2 at most). The second is half a tick twice over, which leaves room for
+    underflow. A further column, 1 in x and u in y, makes the product the upper bound x y + u; the
+    lower bound is 2 u less. Where k lower bounds lie above the upper bound of a row, k scores are
+    at least a tick above that of the row, which is therefore not in the list.
+    """
 
-    def _blocks(self, n):
-        return (self.rows[a : a + _CANDIDATE_BLOCK] for a in range(0, n, _CANDIDATE_BLOCK))
+    def __init__(self, E, rows, norm, scale, similarity, k):
+        self.E, self.rows, self.scale, self.cosine = E, rows, scale, similarity == "cosine"
+        self.top = norm.max()
+        # a row without a direction is infinitely long to the cosine, which makes that 0
+        self.length = np.where(has_direction(norm), norm, np.inf)[rows] if self.cosine else self.top
+        kept = len(rows) * (E.shape[1] + 1) <= _TABLE
+        few = kept and len(rows) <= _FEW * k
+        self.dtype = np.float64 if few else np.float32
+        self.block = len(rows) if few else _CANDIDATE_BLOCK
+        self.rounding = (E.shape[1] + 16) * np.finfo(self.dtype).eps
+        self.doubt = (self.rounding * norm[rows] / self.length + 2.0**-39).astype(self.dtype)
+        self.table = self._scaled(slice(None)) if kept else None
+
+    def queries_at_once(self, k, n_queries):
+        """Queries of one block: as many blocks for every thread, all of about one size."""
+        most = min(_QUERY_BLOCK, _ENTRIES // (2 * k + self.block))
+        if self.dtype == np.float64:
+            most = min(most, max(32, _PRODUCT // self.block))
+        rounds = -(-n_queries // (max(1, most) * n_threads()))
+        return -(-n_queries // max(1, rounds * n_threads())) or 1
 
     def positions(self, rows):
         """Position of each row among the candidates, -1 where it is none."""
         at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where(self.rows[at] == rows, at, -1)
 
-    def upper_bounds(self, unit, start):
-        """Upper bounds of the scores of one block of candidates, shape (queries, block)."""
-        block = slice(start, start + _CANDIDATE_BLOCK)
-        scale = np.where(self.norm[block] > 0, self.norm[block], 1.0) if self.cosine else self.top
-        vectors = np.empty((len(self.rows[block]), unit.shape[1]), dtype=np.float32)
-        vectors[:, :-1] = self.E[self.rows[block]] / np.reshape(scale, (-1, 1))
-        vectors[:, -1] = self.slack[block]
-        return unit @ vectors.T
+    def scaled(self, start):
+        """Scaled rows of the block of candidates from `start`, shape (block, d + 1)."""
+        part = slice(start, start + self.block)
+        return self._scaled(part) if self.table is None else self.table[part]
 
-    def ticks(self, vector, norm, at):
-        """Scores of one query in whole multiples of one tick, and the tick."""
-        size = 1.0 if self.cosine else norm * self.top
-        tick = 2.0 ** (math.frexp(size)[1] - 40) if size > 0 else 1.0
-        scores = np.concatenate(
-            [
-                np.einsum("ij,j->i", np.asarray(self.E[self.rows[part]], dtype=np.float64), vector)
-                for part in (at[a : a + _CANDIDATE_BLOCK] for a in range(0, len(at), _CANDIDATE_BLOCK))
-            ]
-        )
-        if self.cosine:
-            length = self.norm[at] * norm
-            scores = np.divide(scores, length, out=np.zeros(len(at)), where=length > 0)
-        return np.rint(scores / tick), tick
+    def _scaled(self, part):
+        doubt = self.doubt[part]
+        # a slice is no copy, and all rows are in order
+        rows = part if len(self.rows) == len(self.E) else self.rows[part]
+        table = np.empty((len(doubt), self.E.shape[1] + 1), dtype=self.dtype)
+        factor = np.broadcast_to(1 / self.length, self.rows.shape)[part].astype(self.dtype)
+        np.multiply(take_rows(self.E, rows, self.scale, self.dtype), factor[:, None], out=table[:, :-1])
+        table[:, -1] = doubt
+        return table
 
-    def best(self, vector, norm, at, k):
-        """The first k of the candidates `at` (ascending) in order, and their scores."""
-        ticks, tick = self.ticks(vector, norm, at)
-        order = np.argsort(-ticks, kind="stable")[:k]
-        return at[order], ticks[order] * tick
+    def dots(self, at, vectors):
+        """Dot products, in double precision, of one candidate and one vector at a time."""
+        return np.vecdot(take_rows(self.E, self.rows[at], self.scale), vectors)
 
 
-def _search(table, vectors, k, banned):
-    """Top k of a block of queries; `banned` holds a candidate position per query, or -1."""
-    norm = _norms("queries", vectors)
-    unit = np.zeros((len(vectors), vectors.shape[1] + 1), dtype=np.float32)
-    unit[:, :-1] = vectors / np.where(norm > 0, norm, 1.0)[:, None]
-    unit[:, -1] = table.band
-    held = _Held(table, vectors, norm, k)
-    for start in range(0, len(table.rows), _CANDIDATE_BLOCK):
-        upper = table.upper_bounds(unit, start)
-        if banned is not None:
-            here = np.flatnonzero((banned >= start) & (banned < start + upper.shape[1]))
-            upper[here, banned[here] - start] = -np.inf
-        held.add(upper, start)
-    return held.results()
+class _Search:
+    """A block of queries, and the candidates that may still be among the top k of each.
 
+    The latter come in chunks: how many for each query, their positions by query and then row, and
+    their upper bounds.
+    """
 
-class _Held:
-    """Candidates that may still be among the top k of each query of a block."""
+    def __init__(self, table, vectors, length, k):
+        self.table, self.vectors, self.length, self.k = table, vectors, length, k
+        size = np.where(table.cosine | np.isinf(length), 1.0, length * table.top)
+        self.exponent = np.frexp(size)[1] - 40  # of a tick, in which scores are counted
+        self.ticks_in_one = np.ldexp(size, -self.exponent)
+        self.floor = np.full(len(vectors), np.finfo(table.dtype).min)
+        self.chunks = []
 
-    def __init__(self, table, vectors, norm, k):
-        self.table, self.vectors, self.norm, self.k = table, vectors, norm, k
-        self.floor = np.full(len(vectors), -np.inf, dtype=np.float32)
-        self.query = np.empty(0, dtype=np.uint16)
-        self.at = np.empty(0, dtype=np.int32)
-        self.upper = np.empty(0, dtype=np.float32)
-
-    def add(self, upper, start):
-        """Take the entries of a block of upper bounds that reach their query's floor."""
-        # flat positions: numpy finds them several times faster than pairs
-        flat = np.flatnonzero(upper >= self.floor[:, None])
-        found = upper.ravel()[flat]
-        flat, found = flat[found > -np.inf], found[found > -np.inf]
-        query, column = np.divmod(flat, upper.shape[1])
-        self.query = np.concatenate([self.query, query.astype(np.uint16)])
-        self.at = np.concatenate([self.at, (column + start).astype(np.int32)])
-        self.upper = np.concatenate([self.upper, found])
-        if len(self.at) > 2 * self.k * len(self.vectors):
+    def run(self, banned):
+        """Positions and scores (in ticks) of the top k; `banned` holds one position a query, or -1."""
+        table, k, n = self.table, self.k, len(self.table.rows)
+        x = np.ones((len(self.vectors), self.vectors.shape[1] + 1), dtype=table.dtype)
+        np.divide(self.vectors, self.length[:, None], out=x[:, :-1], casting="same_kind")
+        space = np.empty(len(x) * min(n, table.block), dtype=table.dtype)
+        for start in range(0, n, table.block):
+            rows = table.scaled(start)
+            upper = space[: len(x) * len(rows)].reshape(len(x), len(rows))
+            np.matmul(x, rows.T, out=upper)
+            if banned is not None:
+                here = np.flatnonzero((banned >= start) & (banned < start + len(rows)))
+                upper[here, banned[here] - start] = -np.inf
+            if start == 0 and len(rows) > k:
+                self._raise_floor(upper, table.doubt[: len(rows)].max())
+            self.chunks.append(self._survivors(upper, start))
+            if start and sum(counts for counts, *_ in self.chunks).max() > 2 * k:
+                self._prune()
+        if len(self.chunks) > 1:
             self._prune()
+        at, upper = self._rectangle()
+        columns, ticks = self._best(np.arange(len(x)), at, upper)
+        return np.take_along_axis(at, columns, axis=1), ticks
 
-    def results(self):
-        picked = [self._best(q, part) for q, part in enumerate(self._parts())]
-        rows = [self.table.rows[at] for at, _ in picked]
-        return np.stack(rows), np.stack([scores for _, scores in picked])
+    def _raise_floor(self, upper, doubt):
+        kth = upper.shape[1] - self.k
+        self.floor = np.maximum(self.floor, np.partition(upper - 2 * doubt, kth, axis=1)[:, kth])
 
-    def _parts(self):
-        """Entries of each query, its candidates ascending."""
-        order = np.argsort(self.query, kind="stable")
-        return np.split(order, np.searchsorted(self.query[order], np.arange(1, len(self.vectors))))
+    def _survivors(self, upper, start=0, at=None):
+        """The chunk of those whose bound reaches the floor of their query."""
+        width = upper.shape[1]
+        flat = np.flatnonzero(upper >= self.floor[:, None])  # faster than pairs of indices
+        edges = np.arange(len(upper) + 1) * width
+        counts = np.diff(np.searchsorted(flat, edges))
+        found = flat + np.repeat(start - edges[:-1], counts) if at is None else at.ravel()[flat]
+        return counts, found, upper.ravel()[flat]
 
-    def _best(self, query, part):
-        return self.table.best(self.vectors[query], self.norm[query], self.at[part], self.k)
+    def _rectangle(self):
+        """Positions and upper bounds of the chunks, one line a query, filled up with -inf."""
+        counts = sum(counts for counts, *_ in self.chunks)
+        shape = len(counts), counts.max()
+        at, upper = np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf, dtype=self.table.dtype)
+        ends = np.arange(shape[0]) * shape[1]
+        for counts, found, bounds in self.chunks:
+            place = np.arange(len(found)) + np.repeat(ends - np.cumsum(counts) + counts, counts)
+            at.ravel()[place], upper.ravel()[place] = found, bounds
+            ends = ends + counts
+        return at, upper
 
     def _prune(self):
-        """Raise each query's floor to the k-th lower bound, and drop what is under it."""
-        lower = self.upper - np.float32(2 * self.table.band) * self.table.slack[self.at]
-        kept = []
-        for query, part in enumerate(self._parts()):
-            if len(part) > self.k:
-                kth = len(part) - self.k
-                self.floor[query] = max(self.floor[query], np.partition(lower[part], kth)[kth])
-                part = part[self.upper[part] >= self.floor[query]]
-            if len(part) > 2 * self.k:
-                # bounds too close to tell them apart, as on an exact spike: settle it now
-                best, _ = self._best(query, part)
-                part = part[np.isin(self.at[part], best)]
-            kept.append(part)
-        kept = np.concatenate(kept)
-        self.query, self.at, self.upper = self.query[kept], self.at[kept], self.upper[kept]
+        """Raise the floors to the k-th lower bounds, and drop what is under them."""
+        at, upper = self._rectangle()
+        if upper.shape[1] > self.k:
+            self._raise_floor(upper, self.table.doubt[at])
+        # bounds too close to decide, as on an exact spike: settle it now
+        many = np.flatnonzero((upper >= self.floor[:, None]).sum(axis=1) > 2 * self.k)
+        if len(many):
+            best = np.zeros((len(many), upper.shape[1]), dtype=bool)
+            np.put_along_axis(best, self._best(many, at[many], upper[many])[0], True, axis=1)
+            upper[many] = np.where(best, upper[many], -np.inf)
+        self.chunks = [self._survivors(upper, at=at)]
+
+    def _best(self, queries, at, upper):
+        """Columns and scores (in ticks) of the top k of some queries, whose candidates are given."""
+        table = self.table
+        score = (upper.astype(np.float64) - table.doubt[at]) * self.ticks_in_one[queries, None]
+        score[upper == -np.inf] = -(2.0**41)
+        ticks = np.rint(score)
+        # a product decides only where its rounding cannot lead to another tick
+        line, column = np.nonzero(np.abs(score - ticks) >= 0.5 - table.rounding * 2.0**40)
+        for a in range(0, len(line), 1024):
+            i, j = line[a : a + 1024], column[a : a + 1024]
+            ticks[i, j] = self._exact(queries[i], at[i, j])
+        # score and place in one integer, for numpy sorts these many times faster than pairs
+        last = at.shape[1] - 1
+        key = (ticks.astype(np.int64) << _PLACE) + (last - np.arange(at.shape[1]))
+        key.sort(axis=1)
+        key = key[:, ::-1][:, : self.k]
+        return last - (key & (2**_PLACE - 1)), key >> _PLACE
+
+    def _exact(self, queries, at):
+        """Scores in ticks."""
+        score = self.table.dots(at, self.vectors[queries])
+        if self.table.cosine:
+            score /= self.length[queries] * self.table.length[at]
+        return np.rint(np.ldexp(score, -self.exponent[queries]))
 
 
-def _checked_lists(lists, k):
-    lists = np.asarray(lists)
-    if lists.ndim != 2 or not 1 <= k <= lists.shape[1]:
-        raise ValueError(f"k must be between 1 and the length of the lists, shape {lists.shape}, got {k}")
-    return lists.astype(np.int64)
-
-
-def _first(lists, later, k):
-    """The first k of each list once the items marked `later` are moved to its end."""
-    order = np.argsort(later, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(lists, order, axis=1)
+def _hits(lists, queries, hidden):
+    """Whether each place of the list of a test's query holds the hidden item, shape (n_tests, k)."""
+    lists, queries, hidden = np.asarray(lists), np.asarray(queries), np.asarray(hidden)
+    if queries.shape != hidden.shape or queries.ndim != 1 or len(queries) == 0:
+        raise ValueError(
+            f"queries and hidden must be equally long lists of tests, got {queries.shape} and {hidden.shape}"
+        )
+    return lists[queries] == hidden[:, None]
 
 
 def _share(mask):
     return float(mask.mean()) if mask.size else math.nan
 
 
-def _matrix(name, array):
-    array = np.asanyarray(array)
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(
-            f"{name} must be a non-empty array of shape (rows, columns), got shape {array.shape}"
-        )
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array
-
-
-def _rows(name, rows, n):
+def _row_numbers(name, rows, n):
     rows = np.asarray(rows)
     if rows.ndim != 1 or (rows.dtype.kind not in "iu" and len(rows)):
         raise ValueError(
@@ -678,14 +640,3 @@ def _rows(name, rows, n):
     if len(bad):
         raise ValueError(f"{name} holds row {bad[0]}, but E has rows 0 to {n - 1}")
     return rows.astype(np.int64)
-
-
-def _norms(name, block):
-    block = np.asarray(block, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        norm = np.linalg.norm(block, axis=1)
-    if not np.isfinite(norm).all():
-        raise ValueError(
-            f"{name} holds NaN, infinity or values whose square overflows; remove or rescale them"
-        )
-    return np.where(norm < _SMALLEST, 0.0, norm)
