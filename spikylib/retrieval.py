@@ -485,8 +485,9 @@ class _Candidates:
         most = min(_QUERY_BLOCK, _ENTRIES // (2 * k + self.block))
         if self.dtype == np.float64:
             most = min(most, max(32, _PRODUCT // self.block))
-        rounds = -(-n_queries // (max(1, most) * n_threads()))
-        return -(-n_queries // max(1, rounds * n_threads())) or 1
+        threads = n_threads()
+        rounds = -(-n_queries // (max(1, most) * threads))
+        return -(-n_queries // max(1, rounds * threads)) or 1
 
     def positions(self, rows):
         """Position of each row among the candidates, -1 where it is none."""
@@ -542,7 +543,10 @@ class _Search:
                 here = np.flatnonzero((banned >= start) & (banned < start + len(rows)))
                 upper[here, banned[here] - start] = -np.inf
             if start == 0 and len(rows) > k:
-                self._raise_floor(upper, table.doubt[: len(rows)].max())
+                # the k-th highest of group maxima is as low a bound as that of all, and found sooner
+                size = max(1, len(rows) // (4 * k))
+                groups = upper[:, : len(rows) // size * size].reshape(len(x), size, -1)
+                self._raise_floor(groups.max(axis=1) - 2 * table.doubt[: len(rows)].max())
             self.chunks.append(self._survivors(upper, start))
             if start and sum(counts for counts, *_ in self.chunks).max() > 2 * k:
                 self._prune()
@@ -552,9 +556,10 @@ class _Search:
         columns, ticks = self._best(np.arange(len(x)), at, upper)
         return np.take_along_axis(at, columns, axis=1), ticks
 
-    def _raise_floor(self, upper, doubt):
-        kth = upper.shape[1] - self.k
-        self.floor = np.maximum(self.floor, np.partition(upper - 2 * doubt, kth, axis=1)[:, kth])
+    def _raise_floor(self, lower):
+        kth = lower.shape[1] - self.k
+        lower.partition(kth, axis=1)
+        self.floor = np.maximum(self.floor, lower[:, kth])
 
     def _survivors(self, upper, start=0, at=None):
         """The chunk of those whose bound reaches the floor of their query."""
@@ -581,7 +586,7 @@ class _Search:
         """Raise the floors to the k-th lower bounds, and drop what is under them."""
         at, upper = self._rectangle()
         if upper.shape[1] > self.k:
-            self._raise_floor(upper, self.table.doubt[at])
+            self._raise_floor(upper - 2 * self.table.doubt[at])
         # bounds too close to decide, as on an exact spike: settle it now
         many = np.flatnonzero((upper >= self.floor[:, None]).sum(axis=1) > 2 * self.k)
         if len(many):
@@ -594,10 +599,11 @@ class _Search:
         """Columns and scores (in ticks) of the top k of some queries, whose candidates are given."""
         table = self.table
         score = (upper.astype(np.float64) - table.doubt[at]) * self.ticks_in_one[queries, None]
-        score[upper == -np.inf] = -(2.0**41)
+        given = upper > -np.inf
+        score[~given] = -(2.0**41)
         ticks = np.rint(score)
         # a product decides only where its rounding cannot lead to another tick
-        line, column = np.nonzero(np.abs(score - ticks) >= 0.5 - table.rounding * 2.0**40)
+        line, column = np.nonzero(given & (np.abs(score - ticks) >= 0.5 - table.rounding * 2.0**40))
         for a in range(0, len(line), 1024):
             i, j = line[a : a + 1024], column[a : a + 1024]
             ticks[i, j] = self._exact(queries[i], at[i, j])
