@@ -5,6 +5,7 @@ and near nothing. That rule, and each of the helpers below, stands here once.
 """
 
 import contextlib
+import functools
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,11 @@ from threadpoolctl import threadpool_limits
 
 ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a core's cache
 _ZERO = 1e-9  # share of the largest norm up to which a row has no direction
+
+# glibc gives every large array back to the system when it is freed, and mapping and clearing its
+# pages anew can take as long as the work on it. Freeing one array just under 32 MB, untouched, raises
+# the size from which it does so (M_MMAP_THRESHOLD in mallopt(3)); elsewhere it does nothing.
+np.empty(2**25 - 2**16, dtype=np.uint8)
 
 
 def checked_rows(name, E, f=None):
@@ -130,7 +136,7 @@ def n_threads():
     ``OMP_NUM_THREADS``; at least 1.
     """
     affinity = getattr(os, "sched_getaffinity", None)
-    limits = [len(affinity(0)) if affinity else os.cpu_count() or 1, *_cgroup_quotas()]
+    limits = [len(affinity(0)) if affinity else os.cpu_count() or 1, *_quotas()]
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if asked.strip().isdecimal():
         limits.append(int(asked))
@@ -149,6 +155,11 @@ def threaded_map(parallel=True):
         return
     with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
         yield pool.map
+
+
+@functools.cache  # reading these files takes as long as a small matrix product
+def _quotas():
+    return tuple(_cgroup_quotas())
 
 
 def _cgroup_quotas(root=Path("/sys/fs/cgroup"), own=Path("/proc/self/cgroup")):
