@@ -30,7 +30,7 @@ _CANDIDATE_BLOCK = 2048  # candidates scored by one matrix product, where they a
 _FEW = 64  # candidates per result up to which double precision alone is faster
 _PRODUCT = 2**19  # scores of one product in double precision: they fit a core's cache
 _TABLE = 2**23  # numbers up to which the scaled candidates are kept for all queries
-_ENTRIES = 2**22  # candidates held for a block of queries
+_ENTRIES = 2**21  # candidates held for a block of queries
 _PLACE = 22  # bits for a place among those held: with the 42 bits of a score, they fill 64
 _MOST = 2 ** (_PLACE - 2)  # results of a query: among those held are at most three times as many
 
@@ -100,16 +100,15 @@ def top_k(
     (array([[1, 2]]), array([[3. , 0.5]]))
     """
     E = checked_rows("E", E)
+    queries = np.asarray(queries)
+    given_rows = queries.ndim != 2
     if similarity not in ("cosine", "dot"):
         raise ValueError(f'similarity must be "cosine" or "dot", got {similarity!r}')
-    rows = (
-        np.arange(len(E)) if candidates is None else np.sort(_row_numbers("candidates", candidates, len(E)))
-    )
+    rows = np.arange(len(E)) if candidates is None else _row_numbers("candidates", candidates, len(E))
+    rows = np.sort(rows)
     repeated = rows[1:][rows[1:] == rows[:-1]]
     if len(repeated):
         raise ValueError(f"candidates repeat row {repeated[0]}; give each row once")
-    queries = np.asarray(queries)
-    given_rows = queries.ndim != 2
     if given_rows:
         queries = _row_numbers("queries", queries, len(E))
     elif checked_rows("queries", queries).shape[1] != E.shape[1]:
@@ -129,7 +128,7 @@ def top_k(
             together = np.vstack([queries, E[norm.argmax()]])
             length, own_scale = row_norms("queries", together, map_blocks)
             length, directed = length[:-1], has_direction(length)[:-1]
-        # of the lists that hold the query itself, one more result is needed
+        # a query that must not be in its own list costs it one result
         table = _Candidates(E, rows, norm, scale, similarity, min(k + exclude_self, len(rows)))
         length[~directed if table.cosine else length == 0] = np.inf
         # powers of two, hence exponents: dot products go back to the scale of the input exactly
@@ -320,10 +319,8 @@ def evaluate(
     """
     lists, n = np.asarray(lists), len(cover.spike)
     if lists.ndim != 2 or len(lists) != n or np.shape(popularity) != (n,):
-        raise ValueError(
-            f"the cover has {n} items: lists must have as many rows, got shape {lists.shape}, "
-            f"and popularity as many values, got shape {np.shape(popularity)}"
-        )
+        got = f"got shapes {lists.shape} and {np.shape(popularity)}"
+        raise ValueError(f"lists and popularity must have a row for each of the cover's {n} items, {got}")
     hit = _hits(lists, queries, hidden)
     exposure = np.bincount(lists.ravel(), minlength=n)
     on = cover.spike >= 0
@@ -376,9 +373,8 @@ def paired_interval(values: np.ndarray, others: np.ndarray, *, seed: int = 0) ->
     """
     values, others = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
     if values.shape != others.shape or values.ndim != 1 or len(values) == 0:
-        raise ValueError(
-            f"values and others must be equally long lists of tests, got {values.shape} and {others.shape}"
-        )
+        got = f"got shapes {values.shape} and {others.shape}"
+        raise ValueError(f"values and others must be equally long lists of tests, {got}")
     difference = values - others
     n = len(difference)
     rng = np.random.default_rng(seed)
@@ -429,9 +425,7 @@ def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     """
     f, peaks = np.asarray(f), np.asarray(peaks, dtype=np.float64)
     if f.ndim != 1 or f.shape != peaks.shape or len(f) < 2:
-        raise ValueError(
-            f"f and peaks must be lists of equal length, 2 or more, got {f.shape}, {peaks.shape}"
-        )
+        raise ValueError(f"f and peaks must be equally long lists of 2 or more, got {f.shape}, {peaks.shape}")
     if f[0] <= 0 or (np.diff(f) <= 0).any():
         raise ValueError(f"f must be positive and increase, got {f.tolist()}")
     if not (np.isfinite(peaks) & (peaks > 0)).all():
@@ -561,11 +555,11 @@ class _Search:
         """Columns and scores (in ticks) of the top k of some queries, whose candidates are given."""
         table = self.table
         score = (upper.astype(np.float64) - table.doubt[at]) * self.ticks_in_one[queries, None]
-        score = np.maximum(score, -(2.0**41))  # where there is no candidate
+        score = np.maximum(score, -(2.0**41))  # below all, where there is no candidate
         ticks = np.rint(score)
-        # a product decides only where its rounding cannot lead to another tick
-        unsure = (np.abs(score - ticks) >= 0.5 - table.rounding * 2.0**40) & (score > -(2.0**41))
-        unsure = np.flatnonzero(unsure)
+        # the product decides only where its rounding cannot lead to another tick
+        near = np.abs(score - ticks) >= 0.5 - table.rounding * 2.0**40
+        unsure = np.flatnonzero(near & (upper > -np.inf))
         for some in np.split(unsure, range(1024, len(unsure), 1024)):
             ticks.ravel()[some] = self._exact(queries[some // at.shape[1]], at.ravel()[some])
         # score and place in one integer, for numpy sorts these many times faster than pairs
@@ -588,9 +582,8 @@ def _hits(lists, queries, hidden):
     """Whether each place of the list of a test's query holds the hidden item, shape (n_tests, k)."""
     lists, queries, hidden = np.asarray(lists), np.asarray(queries), np.asarray(hidden)
     if queries.shape != hidden.shape or queries.ndim != 1 or len(queries) == 0:
-        raise ValueError(
-            f"queries and hidden must be equally long lists of tests, got {queries.shape} and {hidden.shape}"
-        )
+        got = f"got shapes {queries.shape} and {hidden.shape}"
+        raise ValueError(f"queries and hidden must be equally long lists of tests, {got}")
     return lists[queries] == hidden[:, None]
 
 
@@ -601,9 +594,7 @@ def _share(mask):
 def _row_numbers(name, rows, n):
     rows = np.asarray(rows)
     if rows.ndim != 1 or (rows.dtype.kind not in "iu" and len(rows)):
-        raise ValueError(
-            f"{name} must be a list of row numbers, got dtype {rows.dtype} and shape {rows.shape}"
-        )
+        raise ValueError(f"{name} must be a list of row numbers, got {rows.dtype} of shape {rows.shape}")
     bad = rows[(rows < 0) | (rows >= n)]
     if len(bad):
         raise ValueError(f"{name} holds row {bad[0]}, but E has rows 0 to {n - 1}")
