@@ -15,6 +15,8 @@ from measuring import measure, table
 
 from spikylib.retrieval import top_k
 
+SIZES = ((1_000, 300_000, 128, 500), (20_000, 100_000, 64, 50))  # queries, candidates, dim, k
+
 
 def published(E, queries, k, batch=10):
     indices = []
@@ -24,44 +26,42 @@ def published(E, queries, k, batch=10):
     return np.concatenate(indices)
 
 
+def ways(E, queries, k, similarity):
+    """Ours and, on rows that make their dot product the similarity, the others."""
+    theirs = E / np.linalg.norm(E, axis=1, keepdims=True) if similarity == "cosine" else E
+    yield "`top_k`", lambda: top_k(E, queries, k, similarity=similarity)[0]
+    if E.dtype == np.float32:
+        index = faiss.IndexFlatIP(E.shape[1])
+        index.add(theirs)
+        yield "faiss flat index", lambda: index.search(theirs[queries], k)[1]
+        yield "implicit `topk`", lambda: topk(theirs, theirs[queries], k)[0]
+    if len(queries) <= 1_000:
+        yield "published loop", lambda: published(theirs, queries, k)
+
+
 @click.command()
-@click.option("--candidates", default=300_000, show_default=True)
-@click.option("--queries", default=1_000, show_default=True)
-@click.option("--dim", default=128, show_default=True)
-@click.option("--k", default=500, show_default=True)
+@click.option("--candidates", type=int, help="Of the first size, alone.  [default: both sizes]")
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-def main(candidates, queries, dim, k, repeats, seed):
+def main(candidates, repeats, seed):
     """Compare on Gaussian rows with log-normal norms, in both precisions and similarities."""
     rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((candidates, dim)) * np.exp(rng.standard_normal((candidates, 1)))
-    asked = rng.choice(candidates, queries, replace=False)
-    for dtype in (np.float64, np.float32):
-        E = rows.astype(dtype)
-        unit = E / np.linalg.norm(E, axis=1, keepdims=True)
-        for similarity, theirs in (("cosine", unit), ("dot", E)):
-            ways = [
-                ("`top_k`", lambda E=E, s=similarity: top_k(E, asked, k, similarity=s)[0]),
-                ("published loop", lambda E=theirs: published(E, asked, k)),
-            ]
-            if dtype == np.float32:
-                index = faiss.IndexFlatIP(dim)
-                index.add(theirs)
-                ways += [
-                    ("faiss flat index", lambda E=theirs, i=index: i.search(E[asked], k)[1]),
-                    ("implicit `topk`", lambda E=theirs: topk(E, E[asked], k)[0]),
-                ]
-            out, lists = [], []
-            for name, function in ways:
-                seconds, peak, found = measure(function, repeats)
-                lists.append(found)
-                shared = np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(found, lists[0])])
-                out.append((name, seconds, peak, f"{shared:.3%} of the indices shared"))
-            table(
-                f"Top {k} of {candidates:,} x {dim} for {queries:,} queries, "
-                f"{similarity}, {np.dtype(dtype).name}",
-                out,
-            )
+    sizes = SIZES if candidates is None else [(SIZES[0][0], candidates, *SIZES[0][2:])]
+    for n_queries, n, dim, k in sizes:
+        rows = rng.standard_normal((n, dim)) * np.exp(rng.standard_normal((n, 1)))
+        queries = rng.choice(n, n_queries, replace=False)
+        for dtype in (np.float64, np.float32):
+            for similarity in ("cosine", "dot"):
+                out, ours = [], None
+                for name, function in ways(rows.astype(dtype), queries, k, similarity):
+                    seconds, peak, found = measure(function, repeats)
+                    ours = found if ours is None else ours
+                    shared = np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(found, ours)])
+                    out.append((name, seconds, peak, f"{shared:.3%} of the indices shared"))
+                table(
+                    f"Top {k} of {n:,} x {dim} for {n_queries:,} queries, {similarity}, {np.dtype(dtype).name}",
+                    out,
+                )
 
 
 if __name__ == "__main__":

@@ -75,14 +75,15 @@ def top_k(
         Their similarity, to a precision of 2^-40 of the norms' product (1 for the cosine). A
         dot product beyond the range of floats is infinite or 0; the order is right all the same.
 
-        Beside these 16 q k bytes, works in MEMORY.
+        Beside these 16 q k bytes, works in 28 bytes per candidate and at most about 150 MB
+        for every thread (40 MB at k = 500), whatever q and n are.
 
     Raises
     ------
     ValueError
         If E or the query vectors are not two-dimensional, real and finite or differ in their
-        number of columns; if E is zero; if a row is out of range, or candidates repeat; if `k` is not
-        between 1 and the number of candidates left to every query; if `similarity` is unknown;
+        number of columns; if E is zero; if a row is out of range, or candidates repeat; if
+        `k` is not between 1 and the number of candidates left to every query; if `similarity` is unknown;
         if `exclude_self` is asked of vectors.
 
     References
@@ -563,11 +564,11 @@ class _Search:
         for some in np.split(unsure, range(1024, len(unsure), 1024)):
             ticks.ravel()[some] = self._exact(queries[some // at.shape[1]], at.ravel()[some])
         # score and place in one integer, for numpy sorts these many times faster than pairs
-        last = at.shape[1] - 1
-        key = (ticks.astype(np.int64) << _PLACE) + (last - np.arange(at.shape[1]))
+        backwards = np.arange(at.shape[1])[::-1]  # of equal scores, the lower row is the higher key
+        key = (ticks.astype(np.int64) << _PLACE) + backwards
         key.sort(axis=1)
         key = key[:, ::-1][:, : self.k]
-        return last - (key & (2**_PLACE - 1)), key >> _PLACE
+        return backwards[key & (2**_PLACE - 1)], key >> _PLACE
 
     def _exact(self, queries, at):
         """Scores in ticks, from double-precision sums of one candidate and one query at a time."""

@@ -236,7 +236,7 @@ def two_dates(E, F):
     return {"2021-01-01": Embeddings(ids, E), "2022-01-01": Embeddings(ids, F)}
 
 
-@pytest.mark.parametrize("power", [-450, 0, 450])
+@pytest.mark.parametrize("power", [-700, -450, 0, 450, 700])
 def test_a_scale_changes_no_list(power):
     table = stability.curves(two_dates(rows(), np.ldexp(rows(), power)), k=5, n_partitions=3)
     assert (table["overlap"] == 1).all()
@@ -250,12 +250,6 @@ def test_ties_of_norm_are_cut_by_row():
 def test_equal_rows_have_equal_lists():
     table = stability.curves(two_dates(np.ones((9, 2)), np.full((9, 2), 3.0)), k=2, n_partitions=1)
     assert (table["overlap"] == 1).all()
-
-
-@pytest.mark.parametrize("scale", [1e-200, 1e200])
-def test_snapshots_that_cannot_be_compared_are_refused(scale):
-    with pytest.raises(ValueError, match="rescale them"):
-        stability.curves(two_dates(rows(), rows() * scale), k=5, n_partitions=1)
 
 
 def test_one_item_has_no_list():

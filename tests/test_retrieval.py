@@ -133,6 +133,11 @@ def test_the_bounds_hold(similarity, d):
     assert doubt.max() < 2 * (d + 17) * 2.0**-23  # a bound that is too wide would be right, and slow
 
 
+def test_scores_that_differ_by_less_than_a_tick_are_ties(small_blocks):
+    E = 1 + 1e-15 * np.arange(300.0)[:, None]
+    assert top_k(E, [0, 299], 5, similarity="dot")[0].tolist() == [[0, 1, 2, 3, 4]] * 2
+
+
 def test_single_precision_alone_would_be_wrong():
     # steps of 1e-9 around 1 are all the same number in single precision
     n = 2000

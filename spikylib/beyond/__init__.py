@@ -6,7 +6,8 @@ relation, :func:`neighbours`; on it :func:`ordered_cover` tries peaks in another
 peaks as well as by half-lines. :func:`noise_law` predicts how many peaks noise makes necessary
 beyond the K dimensions of K spikes, :func:`planted_runs` measures it, :func:`fit_stretch` compares
 the two. Whether spikes belong to the SVD or to the data shows where :func:`factorise` embeds the same
-items otherwise and :func:`compare_on_halves` measures what comes out.
+items otherwise and :func:`compare_on_halves` measures what comes out. :func:`rerank` ranks lists again with
+spikes in mind.
 
 Conventions. Those of :mod:`spikylib.spikes`: signed cosines, strictly above the threshold; rows
 without a direction are never captured and count in n.
@@ -16,6 +17,7 @@ from spikylib.beyond._factorisations import METHODS, compare_on_halves, factoris
 from spikylib.beyond._noise import fit_stretch, noise_law, planted_runs
 from spikylib.beyond._orders import fewest, neighbours, ordered_cover
 from spikylib.beyond._planes import plane_gain
+from spikylib.beyond._reranking import rerank
 
 __all__ = [
     "METHODS",
@@ -28,4 +30,5 @@ __all__ = [
     "ordered_cover",
     "plane_gain",
     "planted_runs",
+    "rerank",
 ]
