@@ -503,7 +503,7 @@ class _Search:
                 width = upper.shape[1] // max(1, upper.shape[1] // (4 * self.k))
                 starts = range(0, upper.shape[1] - width + 1, width)
                 highest = reduce(np.maximum, (upper[:, a : a + width] for a in starts))
-                self._raise_floor(highest - 2 * table.doubt[: table.block].max())
+                self._raise_floor(highest, 2 * table.doubt[: table.block].max())
             self.chunks.append(self._survivors(upper, start))
             if start and sum(counts for counts, *_ in self.chunks).max() > 2 * self.k:
                 self._prune()
@@ -513,10 +513,9 @@ class _Search:
         columns, ticks = self._best(np.arange(len(x)), at, upper)
         return table.rows[np.take_along_axis(at, columns, axis=1)], ticks, self.exponent
 
-    def _raise_floor(self, lower):
-        kth = lower.shape[1] - self.k
-        lower.partition(kth, axis=1)
-        self.floor = np.maximum(self.floor, lower[:, kth])
+    def _raise_floor(self, bounds, doubt=0):
+        kth = bounds.shape[1] - self.k
+        self.floor = np.maximum(self.floor, np.partition(bounds, kth, axis=1)[:, kth] - doubt)
 
     def _survivors(self, upper, start=0, at=None):
         """The chunk of those whose bound reaches the floor of their query."""
