@@ -262,6 +262,14 @@ def test_the_pages_are_published_from_where_they_are_built():
     assert publish["needs"] == "build"
 
 
+def test_what_contributing_names_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"(?:`|\]\()((?:\w[\w.]*/)+[\w.]*)[`)]", text)
+    assert len(paths) > 8 and [path for path in paths if not (ROOT / path).exists()] == []
+    targets = re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(), flags=re.M)
+    assert set(re.findall(r"(?:^|`)make (\w+)", text, flags=re.M)) <= set(targets)
+
+
 def test_binder_finds_what_it_installs():
     python = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
     ci = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())

@@ -32,7 +32,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 DIGEST = BUILD / "html-sources.txt"  # of the sources that the pages were built from
-SOURCES = ("book", "notebooks", "benchmarks", "tools", "_config.yml", "_toc.yml", "CHANGELOG.md")
+SOURCES = (
+    "book",
+    "notebooks",
+    "benchmarks",
+    "tools",
+    "_config.yml",
+    "_toc.yml",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+)
 
 
 def notebooks(names=(), folder=ROOT / "notebooks"):
