@@ -135,7 +135,7 @@ def _run(suite, tree):
         return f"none of them ended within {PATIENCE} s"
     if done.returncode == 0:
         return None
-    failed = re.search(r"^(?:FAILED|ERROR) \S*?(?:::|/)([^\s:/]+(?:::\S+)?)", done.stdout, flags=re.M)
+    failed = re.search(r"^(?:FAILED|ERROR) (?:[^\s:]*/)?([^\s:/]+(?:::\S+)?)", done.stdout, flags=re.M)
     if done.returncode != 1 and not failed:
         sys.exit(f"pytest could not run {' '.join(suite)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return failed[1] if failed else json.dumps(done.stdout[-60:])
