@@ -24,12 +24,12 @@ ROWS = (
     ("beyond", "cluster"),
     ("study",),
     ("claims",),
+    ("plots",),
     ("report",),
     ("rerun",),
     ("cli",),
 )
 LAYOUT = {getattr(tokenize, kind) for kind in ("COMMENT", "NL", "NEWLINE", "INDENT", "DEDENT", "ENDMARKER")}
-APART = ("plots",)  # takes results and draws: imports no module of the rows, and none of them imports it
 
 
 def module_name(file):
@@ -74,12 +74,22 @@ def test_data_goes_one_way(name):
     own = room(name)
     reached = {room(other) for other in depends_on(name, set())} - {own, ""}
     if own in row:
-        assert not reached & set(APART)
         assert [other for other in reached if other in row and row[other] >= row[own]] == []
-    elif own in APART:
-        assert not reached & set(row), "a figure takes results"
     else:
         assert own == "" or own.startswith("_"), f"{own} is in no row of this test"
+
+
+def test_figures_take_results_and_compute_none():
+    taken = [
+        alias.name
+        for name, tree in TREES.items()
+        if room(name) == "plots"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spikylib")
+        if room(node.module) != "plots" and not room(node.module).startswith("_")
+        for alias in node.names
+    ]
+    assert all(name[0].isupper() for name in taken), taken  # the classes of what is drawn
 
 
 @pytest.mark.parametrize("name", FILES)
