@@ -1,4 +1,4 @@
-# Everything runs in .venv, made here; `make` alone tells what there is.
+# Everything runs in .venv, made here; `make` alone lists the targets.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -8,8 +8,8 @@ BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf browser notebooks results test bench lint clean \
-	mutants fuzz interrupted kernels oldest newest audit
+.PHONY: help book html pdf browser notebooks results test bench lint check hooks clean \
+	mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
 	@echo "make TARGET, where TARGET is one of:"
@@ -41,29 +41,39 @@ bench: $(BENCH) ## time every stage beside its peers, into benchmarks/README.md 
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/cluster.py run
 
 mutants: $(READY) ## break the library in sixty ways, and see that the tests notice (3 minutes)
-	$(RUN) tools/mutants.py
+	$(RUN) -m trust.mutants
 
 fuzz: $(TRUST) ## feed every file reader with bad input, for SECONDS (600)
-	$(RUN) tests/fuzz/run.py $(or $(SECONDS),600)
+	$(RUN) -m trust.fuzz.run $(or $(SECONDS),600)
 
 interrupted: $(READY) ## kill downloads, loads, runs and sweeps fifty times, and call again (5 minutes)
-	$(RUN) tools/interrupt.py
+	$(RUN) -m trust.interrupt
 
 kernels: $(READY) ## compare the notebooks on other CPU kernels and thread counts (10 minutes)
-	$(RUN) tools/trust.py kernels
+	$(RUN) -m trust.kernels
 
 oldest: $(READY) ## units and notebooks with the oldest supported dependencies (8 minutes)
-	$(RUN) tools/trust.py oldest
+	$(RUN) -m trust.versions oldest
 
 newest: $(READY) ## the same with the newest there are
-	$(RUN) tools/trust.py newest
+	$(RUN) -m trust.versions newest
+
+wheel: $(READY) ## install the wheel for every supported Python here, and use it outside the checkout
+	$(RUN) -m trust.wheel
 
 audit: $(TRUST) ## ask PyPI for known vulnerabilities of the pinned versions
 	$(RUN) -m pip_audit --strict --no-deps --disable-pip -r constraints.txt
 
-lint: $(READY) ## ruff, notebooks included
+lint: $(READY) ## format, style, spelling and types, notebooks included (seconds)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/codespell
+	$(RUN) -m mypy
+
+check: lint test ## all that CI runs, but for the browser
+
+hooks: $(READY) ## run the quick part of lint before every commit, on the files it changes
+	$(VENV)/bin/pre-commit install
 
 clean: ## remove the build and .venv
 	rm -rf _build book/static $(VENV) *.egg-info
@@ -72,7 +82,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) found. Try: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test,lint]'
 	@touch $@
 
 $(BROWSER): $(READY)

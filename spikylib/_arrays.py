@@ -8,10 +8,12 @@ import contextlib
 import functools
 import math
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from threadpoolctl import threadpool_limits
 
 ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a core's cache
@@ -23,7 +25,7 @@ _ZERO = 1e-9  # share of the largest norm up to which a row has no direction
 np.empty(2**25 - 2**16, dtype=np.uint8)
 
 
-def checked_rows(name, E, f=None):
+def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
     """E as a two-dimensional array of real numbers (memory maps stay so), its first f columns."""
     E = np.asanyarray(E)
     if E.ndim != 2 or 0 in E.shape:
@@ -37,7 +39,7 @@ def checked_rows(name, E, f=None):
     return E[:, :f]
 
 
-def row_norms(name, E, map_blocks=map):
+def row_norms(name: str, E: np.ndarray, map_blocks: Callable = map) -> tuple[np.ndarray, float]:
     """Norm of each row of E times a scale, and that scale; NaN, infinity and all zero are errors.
 
     The scale is 1 unless squares could leave the range of floats; then it is a power of two, so
@@ -68,7 +70,7 @@ def scaled_norms(E, scale, map_blocks=map):
     return np.concatenate(list(map_blocks(of_block, range(0, len(E), ROW_BLOCK))))
 
 
-def largest_entry(name, E, first_row=0):
+def largest_entry(name: str, E: np.ndarray, first_row: int = 0) -> float:
     """Largest magnitude in E; the error about one that is not finite counts rows from `first_row`."""
     largest = 0.0
     for a in range(0, len(E), ROW_BLOCK):
@@ -83,14 +85,16 @@ def largest_entry(name, E, first_row=0):
     return largest
 
 
-def scale_of(largest, name="E"):
+def scale_of(largest: float, name: str = "E") -> float:
     """The power of two that brings a largest entry near 1."""
     if largest == 0:
         raise ValueError(f"every row of {name} is zero: there is no direction to measure")
     return 2.0 ** -min(max(math.frexp(largest)[1], -1022), 1022)
 
 
-def take_rows(E, rows, scale=1.0, dtype=np.float64):
+def take_rows(
+    E: np.ndarray, rows: slice | np.ndarray, scale: float = 1.0, dtype: DTypeLike = np.float64
+) -> np.ndarray:
     """The chosen rows of E times the scale, in the dtype asked for."""
     block = E[rows]
     if scale != 1:
@@ -98,12 +102,12 @@ def take_rows(E, rows, scale=1.0, dtype=np.float64):
     return block.astype(dtype, copy=False)
 
 
-def has_direction(norm):
+def has_direction(norm: np.ndarray) -> np.ndarray:
     """Whether each row has a direction: a norm above 1e-9 of the largest."""
     return norm > _ZERO * norm.max()
 
 
-def unit_rows(E):
+def unit_rows(E: ArrayLike) -> np.ndarray:
     """Rows scaled to norm 1, float64; rows without a direction become zero."""
     E = checked_rows("E", E)
     norm, scale = row_norms("E", E)
@@ -113,7 +117,7 @@ def unit_rows(E):
     return unit
 
 
-def n_shared(lists, others):
+def n_shared(lists: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Number of entries that each row of one array has in common with that row of the other.
 
     No row holds an entry twice, so that sorted together only a common one has an equal neighbour.
@@ -122,21 +126,22 @@ def n_shared(lists, others):
     return (both[:, 1:] == both[:, :-1]).sum(axis=1)
 
 
-def gini(values):
+def gini(values: ArrayLike) -> float:
     """Gini coefficient of non-negative values: 0 where all are equal, near 1 where few have all."""
     values = np.sort(np.asarray(values, dtype=np.float64))
     n = len(values)
     return float((2 * np.arange(1, n + 1) - n - 1) @ values / (n * values.sum()))
 
 
-def n_threads():
+def n_threads() -> int:
     """Threads this process may keep busy.
 
-    The least of its CPU affinity, the CPU quota of its control group (containers) and
+    The smallest of its CPU affinity, the CPU quota of its control group (containers) and
     ``OMP_NUM_THREADS``; at least 1.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     limits = [len(affinity(0)) if affinity else os.cpu_count() or 1, *_quotas()]
+    # "4,2" is four threads, and two within each of them
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if asked.strip().isdecimal():
         limits.append(int(asked))
@@ -144,7 +149,7 @@ def n_threads():
 
 
 @contextlib.contextmanager
-def threaded_map(parallel=True):
+def threaded_map(parallel: bool = True) -> Iterator[Callable]:
     """A `map` over our own threads; those of BLAS are off meanwhile, for the two would fight.
 
     Not parallel, or with one thread allowed, it is the plain `map`, BLAS as it was.

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 
-def write_whole(path, content):
+def write_whole(path: str | os.PathLike, content: str | bytes) -> None:
     """Write text (as UTF-8) or bytes: another process sees the old file or the new one, no part of it.
 
     Folders are made where they are missing; an error or Ctrl-C leaves nothing behind.

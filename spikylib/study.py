@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from spikylib import datasets, nulls, ppmi, retrieval, spikes, stability, svd
 from spikylib.datasets import Embeddings, Interactions
@@ -143,7 +144,7 @@ class Study:
         return ppmi.ppmi_matrix(self._needed().matrix, **self._counts)
 
     @property
-    def M(self):
+    def M(self) -> sp.csr_array:
         """PPMI matrix, csr_array of shape (n_kept, n_kept), float64, in nats."""
         return self._matrix[0]
 

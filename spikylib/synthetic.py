@@ -5,11 +5,14 @@ Functions. :func:`playlists` makes a catalogue of communities of items of varyin
 embeddings form spikes exactly, :func:`planted_shapes` one whose communities spread out in other ways.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 
 from spikylib._arrays import unit_rows
-from spikylib._interactions import build
+from spikylib._interactions import Interactions, build
 
 _MONTH = np.timedelta64(2629746, "s")  # a twelfth of the mean Gregorian year
 _RAMP = 0.02  # a community rises or fades over a few times this share of the span
@@ -18,14 +21,14 @@ _AFTERGLOW = 0.03  # share of its former plays that a faded community keeps
 
 def playlists(
     *,
-    n_items=6000,
-    n_contexts=15000,
-    n_communities=60,
-    mean_length=15,
-    popularity_exponent=1.0,
-    noise=0.1,
-    seed=0,
-):
+    n_items: int = 6000,
+    n_contexts: int = 15000,
+    n_communities: int = 60,
+    mean_length: float = 15,
+    popularity_exponent: float = 1.0,
+    noise: float = 0.1,
+    seed: int = 0,
+) -> Interactions:
     """Generate playlists of items in communities (genres) of varying popularity.
 
     Community k has a size proportional to k^-0.8, and as large a share of the playlists.
@@ -69,42 +72,29 @@ def playlists(
     >>> int(data.items.community.nunique())
     8
     """
-    for name, value, lowest, highest in (
-        ("n_communities", n_communities, 1, np.inf),
-        ("n_items", n_items, 2 * n_communities, np.inf),
-        ("n_contexts", n_contexts, 1, np.inf),
-        ("mean_length", mean_length, 1, np.inf),
-        ("popularity_exponent", popularity_exponent, 0, np.inf),
-        ("noise", noise, 0, 1),
-    ):
-        if not lowest <= value <= highest:
-            raise ValueError(f"{name} must be between {lowest} and {highest}, got {value}")
+    _check_playlists(n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise)
     rng = np.random.default_rng(seed)
     community, popularity = _genres(n_items, n_communities, popularity_exponent)
     draws, playlist = _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise)
     data = build(draws, playlist, name="synthetic", notes=f"generated with seed {seed}")
-    number = data.items["id"].to_numpy()
-    data.items["title"] = [f"genre {k}, item {i}" for i, k in zip(number, community[number])]
-    data.items["community"] = community[number]
-    data.items["popularity"] = popularity[number]
-    return data
+    return _labelled(data, community, popularity=popularity)
 
 
 def drifting_playlists(
     *,
-    n_items=6000,
-    n_contexts=30000,
-    n_communities=60,
-    mean_length=15,
-    popularity_exponent=1.0,
-    noise=0.1,
-    n_months=24,
-    drift=1.0,
-    changing=0.3,
-    arriving=0.2,
-    start="2022-01-01",
-    seed=0,
-):
+    n_items: int = 6000,
+    n_contexts: int = 30000,
+    n_communities: int = 60,
+    mean_length: float = 15,
+    popularity_exponent: float = 1.0,
+    noise: float = 0.1,
+    n_months: int = 24,
+    drift: float = 1.0,
+    changing: float = 0.3,
+    arriving: float = 0.2,
+    start: str | datetime = "2022-01-01",
+    seed: int = 0,
+) -> Interactions:
     """Generate dated playlists: popularity drifts, communities come and go, items arrive.
 
     Months have equal length and equally many playlists, drawn as those of
@@ -153,20 +143,12 @@ def drifting_playlists(
     >>> sorted(data.items.fate.unique())
     ['born', 'fades', 'returns', 'steady']
     """
-    for name, value, lowest, highest in (
-        ("n_communities", n_communities, 1, np.inf),
-        ("n_items", n_items, 2 * n_communities, np.inf),
-        ("n_months", n_months, 1, np.inf),
-        ("n_contexts", n_contexts, n_months, np.inf),
-        ("mean_length", mean_length, 1, np.inf),
-        ("popularity_exponent", popularity_exponent, 0, np.inf),
-        ("noise", noise, 0, 1),
-        ("drift", drift, 0, np.inf),
-        ("changing", changing, 0, 1),
-        ("arriving", arriving, 0, 1),
-    ):
-        if not lowest <= value <= highest:
-            raise ValueError(f"{name} must be between {lowest} and {highest}, got {value}")
+    _check_playlists(n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise)
+    _check_range("n_months", n_months, 1)
+    _check_range("n_contexts", n_contexts, n_months)
+    _check_range("drift", drift, 0)
+    _check_range("changing", changing, 0, 1)
+    _check_range("arriving", arriving, 0, 1)
     rng = np.random.default_rng(seed)
     community, weight = _genres(n_items, n_communities, popularity_exponent)
     share = np.bincount(community, weights=weight)
@@ -175,18 +157,19 @@ def drifting_playlists(
     log_weight = np.log(weight)
     played, playlist, second = [], [], []
     mean = np.zeros(n_items)
-    per_month = np.diff(np.linspace(0, n_contexts, n_months + 1).astype(int))
-    for month, n_playlists in enumerate(per_month):
+    first = np.linspace(0, n_contexts, n_months + 1).astype(int)
+    for month, n_playlists in enumerate(np.diff(first)):
         if month:
+            # the steps of a random walk add up in variance: over all months, to drift^2
             log_weight += drift / np.sqrt(n_months) * rng.standard_normal(n_items)
         now = np.exp(log_weight) * (arrives <= month)
+        # what walks and arrivals do to a community's weight is undone: its share is the history's alone
         now *= (strength[:, month] * share / np.bincount(community, weights=now))[community]
         mean += now / now.sum() / n_months
         items, number = _draw_playlists(rng, community, now, n_playlists, mean_length, noise)
-        first = np.concatenate([[0], np.cumsum(per_month)])[month]
         when = (month + np.sort(rng.random(n_playlists))) * (_MONTH / np.timedelta64(1, "s"))
         played.append(items)
-        playlist.append(first + number)
+        playlist.append(first[month] + number)
         second.append(when[number].astype(np.int64))
     times = np.datetime64(pd.Timestamp(start), "s") + np.concatenate(second).astype("timedelta64[s]")
     data = build(
@@ -196,16 +179,17 @@ def drifting_playlists(
         name="synthetic-dated",
         notes=f"dated, generated with seed {seed}",
     )
-    number = data.items["id"].to_numpy()
-    data.items["title"] = [f"genre {k}, item {i}" for i, k in zip(number, community[number])]
-    data.items["community"] = community[number]
-    data.items["fate"] = fate[community[number]]
-    data.items["popularity"] = mean[number]
-    data.items["arrives"] = arrives[number]
-    return data
+    return _labelled(data, community, fate=fate[community], popularity=mean, arrives=arrives)
 
 
-def planted_spikes(sizes=(200, 200, 200), n_off=400, *, overlap=0.2, noise=0.0, seed=0):
+def planted_spikes(
+    sizes: Sequence[int] = (200, 200, 200),
+    n_off: int = 400,
+    *,
+    overlap: float = 0.2,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Generate a symmetric non-negative matrix of rank K whose embeddings form K spikes.
 
     M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no
@@ -245,26 +229,25 @@ def planted_spikes(sizes=(200, 200, 200), n_off=400, *, overlap=0.2, noise=0.0, 
     >>> int(np.linalg.matrix_rank(M))
     2
     """
-    sizes = np.asarray(sizes)
-    if sizes.ndim != 1 or len(sizes) == 0 or sizes.min() < 1:
-        raise ValueError(f"sizes must be one or more positive integers, got {sizes.tolist()}")
-    for name, value, high in (("n_off", n_off, np.inf), ("overlap", overlap, 1), ("noise", noise, np.inf)):
-        if not 0 <= value < high:
-            raise ValueError(f"{name} must be at least 0 and below {high}, got {value}")
+    rows = np.asarray(sizes)
+    if rows.ndim != 1 or len(rows) == 0 or rows.min() < 1:
+        raise ValueError(f"sizes must be one or more positive integers, got {rows.tolist()}")
+    _check_range("n_off", n_off, 0)
+    _check_range("noise", noise, 0)
+    if not 0 <= overlap < 1:
+        raise ValueError(f"overlap must be at least 0 and below 1, got {overlap}")
     rng = np.random.default_rng(seed)
-    K = len(sizes)
-    spike = np.concatenate([np.repeat(np.arange(K), sizes), np.full(n_off, -1)])
+    K = len(rows)
+    spike = np.concatenate([np.repeat(np.arange(K), rows), np.full(n_off, -1)])
     axes = (1 - overlap) * np.eye(K) + overlap / K
     direction = unit_rows(np.concatenate([axes[spike[spike >= 0]], rng.dirichlet(np.ones(K), n_off)]))
     W = direction * rng.uniform(0.1, 1, (len(spike), 1))
-    M = W @ W.T
-    if noise > 0:
-        error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
-        M = M + error + np.triu(error, 1).T
-    return M, spike
+    return _with_noise(rng, W @ W.T, noise), spike
 
 
-def planted_shapes(shapes, size, *, width=0.3, noise=0.0, seed=0):
+def planted_shapes(
+    shapes: Sequence[str], size: int, *, width: float = 0.3, noise: float = 0.0, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Generate a symmetric matrix of unlinked communities of several shapes.
 
     An item has a length alpha, uniform on (0.1, 1), and a position t, uniform on (0, 1). Within a
@@ -314,13 +297,10 @@ def planted_shapes(shapes, size, *, width=0.3, noise=0.0, seed=0):
     }
     if unknown := [shape for shape in shapes if shape not in kernels]:
         raise ValueError(f"shapes must be among {', '.join(kernels)}, got {unknown[0]!r}")
-    for name, value, ok in (
-        ("size", size, size >= 1),
-        ("width", width, width > 0),
-        ("noise", noise, noise >= 0),
-    ):
-        if not ok:
-            raise ValueError(f"{name} is out of range: {value}")
+    _check_range("size", size, 1)
+    _check_range("noise", noise, 0)
+    if width <= 0:
+        raise ValueError(f"width must be above 0, got {width}")
     rng = np.random.default_rng(seed)
     community = np.repeat(np.arange(len(shapes)), size)
     length, position = rng.uniform(0.1, 1, len(community)), rng.random(len(community))
@@ -329,17 +309,45 @@ def planted_shapes(shapes, size, *, width=0.3, noise=0.0, seed=0):
         rows = slice(k * size, (k + 1) * size)
         gap = position[rows, None] - position[rows]
         M[rows, rows] = kernels[shape](gap) * np.outer(length[rows], length[rows])
-    if noise > 0:
-        error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
-        M = M + error + np.triu(error, 1).T
-    return M, community, position
+    return _with_noise(rng, M, noise), community, position
+
+
+def _check_playlists(n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise):
+    _check_range("n_communities", n_communities, 1)
+    _check_range("n_items", n_items, 2 * n_communities)
+    _check_range("n_contexts", n_contexts, 1)
+    _check_range("mean_length", mean_length, 1)
+    _check_range("popularity_exponent", popularity_exponent, 0)
+    _check_range("noise", noise, 0, 1)
+
+
+def _check_range(name, value, lowest, highest=np.inf):
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must be between {lowest} and {highest}, got {value}")
+
+
+def _labelled(data, community, **truth):
+    """The data with the title, the community and other true columns of its items."""
+    number = data.items["id"].to_numpy()
+    data.items["title"] = [f"genre {k}, item {i}" for i, k in zip(number, community[number])]
+    for column, values in {"community": community, **truth}.items():
+        data.items[column] = values[number]
+    return data
+
+
+def _with_noise(rng, M, noise):
+    """M and a symmetric Gaussian perturbation whose deviation is `noise` times the mean of M."""
+    if noise == 0:
+        return M
+    error = np.triu(rng.normal(0, noise * M.mean(), M.shape))
+    return M + error + np.triu(error, 1).T
 
 
 def _genres(n_items, n_communities, exponent):
     """Community and draw probability of each item, communities in blocks."""
     weight = np.arange(1, n_communities + 1) ** -0.8
     size = 2 + np.floor((n_items - 2 * n_communities) * weight / weight.sum()).astype(int)
-    size[0] += n_items - size.sum()
+    size[0] += n_items - size.sum()  # what rounding left over
     community = np.repeat(np.arange(n_communities), size)
     within = [np.arange(1, s + 1) ** -float(exponent) for s in size]
     popularity = np.concatenate([s / n_items * w / w.sum() for s, w in zip(size, within)])
@@ -379,7 +387,7 @@ def _histories(rng, n_communities, n_months, changing):
     for k in which:
         if fate[k] == "born":
             strength[k] = _rise(t, rng.uniform(0.3, 0.7))
-            strength[k, strength[k] < 1e-3] = 0
+            strength[k, strength[k] < 1e-3] = 0  # unborn, not merely rare
         elif fate[k] == "fades":
             strength[k] = np.maximum(1 - _rise(t, rng.uniform(0.5, 0.8)), _AFTERGLOW)
         else:

@@ -1,6 +1,8 @@
 """Fixtures shared by the tests."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,13 @@ def cornell(data_home):
         pytest.skip(f"no cornell-yes/yes_small in {data_home}")
     data = datasets.load("cornell-yes-small", data_home=data_home)
     return data, ppmi.ppmi_matrix(data.matrix)[0]
+
+
+@pytest.fixture(scope="session")
+def html():
+    """The folder of the built pages, which all tests of the book share; built only where a source has changed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOK_")}
+    command = [sys.executable, "tools/book.py", "current"]
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
+    return ROOT / "_build" / "html"

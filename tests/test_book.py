@@ -25,13 +25,9 @@ def stored(name):
 
 
 @pytest.fixture(scope="module")
-def pages():
-    """Every page of a fresh build, parsed, by path."""
-    built = subprocess.run(
-        [sys.executable, "tools/book.py", "html"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
-    files = [f for f in HTML.rglob("*.html") if "_static" not in f.parts]
+def pages(html):
+    """Every page of the book, parsed, by path."""
+    files = [f for f in html.rglob("*.html") if "_static" not in f.parts]
     return {f: BeautifulSoup(f.read_text(encoding="utf-8"), "html.parser") for f in files}
 
 
@@ -194,7 +190,11 @@ def test_the_notebook_can_be_downloaded(pages):
         assert file.read_bytes() == (ROOT / f"{name}.ipynb").read_bytes()
 
 
-def test_a_named_repository_turns_on_the_launch_buttons(tmp_path):
+def launchers(page):
+    return {a["href"] for a in page.select(".dropdown-launch-buttons a, .btn-source-repository-button")}
+
+
+def test_a_named_repository_turns_on_the_launch_buttons(pages, tmp_path):
     for name in ("notebooks", "book", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("static", "__pycache__"))
     shutil.copy(ROOT / "_config.yml", tmp_path)
@@ -202,19 +202,18 @@ def test_a_named_repository_turns_on_the_launch_buttons(tmp_path):
     (tmp_path / "_toc.yml").write_text(
         f"format: jb-book\nroot: {chapter}\nparts: [{{caption: C, chapters: [{{file: book/bibliography}}]}}]\n"
     )
-    for repository in ("https://github.com/someone/a-book", ""):
-        subprocess.run(
-            [Path(sys.executable).with_name("jupyter-book"), "build", tmp_path, "--all"],
-            env=os.environ | {"BOOK_REPOSITORY": repository, "BOOK_BRANCH": "trunk"},
-            capture_output=True,
-            check=True,
-        )
-        page = BeautifulSoup((tmp_path / "_build/html" / f"{chapter}.html").read_text(), "html.parser")
-        links = {a["href"] for a in page.select(".dropdown-launch-buttons a, .btn-source-repository-button")}
-        binder = "https://mybinder.org/v2/gh/someone/a-book/trunk?urlpath=lab/tree/"
-        colab = "https://colab.research.google.com/github/someone/a-book/blob/trunk/"
-        expected = {f"{binder}{chapter}.ipynb", f"{colab}{chapter}.ipynb", repository}
-        assert links == (expected if repository else set())
+    repository = "https://github.com/someone/a-book"
+    subprocess.run(
+        [Path(sys.executable).with_name("jupyter-book"), "build", tmp_path, "--all"],
+        env=os.environ | {"BOOK_REPOSITORY": repository, "BOOK_BRANCH": "trunk"},
+        capture_output=True,
+        check=True,
+    )
+    page = BeautifulSoup((tmp_path / "_build/html" / f"{chapter}.html").read_text(), "html.parser")
+    binder = "https://mybinder.org/v2/gh/someone/a-book/trunk?urlpath=lab/tree/"
+    colab = "https://colab.research.google.com/github/someone/a-book/blob/trunk/"
+    assert launchers(page) == {f"{binder}{chapter}.ipynb", f"{colab}{chapter}.ipynb", repository}
+    assert launchers(pages[HTML / f"{chapter}.html"]) == set()  # none was named there
 
 
 def test_a_claim_named_in_a_chapter_links_to_its_verdict(pages):
@@ -261,6 +260,14 @@ def test_the_pages_are_published_from_where_they_are_built():
     assert workflow["permissions"] == {"contents": "read"}
     assert publish["permissions"] == {"pages": "write", "id-token": "write"}
     assert publish["needs"] == "build"
+
+
+def test_what_contributing_names_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"(?:`|\]\()((?:\w[\w.]*/)+[\w.]*)[`)]", text)
+    assert len(paths) > 8 and [path for path in paths if not (ROOT / path).exists()] == []
+    targets = re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(), flags=re.M)
+    assert set(re.findall(r"(?:^|`)make (\w+)", text, flags=re.M)) <= set(targets)
 
 
 def test_binder_finds_what_it_installs():

@@ -2,7 +2,6 @@
 
 import ast
 import bz2
-import importlib.util
 import io
 import zipfile
 from pathlib import Path
@@ -16,19 +15,12 @@ from hypothesis import strategies as st
 from spikylib import datasets
 from spikylib.datasets import _download
 from spikylib.datasets._catalogue import DATASETS
+from trust.fuzz import targets
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
 
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-targets = load(HERE / "fuzz" / "targets.py")
 KEPT = sorted((HERE / "corpus").glob("*/*"))
 
 

@@ -1,64 +1,50 @@
 """The page on trust shows the counts of the last runs, and the lists behind it are true to the code."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from trust import ROOT, counts, mutants, versions
+from trust.mutant_list import MUTANTS
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-trust = load("trust")
-mutants = load("mutants")
-
-
-@pytest.mark.parametrize("check", trust.TABLES)
+@pytest.mark.parametrize("check", counts.TABLES)
 def test_the_table_of_every_check_is_that_of_its_counts(check):
-    shown = (trust.COUNTS / f"{check}.md").read_text(encoding="utf-8")
-    assert shown == trust.table(check), "run `python tools/trust.py tables`"
+    shown = (counts.COUNTS / f"{check}.md").read_text(encoding="utf-8")
+    assert shown == counts.table(check), "run `python -m trust.counts`"
     assert f"results/trust/{check}.md" in (ROOT / "book" / "trust.md").read_text(encoding="utf-8")
 
 
-def test_a_table_tells_what_went_wrong(tmp_path, monkeypatch):
-    monkeypatch.setattr(trust, "COUNTS", tmp_path)
-    assert trust.table("kernels") == "Not run yet: `make kernels`.\n"
+def test_a_table_shows_what_went_wrong(tmp_path, monkeypatch):
+    monkeypatch.setattr(counts, "COUNTS", tmp_path)
+    assert counts.table("kernels") == "Not run yet: `make kernels`.\n"
     mutant = {"module": "svd", "change": "V is U", "caught": True, "by": "test_svd.py::test_v_has_signs[a-1]"}
     survivor = {"module": "ppmi", "change": "log base 2", "caught": False, "by": None}
-    trust.save("mutants", {"seconds": 150, "mutants": [mutant, survivor]})
+    counts.save("mutants", {"seconds": 150, "mutants": [mutant, survivor]})
     shown = (tmp_path / "mutants.md").read_text()
     assert "1 of 2 mutants were caught." in shown
     assert "| `svd` | V is U | v has signs |" in shown
     assert "| `ppmi` | log base 2 | **nothing** |" in shown
     assert re.search(r"Last run \d{4}-\d\d-\d\d, at commit \w+, 2 minutes\.", shown)
     runs = [{"machine": "SSE", "blas": "Nehalem", "threads": 2, "passed": 7, "failed": 3}]
-    trust.save("kernels", {"seconds": 9, "runs": runs})
-    assert "| SSE | Nehalem | 2 | 10 | 3 |" in trust.table("kernels")
+    counts.save("kernels", {"seconds": 9, "runs": runs})
+    assert "| SSE | Nehalem | 2 | 10 | 3 |" in counts.table("kernels")
 
 
-@pytest.mark.parametrize("check", [*trust.TABLES, "audit"])
+@pytest.mark.parametrize("check", [*counts.TABLES, "wheel", "audit"])
 def test_every_check_has_a_target_and_runs_every_week(check):
     assert re.search(rf"^{check}: .*## ", (ROOT / "Makefile").read_text(), flags=re.M)
     assert check in (ROOT / ".github/workflows/trust.yml").read_text()
 
 
-@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda m: f"{m.module}: {m.change}")
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.module}: {m.change}")
 def test_the_text_of_every_mutant_is_in_the_source_once(mutant):
     source = (ROOT / "spikylib" / f"{mutant.module}.py").read_text(encoding="utf-8")
     assert source.count(mutant.find) == 1
     compile(source.replace(mutant.find, mutant.put), mutant.module, "exec")
-    assert (ROOT / mutants._suite(mutant)[0]).is_file()
+    assert (ROOT / mutants.suite(mutant)[0]).exists()
 
 
 def test_the_oldest_versions_are_the_lower_bounds():
     lines = (ROOT / "constraints-oldest.txt").read_text().splitlines(keepends=True)
-    assert "".join(line for line in lines if not line.startswith("#")) == trust.lower_bounds()
+    assert "".join(line for line in lines if not line.startswith("#")) == versions.lower_bounds()

@@ -2,11 +2,13 @@
 
 python tools/book.py notebooks [NAME ...]   re-execute in place, strip what changes from run to run
 python tools/book.py html                   build from the stored outputs
+python tools/book.py current                the same, unless the last build was of these very sources
 python tools/book.py book                   execute a copy of everything, then build that
 python tools/book.py results [NAME ...]     rerun on the real data present, into book/results
 """
 
 import base64
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -29,24 +31,39 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
-SOURCES = ("book", "notebooks", "benchmarks", "tools", "_config.yml", "_toc.yml", "CHANGELOG.md")
+DIGEST = BUILD / "html-sources.txt"  # of the sources that the pages were built from
+SOURCES = (
+    "book",
+    "notebooks",
+    "benchmarks",
+    "tools",
+    "_config.yml",
+    "_toc.yml",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+)
 
 
 def notebooks(names=(), folder=ROOT / "notebooks"):
     """Execute the notebooks of a folder in place, two at a time, and strip them."""
-    files = sorted(f for f in folder.glob("*.ipynb") if not names or any(f.stem.startswith(n) for n in names))
+    files = [f for f in folder.glob("*.ipynb") if not names or any(f.stem.startswith(n) for n in names)]
     if not files:
         sys.exit(f"no notebook in {folder} starts with {', '.join(names)}")
+    # the longest first, by the last times: a long one that starts late would end alone
+    status = folder.parent / "book" / "status.json"
+    seconds = json.loads(status.read_text(encoding="utf-8"))["seconds"] if status.exists() else {}
+    files.sort(key=lambda file: (-seconds.get(file.stem, 1e6), file))
     times = {}
     with ThreadPoolExecutor(max_workers=2) as pool:
         for file, seconds in pool.map(_execute, files):
             print(f"  {file.stem}  {seconds:.0f} s", flush=True)
             times[file.stem] = seconds
-    _keep_times(times, folder.parent / "book" / "status.json")
+    _keep_times(times, status)
 
 
 def html(source=ROOT):
     """Build the HTML from stored outputs; a warning is an error."""
+    DIGEST.unlink(missing_ok=True)
     _copy_assets(source / "book" / "static")
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [
@@ -64,7 +81,15 @@ def html(source=ROOT):
     built = subprocess.run(command)
     if built.returncode:
         sys.exit(built.returncode)
+    if source == ROOT:
+        DIGEST.write_text(_digest(), encoding="utf-8")
     print(f"The book is built. Open {(BUILD / 'html' / 'index.html').as_uri()}")
+
+
+def current():
+    """Build the HTML from stored outputs, unless that is what stands there."""
+    if not DIGEST.exists() or DIGEST.read_text(encoding="utf-8") != _digest():
+        html()
 
 
 def book():
@@ -132,6 +157,20 @@ def every_number():
             lines.append(f"| `{name}` | {' | '.join(cells)} |")
         lines.append("::::")
     return "\n".join(lines) + "\n"
+
+
+def _digest():
+    """Hash of all that makes the pages: sources, library, versions of the tools, and the named repository."""
+    total = hashlib.sha256(
+        str([os.environ.get(f"BOOK_{name}") for name in ("REPOSITORY", "BRANCH")]).encode()
+    )
+    for name in (*SOURCES, "spikylib", "constraints.txt"):
+        for file in sorted((ROOT / name).rglob("*")) if (ROOT / name).is_dir() else [ROOT / name]:
+            if file.is_file() and not {"__pycache__", "static"} & set(file.parts):
+                total.update(
+                    f"{file.relative_to(ROOT)} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode()
+                )
+    return total.hexdigest()
 
 
 def _rerun(title, run):
@@ -223,7 +262,7 @@ def _copy_assets(static):
 
 
 if __name__ == "__main__":
-    commands = {"notebooks": notebooks, "html": html, "book": book, "results": results}
+    commands = {"notebooks": notebooks, "html": html, "current": current, "book": book, "results": results}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*([sys.argv[2:]] if sys.argv[2:] else []))

@@ -146,7 +146,7 @@ def uses(source):
         For every qualified name, the notebooks and pages whose code names it, and those that reach it through
         other functions only; ``"cli"`` is the command.
     """
-    library = _references(source)
+    library = _references()
     found = {name: ([], []) for name in library}
     users = {
         f"notebooks/{f.stem}": _notebook_names(f) for f in sorted((source / "notebooks").glob("*.ipynb"))
@@ -355,7 +355,7 @@ def _parents(node):
 def _tell_uses(app, what, name, obj, options, lines):
     if what not in ("function", "class"):
         return
-    direct, through = _uses_of(Path(app.srcdir)).get(f"{_public(obj.__module__)}.{obj.__name__}", ([], []))
+    direct, through = _uses_of(Path(app.srcdir)).get(f"{obj.__module__}.{obj.__name__}", ([], []))
     if links := _user_links(direct):
         told = f"Used in {links}."
     elif links := _user_links([user for user in through if user.startswith("notebooks/")] or through):
@@ -380,32 +380,37 @@ def _user_links(docnames):
     return ", ".join(links)
 
 
-def _references(source):
+def _references():
     """For every top-level object of the library, the objects of the library that it names."""
     found = {}
-    for file in sorted(_package().rglob("*.py")):
-        module = _public(".".join(file.relative_to(_package().parent).with_suffix("").parts))
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        known = _imported(tree) | {
-            node.name: f"{module}.{node.name}"
-            for node in tree.body
-            if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        }
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found[f"{module}.{node.name}"] = _named(node, known)
+    for module, tree in _modules().items():
+        objects = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        known = _imported(tree) | {node.name: f"{module}.{node.name}" for node in objects}
+        found |= {f"{module}.{node.name}": _named(node, known) for node in objects}
     return found
 
 
-def _public(module):
-    """The module that a reader imports: a package stands for its private files."""
-    return re.sub(r"\._.*", "", module)
-
-
-def _package():
+@cache
+def _modules():
+    """The library, parsed, by the names of its modules."""
     import spikylib
 
-    return Path(spikylib.__file__).parent
+    package = Path(spikylib.__file__).parent
+    files = {
+        ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in sorted(package.rglob("*.py"))
+    }
+    return {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in files.items()}
+
+
+@cache
+def _definition(name):
+    """Where an object is defined that a package offers: ``spikylib.datasets.Embeddings`` is elsewhere."""
+    module, _, own = name.rpartition(".")
+    if name in _modules() or module not in _modules():
+        return name
+    imported = _imported(_modules()[module])
+    return _definition(imported[own]) if own in imported else name
 
 
 def _notebook_names(file):
@@ -425,7 +430,7 @@ def _page_names(file):
 
 def _imported(tree):
     return {
-        alias.asname or alias.name: f"{_public(node.module)}.{alias.name}"
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "spikylib"
         for alias in node.names
@@ -438,8 +443,8 @@ def _named(tree, known):
         if isinstance(node, ast.Name) and node.id in known:
             found.add(known[node.id])
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
-            found.add(f"{_public(known[node.value.id])}.{node.attr}")
-    return found
+            found.add(f"{known[node.value.id]}.{node.attr}")
+    return {_definition(name) for name in found}
 
 
 def _parts(source):

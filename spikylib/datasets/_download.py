@@ -314,12 +314,12 @@ def unpack(archive: Path, targets: list[str], largest: int, folder: Path) -> dic
             for member, target in wanted:
                 write(target, bundle.open(member))
     else:
-        with gzip.open(archive) as packed, tarfile.open(fileobj=Capped(packed, largest), mode="r|") as bundle:
-            for member in bundle:
-                if target := _wanted(member.name, targets):
-                    if not member.isreg():
-                        raise ValueError(f"{member.name} in it is not a regular file")
-                    write(target, bundle.extractfile(member))
+        with gzip.open(archive) as packed, tarfile.open(fileobj=Capped(packed, largest), mode="r|") as tape:
+            for entry in tape:
+                if target := _wanted(entry.name, targets):
+                    if not entry.isreg():
+                        raise ValueError(f"{entry.name} in it is not a regular file")
+                    write(target, tape.extractfile(entry))
     return {target: found[target] for target in targets if target in found}
 
 

@@ -92,7 +92,7 @@ def pick(
     path: Path, what: str, candidates: Sequence[str], chosen: str | None = None, option: str = ""
 ) -> str:
     """The candidate that was chosen, or the only one there is."""
-    if chosen in candidates:
+    if chosen is not None and chosen in candidates:
         return chosen
     if chosen is None and len(candidates) == 1:
         return candidates[0]

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ def read_interactions(
     labels: Sequence[str] | Mapping[str, str] = (),
     min_context_size: int = 1,
     min_item_count: int = 1,
-    start=None,
-    end=None,
+    start: str | datetime | None = None,
+    end: str | datetime | None = None,
 ) -> Interactions:
     """Read the user's own interactions from a CSV, TSV or Parquet file.
 

@@ -1,15 +1,12 @@
-"""A browser that has no network, and the pages of one build of the book."""
+"""A browser that has no network, and the pages of the book in it."""
 
 import importlib.util
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HTML = ROOT / "_build" / "html"
 SETTLED = """async () => {
     if (window.MathJax?.startup) await MathJax.startup.promise;
     await document.fonts.ready;
@@ -34,23 +31,13 @@ def tool():
 
 
 @pytest.fixture(scope="session")
-def html(tool):
-    """The folder of a fresh build."""
-    built = subprocess.run(
-        [sys.executable, "tools/book.py", "html"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
-    return HTML
-
-
-@pytest.fixture(scope="session")
 def chromium(tool):
     with tool.launch() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
-def visit(html, chromium):
+def visit(chromium, html):
     """A context manager: a page of the book, settled, with what went wrong in ``page.wrong``."""
 
     @contextmanager

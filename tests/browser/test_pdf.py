@@ -15,7 +15,7 @@ CONTENTS = re.findall(r"(?:file|root): (\S+)", (ROOT / "_toc.yml").read_text(enc
 
 
 @pytest.fixture(scope="module")
-def pdf(html, tmp_path_factory):
+def pdf(tool, html, tmp_path_factory):
     from pypdf import PdfReader
 
     target = tmp_path_factory.mktemp("pdf") / "book.pdf"

@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes bytes, makes a file of them and reads it as a user would.
+"""What is fuzzed: a target takes bytes, makes a file of them and reads it as a user would.
 
 A target may return anything or raise what its reader documents, with the file or the parameter named.
 All else is a finding: other exceptions, a file opened for writing outside the folder, a pickle
@@ -19,8 +19,9 @@ from spikylib import datasets, rerun
 from spikylib.datasets import _download
 from spikylib.datasets._guard import reading
 from spikylib.rerun import _results, _runs
+from trust import ROOT
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+DATA = ROOT / "tests" / "data"
 PARAMETERS = 'f: int = 8  # rank, 1 to 64\nrho: float = 0.5  # share, 0.01 to 1\nloud: bool = False  # say it\nkind: str = "dot"  # one of dot, cosine'
 BREAK = b"\n--8<--\n"  # between the files of one input
 

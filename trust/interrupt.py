@@ -1,9 +1,9 @@
 """Kill downloads, loads, runs and sweeps with signal 9 at random moments, and see what the next call finds.
 
-python tools/interrupt.py [SEED]
+python -m trust.interrupt [SEED]
 
-Fifty times in all. A call is made once undisturbed, which tells how long it takes; then again and
-again from nothing, each time killed at a moment drawn uniformly from that time. Right after the kill
+Fifty times in all. A call is made once undisturbed, which shows how long it takes; then again and
+again from nothing, every time killed at a moment drawn uniformly from that time. Right after the kill
 whatever stands in its final place must be whole; the same call, made again, must succeed and give
 what the undisturbed one gave.
 """
@@ -24,9 +24,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
-import trust
 
-ROOT = Path(__file__).resolve().parents[1]
+from trust import ROOT, counts
+
 TIMES = {"download": 15, "load": 10, "run": 10, "sweep": 15}
 CELL = """\
 f: int = 16  # rank, 1 to 64
@@ -75,7 +75,7 @@ def main(seed=0):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         rows = [check(Path(folder) / check.__name__, TIMES[check.__name__], rng) for check in CHECKS]
     print(*rows, sep="\n")
-    trust.save("interrupted", {"seconds": round(time.perf_counter() - start), "seed": seed, "kinds": rows})
+    counts.save("interrupted", {"seconds": round(time.perf_counter() - start), "seed": seed, "kinds": rows})
     return all(row["worked"] == row["times"] and row["corrupt"] == 0 for row in rows)
 
 
@@ -135,11 +135,11 @@ def _repeat(kind, folder, made, command, times, rng, fresh=None):
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
     again()
-    begun = time.monotonic()
-    told = call()
-    took = time.monotonic() - begun
-    if told.returncode:
-        sys.exit(f"{kind} fails undisturbed: {told.stderr}")
+    start = time.monotonic()
+    undisturbed = call()
+    took = time.monotonic() - start
+    if undisturbed.returncode:
+        sys.exit(f"{kind} fails undisturbed: {undisturbed.stderr}")
     whole = _contents(made)
     row = {"kind": kind, "times": times, "killed": 0, "worked": 0, "corrupt": 0}
     for _ in range(times):
@@ -156,7 +156,7 @@ def _repeat(kind, folder, made, command, times, rng, fresh=None):
         left = _contents(made)
         row["corrupt"] += any(whole.get(name) != content for name, content in left.items())
         second = call()
-        same = kind in ("run", "sweep") or second.stdout == told.stdout
+        same = kind in ("run", "sweep") or second.stdout == undisturbed.stdout
         row["worked"] += second.returncode == 0 and same and _contents(made) == whole
         if second.returncode:
             print(second.stdout, second.stderr, sep="\n", file=sys.stderr)

@@ -1,12 +1,11 @@
 """Feed every file reader with inputs that a coverage-guided fuzzer makes up.
 
-python tests/fuzz/run.py [SECONDS [TARGET ...]]   in all, shared by the targets; default 600
+python -m trust.fuzz.run [SECONDS [TARGET ...]]   in all, shared by the targets; default 600
 
 One process a target, on one thread. An input that is a finding is kept in tests/corpus/, where
 tests/test_fuzz.py reads it again for good. Needs atheris.
 """
 
-import importlib.util
 import json
 import os
 import shutil
@@ -17,34 +16,25 @@ import time
 from collections import Counter
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-CORPUS = HERE.parent / "corpus"
+from trust import ROOT, counts
+
+CORPUS = ROOT / "tests" / "corpus"
 LIMITS = ("-rss_limit_mb=2048", "-timeout=20", "-max_len=20000")  # memory, hang in seconds, input in bytes
-
-
-def module(path):
-    """A module by its file."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
 
 
 def main(seconds=600, names=()):
     """Fuzz the targets one after the other; print and store the counts."""
+    from trust.fuzz import targets
+
     start = time.perf_counter()
-    targets = module(HERE / "targets.py")
     rows = []
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
         for name in names or targets.TARGETS:
-            counts = _fuzz(name, seconds / len(names or targets.TARGETS), Path(scratch) / name, targets)
-            rows.append({"target": name, **counts})
+            outcomes = _fuzz(name, seconds / len(names or targets.TARGETS), Path(scratch) / name, targets)
+            rows.append({"target": name, **outcomes})
             print(rows[-1], flush=True)
     if not names:
-        module(ROOT / "tools" / "trust.py").save(
-            "fuzz", {"seconds": round(time.perf_counter() - start), "targets": rows}
-        )
+        counts.save("fuzz", {"seconds": round(time.perf_counter() - start), "targets": rows})
     return all(row["wrong"] == 0 for row in rows)
 
 
@@ -57,17 +47,19 @@ def _fuzz(name, seconds, folder, targets):
         shutil.copy(kept, folder / "inputs")
     total, end = Counter(), time.monotonic() + seconds
     while (left := end - time.monotonic()) > 1:
-        counts = folder / "counts.json"
-        counts.write_text("{}")
-        command = [sys.executable, __file__, "--child", name, folder, f"-max_total_time={max(1, int(left))}"]
+        tally = folder / "counts.json"
+        tally.write_text("{}")
+        limit = f"-max_total_time={max(1, int(left))}"
+        command = [sys.executable, "-m", "trust.fuzz.run", "--child", name, folder, limit]
         with (folder / "log").open("w") as log:
             subprocess.run(
                 [*command, *LIMITS, f"-artifact_prefix={folder}/found/", folder / "inputs"],
                 stdout=log,
                 stderr=log,
+                cwd=ROOT,
                 env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
             )
-        total.update(json.loads(counts.read_text()))
+        total.update(json.loads(tally.read_text()))
         found = sorted((folder / "found").iterdir())
         for file in found:
             total["wrong"] += 1
@@ -85,14 +77,14 @@ def _child(name, folder, options):
     import atheris
 
     with atheris.instrument_imports(include=["spikylib"]):
-        targets = module(HERE / "targets.py")
-    counts = Counter()
+        from trust.fuzz import targets
+    tally = Counter()
 
     def one(data):
-        counts["tried"] += 1
-        counts[targets.attempt(name, data, folder / "home")] += 1
-        if counts["tried"] % 25 == 0:
-            (folder / "counts.json").write_text(json.dumps(counts))
+        tally["tried"] += 1
+        tally[targets.attempt(name, data, folder / "home")] += 1
+        if tally["tried"] % 25 == 0:
+            (folder / "counts.json").write_text(json.dumps(tally))
 
     atheris.Setup([sys.argv[0], *options], one)
     atheris.Fuzz()

@@ -1,0 +1,1 @@
+"""Feed every file reader with bad input."""
