@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 
 from spikylib._arrays import threaded_map
 from spikylib._lanczos import (
@@ -65,7 +66,7 @@ class TruncatedSVD:
         """
         return self.U * self.s**power
 
-    def reconstruct(self, rows, cols) -> np.ndarray:
+    def reconstruct(self, rows: ArrayLike | slice, cols: ArrayLike | slice) -> np.ndarray:
         """Return the block M-hat[rows, cols] = U[rows] Sigma V[cols]' of the approximation.
 
         Parameters

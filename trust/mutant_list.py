@@ -50,11 +50,11 @@ MUTANTS = [
     Mutant("dcbm", "a probability above 1 is taken", "if highest > 1 + 1e-12:", "if False:"),
     Mutant("dcbm", "row sums forget the signs of V", "svd.V.sum(axis=0))", "svd.U.sum(axis=0))"),
     # --- retrieval
-    Mutant("retrieval", "an item is in its own list", "table.positions(block) if exclude_self else None", "None"),
-    Mutant("retrieval", "ties go to the higher row", 'np.argsort(-ticks, kind="stable")[:k]', 'np.argsort(-ticks[::-1], kind="stable")[:k]\n        order = len(ticks) - 1 - order'),
-    Mutant("retrieval", "the first bounds are a hundred times too tight", "(E.shape[1] + 16) * 2.0**-23", "(E.shape[1] + 16) * 2.0**-30"),
-    Mutant("retrieval", "cosine and dot product change places", 'similarity == "cosine"\n', 'similarity == "dot"\n'),
-    Mutant("retrieval", "the first place counts as the second in NDCG", "np.log2(1 + rank)", "np.log2(2 + rank)"),
+    Mutant("retrieval", "an item is in its own list", "spare = found == queries[part, None]", "spare = np.zeros(found.shape, dtype=bool)"),
+    Mutant("retrieval", "ties go to the higher row", "np.arange(at.shape[1])[::-1]", "np.arange(at.shape[1])"),
+    Mutant("retrieval", "the first bounds are a hundred times too tight", "(E.shape[1] + 16) * np.finfo(self.dtype).eps", "(E.shape[1] + 16) * np.finfo(self.dtype).eps / 128"),
+    Mutant("retrieval", "cosine and dot product change places", 'self.top = similarity == "cosine"', 'self.top = similarity == "dot"'),
+    Mutant("retrieval", "the first place counts as the second in NDCG", "np.log2(1 + np.arange(", "np.log2(2 + np.arange("),
     Mutant("retrieval", "the knee is the upper rank", "return int(f[at])", "return int(f[at + 1])"),
     # --- stability
     Mutant("stability", "Jaccard divides by both lists", "shared / (2 * k - shared)", "shared / (2 * k)"),
