@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from spikylib._arrays import row_norms, unit_rows
+from spikylib._arrays import has_direction, row_norms, unit_rows
 from spikylib.svd import TruncatedSVD
 
 _BLOCK_ENTRIES = 2**22  # probabilities drawn at a time: 32 MB of them
@@ -364,9 +364,12 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
         first = np.where(U[:, :1] == 0, np.finfo(float).tiny, U[:, :1])
         with np.errstate(over="ignore"):
             points = np.clip(U[:, 1:] / first, -np.log(len(U)), np.log(len(U)))
+        # an isolated item's row is rounding, and so would be its ratios
+        points[~has_direction(row_norms("U", U)[0])] = 0
     elif method != "rows":
         raise ValueError(f'method must be "rows", "spherical" or "score", got {method!r}')
-    return KMeans(n_communities, n_init=10, random_state=seed).fit_predict(points)
+    # with 10 starts rounding alone decides now and then whether one of them finds the best
+    return KMeans(n_communities, n_init=20, random_state=seed).fit_predict(points)
 
 
 def explained(

@@ -274,6 +274,17 @@ def test_recovery_where_degrees_vary():
     assert adjusted_rand_score(truth, dcbm.recover(U, 3, method="rows")) < 0.6
 
 
+@pytest.mark.parametrize("method", ["spherical", "score"])
+def test_recovery_takes_a_row_of_rounding_size_for_zero(method):
+    rng = np.random.default_rng(0)
+    U = np.kron(np.array([[0.6, 0.1], [0.1, 0.5]]), rng.uniform(0.5, 1, (40, 1)))
+    zero = np.concatenate([U, np.zeros((30, 2))])
+    rounding = np.concatenate([U, 1e-15 * rng.standard_normal((30, 2))])
+    np.testing.assert_array_equal(
+        dcbm.recover(zero, 2, method=method), dcbm.recover(rounding, 2, method=method)
+    )
+
+
 def test_recovery_survives_zeros_and_rejects_bad_input():
     U = np.array([[0.0, 1.0], [0.0, 2.0], [1.0, 0.0], [0.0, 0.0]])
     for method in ("rows", "spherical", "score"):
