@@ -8,6 +8,7 @@ import contextlib
 import functools
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,12 +27,28 @@ np.empty(2**25 - 2**16, dtype=np.uint8)
 
 
 def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
-    """E as a two-dimensional array of real numbers (memory maps stay so), its first f columns."""
+    """E as a two-dimensional array of real numbers (memory maps stay so), its first f columns.
+
+    Refused are masked entries, sparse matrices, and tables with a column that is not a dimension.
+    """
+    if hasattr(E, "columns") and (odd := _not_dimensions(E)):
+        raise ValueError(
+            f"{name} has the column {odd[0]!r}, which is no dimension; drop it, or make it the index"
+        )
+    if hasattr(E, "toarray"):
+        raise ValueError(f"{name} is a sparse matrix; give its toarray()")
     E = np.asanyarray(E)
+    if isinstance(E, np.ma.MaskedArray) and E.mask.any():
+        raise ValueError(
+            f"{name} has masked entries, as at {np.argwhere(E.mask)[0].tolist()}; fill or drop them"
+        )
+    if isinstance(E, np.ma.MaskedArray | np.matrix):
+        E = np.asarray(E)  # either has a product and sums of its own
     if E.ndim != 2 or 0 in E.shape:
         raise ValueError(f"{name} must be a non-empty array of shape (rows, columns), got shape {E.shape}")
     if E.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must hold real numbers, got dtype {E.dtype}")
+        remedy = "; make it numbers with astype(float)" if E.dtype == object else ""
+        raise ValueError(f"{name} must hold real numbers, got dtype {E.dtype}{remedy}")
     if f is None:
         return E
     if not 1 <= f <= E.shape[1]:
@@ -107,6 +124,19 @@ def has_direction(norm: np.ndarray) -> np.ndarray:
     return norm > _ZERO * norm.max()
 
 
+def one_direction(E: np.ndarray) -> bool:
+    """Whether nine in ten rows are within a cosine of 0.9 of their mean direction; E is finite.
+
+    Then norms and cosines are those of an offset: a mean, or the zero point of a quantised embedding.
+    """
+    sample = E[:: max(1, len(E) // ROW_BLOCK)]
+    if len(sample) < 10 or E.shape[1] == 1 or not sample.any():
+        return False
+    unit = unit_rows(sample)
+    mean = unit.mean(axis=0)
+    return bool(np.mean(unit @ mean > 0.9 * np.linalg.norm(mean)) > 0.9)
+
+
 def unit_rows(E: ArrayLike) -> np.ndarray:
     """Rows scaled to norm 1, float64; rows without a direction become zero."""
     E = checked_rows("E", E)
@@ -165,6 +195,14 @@ def threaded_map(parallel: bool = True) -> Iterator[Callable]:
 @functools.cache  # reading these files takes as long as a small matrix product
 def _quotas():
     return tuple(_cgroup_quotas())
+
+
+def _not_dimensions(table):
+    """Columns of a table that are named as ids, or are whole numbers or text beside fractions."""
+    kinds = {column: str(kind).lower()[:5] for column, kind in zip(table.columns, table.dtypes)}
+    some = "float" in kinds.values()
+    named = re.compile(r"(?i:(.*[^a-z])?ids?)|.*[a-z]I[dD]s?")
+    return [c for c, kind in kinds.items() if named.fullmatch(str(c)) or (some and kind != "float")]
 
 
 def _cgroup_quotas(root=Path("/sys/fs/cgroup"), own=Path("/proc/self/cgroup")):

@@ -14,6 +14,7 @@ Functions. :func:`cover` returns peaks and membership, :func:`spk` the single nu
 unknown basis to its own axes first; :func:`describe` names what the members of a spike share.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spikylib._arrays import ROW_BLOCK, checked_rows, largest_entry, threaded_map
+from spikylib._arrays import ROW_BLOCK, checked_rows, largest_entry, one_direction, threaded_map
 from spikylib._greedy import (
     by_norm,
     check_thresholds,
@@ -116,7 +117,7 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
     -----
     RuntimeWarning
         If rows of zero norm (at most 1e-9 of the largest), which no peak can capture, leave
-        fewer than rho n rows to capture.
+        fewer than rho n rows to capture; or if, without `f`, nearly all rows point the same way.
 
     References
     ----------
@@ -141,6 +142,13 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
         rows = local_rows(E, map_blocks)
         order = by_norm(rows.norm)
         warn_of_zero_rows(len(order), len(E), rho)
+        if f is None and one_direction(E):
+            warnings.warn(
+                "nearly all rows of E point the same way, so one peak captures them: a mean, or the zero point of "
+                "whole numbers, was not removed",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return SpikeCover(*greedy_cover(rows, order, cos_theta, rho))
 
 
