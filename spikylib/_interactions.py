@@ -24,7 +24,7 @@ class Interactions:
     name : str
         Name of the dataset, or of the file.
     notes : str
-        What a reader of the numbers should know: parts missing, rows dropped.
+        What a reader of the numbers should know: rows read, dropped and repeated, what was guessed.
     """
 
     matrix: sp.csr_array
@@ -83,11 +83,14 @@ class Embeddings:
         Finite.
     name : str
         Name of the dataset, or of the file.
+    notes : str
+        What was read: the size, where the ids are from, what was dropped.
     """
 
     ids: np.ndarray
     vectors: np.ndarray
     name: str = ""
+    notes: str = ""
 
 
 def resample(

@@ -59,8 +59,7 @@ def test_own_parquet_with_an_index_or_with_lists(tmp_path):
     plays.set_index("track").to_parquet(file)
     data = read_interactions(file, item="track", context="user")
     assert data.items["id"].tolist() == ["x", "y"]
-    with pytest.raises(ValueError, match="column 'tags' does not hold one value a row"):
-        read_interactions(file, item="track", context="tags")
+    assert read_interactions(file, item="tags", context="user").items["id"].tolist() == ["q", "r"]
 
 
 def test_cornell_yes_sees_one_play_too_few(tmp_path):
@@ -471,7 +470,11 @@ def test_own_interactions_in_every_format(tmp_path, suffix):
     assert data.items["id"].tolist() == ["007", "NA"]
     assert data.items["title"].tolist() == ["Bond, James", "none"]
     assert (data.times == seconds("2020-01-02", "2020-01-03", "2020-01-04")).all()
-    assert data.notes == "1 of 5 rows, without an item or a context, dropped"
+    place = "row 4" if suffix == ".parquet" else "line 6"
+    assert data.notes == (
+        "5 rows read, 4 used, for 3 pairs of item and context; "
+        f"1 without an item or a context dropped, the first on {place}"
+    )
     through_load = load(path, item="what", context="who", time="day", end="2020-01-03")
     assert dense(through_load) == [[1]]
 
@@ -501,13 +504,22 @@ def test_an_unknown_time_counts_only_where_there_is_no_other(tmp_path):
         ("a.csv", "u,i\n1,2\n", {"item": "track"}, "no column 'track'; its columns are: u, i"),
         ("a.csv", "", {}, "is empty"),
         ("a.csv", "u,i\n", {}, "a.csv: no interaction is left of 0; relax"),
-        ("a.csv", "u,i\n,2\n1,\n", {}, r"left of 0 \(2 of 2 rows, without an item or a context, dropped\)"),
-        ("a.csv", "u,i,t\n1,2,never\n", {"time": "t"}, "column 't' is not a time"),
+        (
+            "a.csv",
+            "u,i\n,2\n1,\n",
+            {},
+            r"left of 0 \(2 without an item or a context dropped, the first on line 2\)",
+        ),
+        (
+            "a.csv",
+            "u,i,t\n1,2,never\n",
+            {"time": "t"},
+            r"column 't': 'never' on line 2 is not a time \(1 of 1 rows\)",
+        ),
         ("a.csv", "u,i\n1,2\n", {"start": "2020-01-01"}, "has no times: start and end cannot be used"),
-        ("a.csv", "u,i\n1,2\n1,2,3\n", {}, "damaged, or not what its suffix says"),
-        ("a.txt", "u,i\n1,2\n", {}, r"the suffix '\.txt' is not one of"),
-        ("a.csv.gz", "u,i\n1,2\n", {}, "damaged, or not what its suffix says"),
-        ("a.parquet", "u,i\n1,2\n", {}, "damaged, or not what its suffix says"),
+        ("a.csv", "u,i\n1,2\n1,2,3\n", {}, r"a\.csv, line 3: more fields than the 2 columns u, i"),
+        ("a.csv.gz", "u,i\n1,2\n", {}, r"a\.csv\.gz cannot be read as \.csv .*Not a gzipped file"),
+        ("a.parquet", "u,i\n1,2\n", {}, r"a\.parquet cannot be read as \.parquet .*name its true suffix"),
     ],
 )
 def test_own_interactions_that_cannot_be_read(tmp_path, name, text, options, message):
@@ -525,8 +537,7 @@ def test_load_takes_paths_and_ignores_columns_for_names(tmp_path):
         with pytest.raises(FileNotFoundError, match=r"no file .*absent\.csv"):
             load(tmp_path / "absent.csv", **options)
     (tmp_path / "a.csv").write_text("u,i\n1,2\n")
-    with pytest.raises(ValueError, match="for interactions name their columns: item= and context="):
-        load(str(tmp_path / "a.csv"))
+    assert load(str(tmp_path / "a.csv"), item="i").contexts["id"].tolist() == ["1"]
     with pytest.raises(TypeError, match=r"a\.csv has no option 'seed'"):
         load(tmp_path / "a.csv", item="i", context="u", seed=3)
 
@@ -559,7 +570,7 @@ def test_a_pickle_is_never_opened(tmp_path):
 
     for name, save in (("a.npy", np.save), ("b.npz", np.savez)):
         save(tmp_path / name, np.array([[Trap()]], dtype=object), allow_pickle=True)
-        with pytest.raises(ValueError, match=f"{name} cannot be read as a matrix of numbers"):
+        with pytest.raises(ValueError, match=f"{name}.* is not a plain array .* nothing is unpickled"):
             read_embeddings(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
 
@@ -588,9 +599,9 @@ def test_embeddings_files_that_cannot_be_read(tmp_path):
     np.savez(tmp_path / "ids.npz", vectors=np.eye(2), ids=np.array([1, 1]))
     np.savez(tmp_path / "few.npz", vectors=np.eye(2), ids=np.array([1]))
     for name, message in (
-        ("cut.npy", "cannot be read as a matrix"),
-        ("a.txt", "not one of .npy, .npz, .parquet"),
-        ("cut.parquet", "not a Parquet file, or is cut short"),
+        ("cut.npy", r"cannot be read as \.npy"),
+        ("a.txt", "the first line looks like data"),
+        ("cut.parquet", r"cannot be read as \.parquet"),
         ("two.npz", "one matrix was expected, 2 found"),
         ("ids.npz", "has the id 1 twice"),
         ("few.npz", "1 ids for 2 vectors"),
@@ -605,9 +616,9 @@ def test_embeddings_files_that_cannot_be_read(tmp_path):
     ("table", "options", "message"),
     [
         ({"v": [[1.0], [1.0, 2.0]]}, {}, "not all of one length"),
-        ({"v": [[1.0], None]}, {}, "not all of one length"),
+        ({"v": [[1.0], None]}, {}, r"row 1 has no vector in 'v' \(1 of 2 rows\); remove such rows"),
         ({"v": [[1.0, None]]}, {}, "holds nan at row 0, column 1"),
-        ({"v": [1.0, 2.0]}, {}, "one column of vectors was expected, 0 found"),
+        ({"v": [1.0, 2.0]}, {}, "no columns of numbers that are embeddings among v"),
         (
             {"v": [[1.0]], "w": [[2.0]]},
             {},
@@ -642,16 +653,16 @@ def test_snapshots_come_by_date_with_their_common_ids(tmp_path):
 
 
 def test_snapshots_that_cannot_be_read(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folder named by a date"):
+    with pytest.raises(FileNotFoundError, match="no file or folder named by a date"):
         read_snapshots(tmp_path / "absent")
-    with pytest.raises(FileNotFoundError, match="no folder named by a date"):
+    with pytest.raises(FileNotFoundError, match="no file or folder named by a date"):
         read_snapshots(tmp_path)
     _snapshot(tmp_path, "20220521", ["a"])
     _snapshot(tmp_path, "20220625", ["b"])
     with pytest.raises(ValueError, match="no id is common to all 2 dates"):
         read_snapshots(tmp_path)
     _snapshot(tmp_path, "2022-05-21", ["a"])
-    with pytest.raises(ValueError, match="two folders of the date 2022-05-21"):
+    with pytest.raises(ValueError, match="two entries of the date 2022-05-21"):
         read_snapshots(tmp_path)
     (tmp_path / "later" / "20221399").mkdir(parents=True)
     with pytest.raises(ValueError, match="20221399 is not named by a date"):
@@ -660,7 +671,7 @@ def test_snapshots_that_cannot_be_read(tmp_path):
 
 def test_a_dated_folder_without_a_file_is_refused(tmp_path):
     (tmp_path / "20220521").mkdir()
-    with pytest.raises(ValueError, match=r"one \.parquet file was expected, 0 found"):
+    with pytest.raises(ValueError, match="one file of embeddings was expected, 0 found"):
         read_snapshots(tmp_path)
 
 

@@ -80,9 +80,9 @@ MUTANTS = [
     Mutant("_interactions", "items are numbered by their ids", "row, item_ids = pd.factorize(item)", "row, item_ids = pd.factorize(item, sort=True)", "datasets"),
     Mutant("_interactions", "a pair takes its last time", "np.fmin.reduceat", "np.fmax.reduceat", "datasets"),
     Mutant("datasets/_readers", "play counts are not checked", "if not np.array_equal(played, promised):", "if False:", "datasets"),
-    Mutant("datasets/_own", "NaN passes for a vector", "largest_entry(str(path), vectors)", "pass", "datasets"),
-    Mutant("datasets/_own", "a track named NA is missing", '"keep_default_na": False', '"keep_default_na": True', "datasets"),
-    Mutant("datasets/_own", "a pickle is opened", "allow_pickle=False", "allow_pickle=True", "datasets"),
+    Mutant("datasets/_vectors", "NaN passes for a vector", "largest_entry(str(path), vectors)", "pass", "datasets"),
+    Mutant("datasets/_text", "a track named NA is missing", '"keep_default_na": False', '"keep_default_na": True', "datasets"),
+    Mutant("datasets/_vectors", "a pickle is opened", "allow_pickle=False", "allow_pickle=True", "datasets"),
     Mutant("datasets/_own", "snapshots keep ids that later dates lack", "common = ids if common is None else common[common.isin(ids)]", "common = ids if common is None else common", "datasets"),
     # --- fetching, and keeping results
     Mutant("datasets/_download", "checksums are not compared", "if found != expected:", "if False:", "download"),

@@ -19,6 +19,7 @@ from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
 from spikylib.datasets._download import fetch
 from spikylib.datasets._guard import reading
 from spikylib.datasets._own import read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._vectors import holds_vectors
 
 __all__ = [
     "Embeddings",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 # options of `build`: they serve every dataset that has contexts
+_TEXT = ("encoding", "separator", "header", "names")  # options of text files
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
 
 
@@ -44,9 +46,9 @@ def load(
     *,
     data_home: str | os.PathLike | None = None,
     download: bool = False,
-    item: str | None = None,
-    context: str | None = None,
-    time: str | None = None,
+    item: str | int | None = None,
+    context: str | int | None = None,
+    time: str | int | None = None,
     label: str | None = None,
     **options,
 ) -> Interactions | Embeddings:
@@ -55,14 +57,14 @@ def load(
     Parameters
     ----------
     name : str or path
-        A name of :func:`catalogue` (``"synthetic"`` needs no file), or the path of a file:
-        interactions where `item` and `context` are given (see :func:`read_interactions`), else
-        embeddings (see :func:`read_embeddings`).
+        A name of :func:`catalogue` (``"synthetic"`` needs no file), or the path of a file: see
+        :func:`read_interactions` and :func:`read_embeddings`. It is interactions where `item` or
+        `context` is given; else what it looks like.
     data_home : path, optional
         Folder that holds the datasets' folders. Default: see :func:`home`.
     download : bool, default False
         Fetch the dataset from its publisher if it is not there. Shows the terms first.
-    item, context, time, label : str, optional
+    item, context, time, label : str or int, optional
         Columns of the user's file; `label` names the items (it becomes their ``title``). A dataset
         loaded by name has its own and ignores them, and so does a ``.npy`` or ``.npz`` file.
     **options
@@ -93,14 +95,20 @@ def load(
     (500, 800)
     """
     path = Path(name)
-    if name in DATASETS or not (path.suffix or path.is_file()):
+    if name in DATASETS or not (path.suffix or (path.name and path.exists())):
         return _load_named(name, data_home, download, options)
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
+    columns = {"item": item, "context": context, "time": time}
+    columns = {role: None if column == "" else column for role, column in columns.items()}
     # a matrix has no columns: the same parameters of a chapter serve files of both kinds
-    if item and context and path.suffix not in (".npy", ".npz"):
+    asked = path.suffix.lower() not in (".npy", ".npz") and not columns["item"] is columns["context"] is None
+    chosen = "vector_column" in options or "id_column" in options
+    if asked or not (chosen or holds_vectors(path, {key: options[key] for key in _TEXT if key in options})):
         _check_options(path.name, _keywords(read_interactions), options)
         if label:
             options = {"labels": {label: "title"}} | options
-        return read_interactions(path, item=item, context=context, time=time or None, **options)
+        return read_interactions(path, **columns, **options)
     _check_options(path.name, _keywords(read_embeddings), options)
     return read_embeddings(path, **options)
 

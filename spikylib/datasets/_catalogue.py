@@ -88,7 +88,7 @@ def files(name: str | os.PathLike, data_home: str | os.PathLike | None = None) -
     Parameters
     ----------
     name : str or path
-        A name of :func:`catalogue`, or the path of the user's own file.
+        A name of :func:`catalogue`, or the path of the user's own file or folder.
     data_home : path, optional
         As for :func:`load`.
 
@@ -108,8 +108,8 @@ def files(name: str | os.PathLike, data_home: str | os.PathLike | None = None) -
     >>> files("synthetic")
     []
     """
-    if name not in DATASETS and Path(name).is_file():
-        return [Path(name)]
+    if name not in DATASETS and (own := Path(name)).exists():
+        return [own] if own.is_file() else [file for file in sorted(own.rglob("*")) if file.is_file()]
     found = [sorted(home(data_home).glob(pattern)) for pattern in find(name).files]
     return sorted(path for paths in found for path in paths) if found and found[0] else []
 

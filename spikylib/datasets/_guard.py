@@ -23,6 +23,11 @@ DENSEST = 1000
 PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zip": None}  # openers by suffix
 
 
+def suffix_of(path: Path) -> str:
+    """The suffix that says what a file holds, in lower case, without that of its packing."""
+    return next((s for s in map(str.lower, reversed(path.suffixes)) if s not in PACKED), "")
+
+
 @contextlib.contextmanager
 def reading(
     what: Path | str,
@@ -50,12 +55,12 @@ def unpacked(path: Path, limit: float = float("inf")) -> Iterator[BinaryIO]:
     """
     limit = min(limit, DENSEST * path.stat().st_size)
     with contextlib.ExitStack() as stack:
-        if path.suffix == ".zip":
+        if path.suffix.lower() == ".zip":
             archive = stack.enter_context(zipfile.ZipFile(path))
             names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
             stream = stack.enter_context(archive.open(pick(path, "file inside", names)))
         else:
-            stream = stack.enter_context(PACKED.get(path.suffix, open)(path, "rb"))
+            stream = stack.enter_context(PACKED.get(path.suffix.lower(), open)(path, "rb"))
         yield io.BufferedReader(Capped(stream, limit), 1 << 18)
 
 

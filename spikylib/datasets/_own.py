@@ -3,183 +3,241 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet
 
-from spikylib._arrays import checked_rows, largest_entry
 from spikylib._interactions import Embeddings, Interactions, build
-from spikylib.datasets._guard import PACKED, check_density, pick, reading, unpacked
-
-_TEXT = {".csv": ",", ".tsv": "\t"}  # separators by suffix
-_ROWS = 1 << 18  # rows of text parsed at a time
+from spikylib.datasets._guard import pick, reading
+from spikylib.datasets._guess import choose, find, whole
+from spikylib.datasets._tables import open_table
+from spikylib.datasets._times import read_times
+from spikylib.datasets._vectors import read_vectors
 
 
 def read_interactions(
     path: str | os.PathLike,
     *,
-    item: str,
-    context: str,
-    time: str | None = None,
+    item: str | int | None = None,
+    context: str | int | None = None,
+    time: str | int | None = None,
     labels: Sequence[str] | Mapping[str, str] = (),
     min_context_size: int = 1,
     min_item_count: int = 1,
     start: str | datetime | None = None,
     end: str | datetime | None = None,
+    time_unit: str | None = None,
+    day_first: bool | None = None,
+    encoding: str | None = None,
+    separator: str | None = None,
+    header: int | str | None = "guess",
+    names: Sequence[str] | None = None,
 ) -> Interactions:
-    """Read the user's own interactions from a CSV, TSV or Parquet file.
+    """Read the user's own interactions from a file, or from a folder of files of one format.
+
+    Delimited text, Parquet, JSON, and one list of items a line or a row; text may be packed (.gz, .bz2,
+    .xz, .zip). What is left open is guessed and said in ``.notes``; where two guesses are as good, an
+    error names both.
 
     Parameters
     ----------
     path : path
-        Its suffix gives the format: .csv, .tsv, .parquet, optionally .gz, .bz2, .xz or .zip
-        after the first two.
-    item, context : str
-        Columns that identify the item and the context. Rows where either is empty are dropped.
-    time : str, optional
-        Column of times, anything `pandas.to_datetime` reads. Time zones are converted to UTC.
+        .parquet and .json, .jsonl are what they say; all else is text, and judged by its first lines. In a
+        folder, those named key=value give a column.
+    item, context, time : str or int, optional
+        Columns, by name or (without a header) by position. Rows without an item or a context are
+        dropped. Guessed from their names where item or context is not given. ``context="day"`` takes
+        the days of the times; ``context="line"``, in files of lists, each line, and ``context=0`` what
+        its first field names.
     labels : sequence of str, or dict of str to str, optional
         Columns that describe the item, copied to ``.items`` from the item's first row; a dict
         gives them other names there, as in ``{"track_name": "title"}``.
     min_context_size, min_item_count : int, default 1
         Contexts of fewer rows, then items in fewer contexts, are left out.
     start, end : date, optional
-        With `time` only: keep rows of start <= time < end.
+        With times only: keep rows of start <= time < end.
+    time_unit : {"s", "ms", "us", "ns"}, optional
+        Of numeric times since 1970. Default: the one that puts them between 1973 and 2286.
+    day_first : bool, optional
+        Whether 01/02/2024 is 1 February. Default: as rows that leave no choice have it.
+    encoding : str, optional
+        Of text. Default: UTF-8, or what a mark at the start says.
+    separator : str, optional
+        One character, or "::". Default: that of the suffix, or what cuts the first lines alike.
+    header : 0 or None, optional
+        0: the first line names the columns; None: it is data. Default: it names them, and what looks
+        like data is refused.
+    names : sequence of str, optional
+        Names of the columns of a file without a header.
 
     Returns
     -------
     Interactions
-        Ids are kept as text for CSV and TSV (so that "007" stays "007").
+        Ids are kept as text where the file is text (so that "007" stays "007"). Times are UTC.
+        ``.notes`` counts the rows read and used, and says what was guessed.
 
     Raises
     ------
     FileNotFoundError
         No such file.
     ValueError
-        Unknown suffix, a column that is not there (the message lists those that are), an
-        empty file, or times that cannot be read.
+        A column that is not there (the message lists those that are), a guess that would be as good
+        as another, a row that cannot be read (by its line), or a file that is not text, Parquet or JSON.
 
     Examples
     --------
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "plays.csv"
     >>> _ = file.write_text("user,track\\nann,a\\nann,b\\nbob,b\\nbob,b\\n")
-    >>> read_interactions(file, item="track", context="user").matrix.toarray()
+    >>> plays = read_interactions(file)
+    >>> plays.matrix.toarray()
     array([[1, 0],
            [1, 1]], dtype=int32)
+    >>> plays.notes
+    "4 rows read, 4 used, for 3 pairs of item and context; guessed: item 'track', context 'user'"
     """
     path = _existing(path)
-    labels = labels if isinstance(labels, Mapping) else {column: column for column in labels}
-    columns = list(dict.fromkeys(c for c in (item, context, time, *labels) if c is not None))
-    found = _read_table(path, columns)
-    table = found.dropna(subset=[item, context])
-    dropped = len(found) - len(table)
-    times = None
-    if time is not None:
-        with reading(f"{path}: column {time!r}", "is not a time", "name another, or mend it"):
-            # times without a zone stay as they are; the others become UTC
-            times = pd.to_datetime(table[time], utc=True).dt.tz_localize(None).to_numpy()
-    described = table.drop_duplicates(item).set_index(item, drop=False)
-    return build(
-        table[item].to_numpy(),
-        table[context].to_numpy(),
+    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
+    with reading(path, "cannot be read", "save it as CSV or Parquet"):
+        table = open_table(path, item, context, **how)
+        chosen, notes = choose(table, path, item=item, context=context, time=time)
+        labels = labels if isinstance(labels, Mapping) else {column: column for column in labels}
+        labels = {find(table.names, column, path): name for column, name in labels.items()}
+        labels = labels or {chosen[role]: role for role in ("title", "artist") if role in chosen}
+        frame = table.read([*dict.fromkeys([*chosen.values(), *labels])])
+        rows, frame = frame.index, frame.reset_index(drop=True)
+        used = frame.dropna(subset=[chosen[role] for role in ("item", "context") if role in chosen])
+        times = None
+        if "time" in chosen:
+            where = f"{path}, column {chosen['time']!r}"
+            try:
+                times, note = read_times(
+                    used[chosen["time"]], where, lambda row: table.place(rows[row]), time_unit, day_first
+                )
+                notes += [note] * bool(note)
+            except ValueError as error:
+                if time is not None or "context" not in chosen:
+                    raise
+                notes.append(f"times left out: {error}")
+        if "context" in chosen:
+            contexts = _ids(used[chosen["context"]], path)
+        else:
+            used, times = used[~np.isnat(times)], times[~np.isnat(times)]
+            contexts = np.datetime_as_string(times, "D").astype(object)
+            notes.append("contexts are the days")
+        ids = used[chosen["item"]]
+        if chosen.get("title") == chosen["item"] and "artist" in chosen:
+            # a title alone may be that of several tracks
+            ids = (used[chosen["artist"]].fillna("") + " | " + ids).rename(ids.name)
+        items = _ids(ids, path)
+        described = None
+        if labels:
+            first = ~pd.Index(items).duplicated()
+            described = used.loc[first, [*labels]].rename(columns=labels).set_axis(items[first])
+    if dropped := len(frame) - len(used):
+        place = table.place(rows[frame.index.difference(used.index)[0]])
+        notes.insert(0, f"{dropped} without an item or a context dropped, the first on {place}")
+    data = build(
+        items,
+        contexts,
         times=times,
-        items=described[list(labels)].rename(columns=labels) if labels else None,
+        items=described,
         name=path.name,
-        notes=f"{dropped} of {len(found)} rows, without an item or a context, dropped" if dropped else "",
+        notes="; ".join(notes),
         min_context_size=min_context_size,
         min_item_count=min_item_count,
         start=start,
         end=end,
     )
+    counts = f"{len(frame)} rows read, {len(used)} used, for {data.matrix.nnz} pairs of item and context"
+    return replace(data, notes="; ".join([counts, *notes, *table.notes]))
 
 
 def read_embeddings(
-    path: str | os.PathLike, *, id_column: str | None = None, vector_column: str | None = None
+    path: str | os.PathLike,
+    *,
+    id_column: str | int | None = None,
+    vector_column: str | None = None,
+    encoding: str | None = None,
+    separator: str | None = None,
+    header: int | str | None = "guess",
+    names: Sequence[str] | None = None,
 ) -> Embeddings:
-    """Read the user's own embeddings from a .npy, .npz or Parquet file.
+    """Read the user's own embeddings: arrays, tables, or word vectors.
 
     Nothing is ever unpickled: a file that would need it is refused.
 
     Parameters
     ----------
     path : path
-        .npy: a matrix, one row per item. .npz: the same, under ``vectors`` or as its only matrix,
-        and the ids, if any, under ``ids``. .parquet: a column of lists of numbers.
+        .npy: a matrix, one row per item. .npz: a matrix, and the ids beside it. Parquet: a column of
+        lists of numbers, or a column a dimension. Delimited text with a column a dimension. Text or
+        binary of word2vec, GloVe and fastText (.vec). Text may be packed.
     id_column, vector_column : str, optional
-        Columns of a Parquet file; they need be named only where there is more than one choice.
+        Columns of a table or keys of an .npz, where there is more than one choice; for columns numbered
+        from 0 or 1, `vector_column` is what stands before the number.
+    encoding, separator, header, names
+        Of text, as for :func:`read_interactions`.
 
     Returns
     -------
     Embeddings
-        float32 stays float32; every other type of number becomes float64 (float16: float32).
+        float32 stays float32, and word vectors are; every other type of number becomes float64
+        (float16: float32). ``.notes`` says where the ids are from, and what was dropped.
 
     Raises
     ------
     FileNotFoundError
         No such file.
     ValueError
-        Another suffix, a damaged file, not a matrix of finite real numbers, ids that repeat, or
-        a column that is not there.
+        A file that is none of these, not a matrix of finite real numbers, ids that repeat, a column
+        that is not there, or more than one choice of vectors or ids.
 
     Examples
     --------
     >>> import numpy as np, tempfile, pathlib
-    >>> file = pathlib.Path(tempfile.mkdtemp()) / "vectors.npy"
-    >>> np.save(file, np.eye(3))
-    >>> read_embeddings(file).ids
-    array([0, 1, 2])
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "vectors.csv"
+    >>> _ = file.write_text("track_id,d0,d1\\nx,1,0\\ny,0,1\\n")
+    >>> E = read_embeddings(file)
+    >>> E.ids.tolist(), E.notes
+    (['x', 'y'], "vectors: 2 of dimension 2; ids from 'track_id'")
     """
+    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
     path = _existing(path)
-    if path.suffix == ".parquet":
-        return parquet_embeddings(path, path.name, id_column=id_column, vector_column=vector_column)
-    if path.suffix not in (".npy", ".npz"):
-        raise ValueError(
-            f"{path}: the suffix {path.suffix!r} is not one of .npy, .npz, .parquet, which hold embeddings; "
-            "for interactions name their columns: item= and context= (a chapter's item_column and context_column)"
-        )
-    ids = None
-    with reading(path, "cannot be read as a matrix of numbers"):
-        vectors = np.load(path, allow_pickle=False)
-        if isinstance(vectors, np.lib.npyio.NpzFile):
-            with vectors as archive:
-                matrices = [key for key in archive.files if key == "vectors" or archive[key].ndim == 2]
-                key = "vectors" if "vectors" in matrices else pick(path, "matrix", matrices)
-                ids = archive["ids"] if "ids" in archive.files else None
-                vectors = archive[key]
-        return _checked_embeddings(ids, vectors, path, path.name)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; dated embeddings are read by read_snapshots")
+    return read_vectors(path, id_column, vector_column, how)
 
 
 def read_snapshots(
     folder: str | os.PathLike, *, id_column: str | None = None, vector_column: str | None = None
 ) -> dict[str, Embeddings]:
-    """Read dated embeddings: a folder per date, with one Parquet file inside.
+    """Read dated embeddings: a file or a folder with one file for each day or month.
 
     Parameters
     ----------
     folder : path
-        Holds folders named by a date, as ``20220521`` or ``2022-05-21``; others are passed over.
+        Holds files that :func:`read_embeddings` reads, or folders of one such file, with one date in their
+        name: ``20220521``, ``E_2022-05-21.npz``, ``2022-05.parquet``. Others are passed over.
     id_column, vector_column : str, optional
         As for :func:`read_embeddings`.
 
     Returns
     -------
     dict of str to Embeddings
-        By increasing ISO date ("2022-05-21"). Every snapshot has the same ids, those common to all
-        dates, in the order of the first date.
+        By increasing ISO date ("2022-05-21", or "2022-05" for a month). Every snapshot has the same ids,
+        those common to all dates, in the order of the first date.
 
     Raises
     ------
     FileNotFoundError
-        No such folder, or no dated folder in it.
+        No such folder, or nothing dated in it.
     ValueError
-        Not exactly one Parquet file in a dated folder, the same date twice, no common id, or
-        what :func:`read_embeddings` refuses.
+        Not exactly one file in a dated folder, the same date twice, no common id, no ids and not as many
+        rows on every date, or what :func:`read_embeddings` refuses.
 
     Examples
     --------
@@ -195,19 +253,25 @@ def read_snapshots(
     folder = Path(folder)
     dated = {}
     for inside in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if inside.is_dir() and re.fullmatch(r"\d{4}-?\d\d-?\d\d", inside.name):
-            with reading(inside, "is not named by a date", "rename it"):
-                date = pd.Timestamp(inside.name.replace("-", "")).date().isoformat()
+        if date := _date(inside):
             if date in dated:
-                raise ValueError(f"{folder} has two folders of the date {date}; remove one")
-            dated[date] = Path(pick(inside, ".parquet file", [*map(str, inside.glob("*.parquet"))]))
+                raise ValueError(f"{folder} has two entries of the date {date}; remove one")
+            files = [f for f in inside.iterdir() if f.name[0] not in "._"] if inside.is_dir() else [inside]
+            dated[date] = Path(pick(inside, "file of embeddings", [*map(str, files)]))
     if not dated:
-        raise FileNotFoundError(f"{folder} holds no folder named by a date, such as 20220521")
-    common, snapshots = None, {}
+        raise FileNotFoundError(
+            f"{folder} holds no file or folder named by a date, such as 20220521 or 2022-05"
+        )
+    common, size, snapshots = None, 0, {}
     for date, path in sorted(dated.items()):
         snapshot = read_embeddings(path, id_column=id_column, vector_column=vector_column)
         ids = pd.Index(snapshot.ids)
+        if common is not None and "no ids" in snapshot.notes and len(ids) != size:
+            raise ValueError(
+                f"{path} has {len(ids)} rows, the first date {size}, and no ids say which are the same"
+            )
         common = ids if common is None else common[common.isin(ids)]
+        size = len(ids)
         # what a date shares with those before it: one date at a time is held whole
         snapshots[date] = _rows(snapshot, common, date)
     if common.empty:
@@ -215,97 +279,35 @@ def read_snapshots(
     return {date: _rows(snapshot, common, date) for date, snapshot in snapshots.items()}
 
 
-def parquet_embeddings(
-    path: Path, name: str, *, id_column: str | None = None, vector_column: str | None = None
-) -> Embeddings:
-    """Embeddings of a Parquet file with a column of lists of numbers."""
-    with reading(path, "is not a Parquet file, or is cut short"):
-        schema = pyarrow.parquet.read_schema(path)
-        check_density(path)
-        lists = [field.name for field in schema if _is_list(field.type)]
-        others = [column for column in schema.names if column not in lists]
-        vector_column = pick(path, "column of vectors", lists, vector_column, "vector_column")
-        if id_column is not None or len(others) == 1:
-            id_column = pick(path, "column of ids", others, id_column, "id_column")
-        columns = [vector_column] + ([] if id_column is None else [id_column])
-        table = pyarrow.parquet.read_table(path, columns=columns)
-        column = table[vector_column].combine_chunks()
-        if len(column) == 0:
-            raise ValueError(f"{path} holds no vector")
-        if column.null_count or pc.count_distinct(pc.list_value_length(column)).as_py() != 1:
-            raise ValueError(f"{path}: the vectors of column {vector_column!r} are not all of one length")
-        vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
-        ids = None if id_column is None else table[id_column].to_numpy()
-        return _checked_embeddings(ids, vectors, path, name)
-
-
 def _existing(path):
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; give the path of a .csv, .tsv, .parquet, .npy or .npz file")
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}; give the path of a file of interactions or embeddings")
     return path
 
 
-def _suffix(path):
-    return next((s for s in reversed(path.suffixes) if s not in PACKED), "")
+def _ids(values, path):
+    """Ids of a column; a line break in one shows a quote that was not closed where it should be."""
+    where = f"{path}, column {values.name!r}"
+    if isinstance(values.dtype, pd.StringDtype):
+        if len(broken := values[values.str.contains("\n", regex=False)]):
+            raise ValueError(f"{where}: a quote goes on over a line break in {broken.iloc[0]!r}")
+    elif len(values) and isinstance(values.iloc[0], dict | list | np.ndarray):
+        raise ValueError(f"{where} does not hold one value a row")
+    return whole(values, where).to_numpy()
 
 
-def _read_table(path, columns):
-    """The named columns: text of a CSV or TSV, whatever type a Parquet file gives them."""
-    suffix = _suffix(path)
-    if suffix not in (*_TEXT, ".parquet"):
-        raise ValueError(f"{path}: the suffix {suffix!r} is not one of .csv, .tsv, .parquet")
-    with reading(path, "is damaged, or not what its suffix says"):
-        if suffix == ".parquet":
-            schema = pyarrow.parquet.read_schema(path)
-            _check_columns(path, columns, schema.names)
-            for column in columns:
-                if pa.types.is_nested(schema.field(column).type):
-                    raise ValueError(f"{path}: column {column!r} does not hold one value a row")
-            check_density(path)
-            # without what pandas notes about an index: each column asked for is to be a column
-            return pyarrow.parquet.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
-        # an empty field is missing; "NA", "None" and "null" are titles like any other
-        text = {"dtype": str, "encoding": "utf-8-sig", "keep_default_na": False, "na_values": [""]}
-        parts = []
-        with unpacked(path) as file:
-            # whole lines, so that one with too many fields is seen, but only so many at a time
-            for part in pd.read_csv(file, sep=_TEXT[suffix], chunksize=_ROWS, **text):
-                _check_columns(path, columns, part.columns)
-                if not isinstance(part.index, pd.RangeIndex):
-                    raise ValueError("the lines have more fields than the header")
-                parts.append(part[columns])
-        return pd.concat(parts)
-
-
-def _check_columns(path, columns, present):
-    for column in columns:
-        if column not in present:
-            raise ValueError(
-                f"{path} has no column {column!r}; its columns are: {', '.join(map(str, present))}"
-            )
-
-
-def _checked_embeddings(ids, vectors, path, name):
-    """Embeddings, once the vectors are finite numbers and the ids distinct."""
-    vectors = checked_rows(str(path), vectors)
-    if vectors.dtype not in (np.float32, np.float64):
-        vectors = vectors.astype(np.float32 if vectors.dtype == np.float16 else np.float64)
-    largest_entry(str(path), vectors)  # refuses NaN and infinity
-    ids = np.arange(len(vectors)) if ids is None else ids
-    if len(ids) != len(vectors):
-        raise ValueError(f"{path}: {len(ids)} ids for {len(vectors)} vectors")
-    repeated = pd.Index(ids).duplicated()
-    if repeated.any():
-        raise ValueError(f"{path} has the id {ids[repeated][0]} twice; ids must be distinct")
-    return Embeddings(np.asarray(ids), vectors, name)
-
-
-def _is_list(type_):
-    return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+def _date(path):
+    """The one date in the name of a file or a folder, in ISO form, or None."""
+    found = re.findall(r"(?<!\d)(\d{4})([-_]?)(\d\d)(?:\2(\d\d))?(?!\d)", path.name)
+    if len(found) != 1:
+        return None
+    year, _, month, day = found[0]
+    with reading(path, "is not named by a date", "rename it"):
+        return pd.Timestamp(f"{year}-{month}-{day or '01'}").date().isoformat()[: 10 if day else 7]
 
 
 def _rows(snapshot, ids, name):
     """The rows of a snapshot with these ids, in this order."""
     place = pd.Index(snapshot.ids).get_indexer(ids)
-    return Embeddings(snapshot.ids[place], snapshot.vectors[place], name)
+    return replace(snapshot, ids=snapshot.ids[place], vectors=snapshot.vectors[place], name=name)

@@ -23,7 +23,7 @@ import pyarrow.csv
 from spikylib._interactions import Embeddings
 from spikylib.datasets._catalogue import DATASETS
 from spikylib.datasets._guard import reading, unpacked
-from spikylib.datasets._own import parquet_embeddings
+from spikylib.datasets._vectors import parquet_embeddings
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
 _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole; no published one comes near
