@@ -32,29 +32,39 @@ class Finding(Exception):
     """Something that no input may cause."""
 
 
-def interactions(suffix):
+def interactions(suffix, read=datasets.read_interactions, **options):
     def target(folder, data):
-        file = folder / f"plays{suffix}"
+        file = folder / f"interactions{suffix}"
         file.write_bytes(data)
-        return datasets.read_interactions(file, **_COLUMNS)
+        return read(file, **options)
 
     return target
 
 
 def embeddings(suffix):
     def target(folder, data):
-        file = folder / f"vectors{suffix}"
+        file = folder / f"embeddings{suffix}"
         file.write_bytes(data)
         return datasets.read_embeddings(file)
 
     return target
 
 
-def snapshots(folder, data):
-    for date, part in zip(("20220521", "2022-06-25"), data.split(BREAK)):
-        (folder / date).mkdir()
-        (folder / date / "E.parquet").write_bytes(part)
-    return datasets.read_snapshots(folder)
+def folder_of_tables(folder, data):
+    for day, part in enumerate(data.split(BREAK)[:3]):
+        (folder / f"day={day}").mkdir()
+        (folder / f"day={day}" / "part.csv").write_bytes(part)
+    return datasets.load(folder, item="track", context="user", time="when")
+
+
+def snapshots(suffix):
+    def target(folder, data):
+        for date, part in zip(("20220521", "2022-06"), data.split(BREAK)):
+            (folder / date).mkdir()
+            (folder / date / f"E{suffix}").write_bytes(part)
+        return datasets.read_snapshots(folder)
+
+    return target
 
 
 def published(name, *paths):
@@ -101,15 +111,13 @@ _CORNELL = [
     for f in ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt")
 ]
 TARGETS = {
-    "interactions.csv": interactions(".csv"),
-    "interactions.tsv": interactions(".tsv"),
-    "interactions.csv.gz": interactions(".csv.gz"),
-    "interactions.csv.zip": interactions(".csv.zip"),
-    "interactions.parquet": interactions(".parquet"),
-    "embeddings.npy": embeddings(".npy"),
-    "embeddings.npz": embeddings(".npz"),
-    "embeddings.parquet": embeddings(".parquet"),
-    "snapshots": snapshots,
+    **{f"interactions{s}": interactions(s, **_COLUMNS) for s in (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet")},
+    # what the columns are is guessed, and what the file is
+    **{f"interactions.guess{s}": interactions(s, datasets.load) for s in (".csv", ".txt", ".dat", ".inter", ".json", ".jsonl", ".parquet")},
+    "interactions.folder": folder_of_tables,
+    **{f"embeddings{s}": embeddings(s) for s in (".npy", ".npz", ".parquet", ".csv", ".txt", ".vec", ".bin", ".bin.gz")},
+    "snapshots": snapshots(".parquet"),
+    "snapshots.npz": snapshots(".npz"),
     "cornell-yes": published("cornell-yes-small", *_CORNELL),
     "aotm-2011": published("aotm-2011", "aotm-2011/aotm2011_playlists.json"),
     "aotm-2011.gz": published("aotm-2011", "aotm-2011/aotm2011_playlists.json.gz"),
@@ -167,6 +175,13 @@ def seeds(name):
     vectors = pd.DataFrame({"id": [2, 1, 5], "vector": [[1.0, 2.0], [0.5, 0.25], [3.0, 4.0]]})
     deezer = pd.DataFrame({"song_index": [0, 1], "features_svd": [[1.0, 2.0], [3.0, 4.0]], "features_mf": [[1.0], [2.0]]})  # fmt: skip
     csv = plays.to_csv(index=False).encode()
+    wide = pd.DataFrame({"id": ["a", "b"], "d0": [1.5, 0.0], "d1": [0.0, 1.0], "d2": [2.0, 3.0]})
+    song = {"trackName": "t", "artistName": "a", "albumName": "l", "trackUri": "u:1"}
+    playlists = {"playlists": [{"name": "p", "items": [{"track": song, "addedDate": "2021-05-05"}], "description": None}]}
+    history = [{"endTime": "2024-01-01 10:00", "artistName": "X", "trackName": "t", "msPlayed": 1000}]
+    listens = [{"user_name": u, "listened_at": 1700000000, "track_metadata": {"track_name": "t", "artist_name": "a"}} for u in "ab"]
+    words = b"2 3\na 1 0 0 \nb 0.5 1e-3 0 \n"
+    binary = b"2 3\n" + b"".join(w + b" " + np.array([1.5, 0, 2], "<f4").tobytes() + b"\n" for w in (b"a", b"b"))
     tarred = io.BytesIO()
     with tarfile.open(fileobj=tarred, mode="w") as bundle:
         for member in ("x/r.csv", "x/m.csv"):
@@ -179,6 +194,20 @@ def seeds(name):
         "interactions.csv.gz": [gzip.compress(csv)],
         "interactions.csv.zip": [zipped(plays_csv=csv)],
         "interactions.parquet": [packed(plays.to_parquet)],
+        "interactions.guess.csv": [csv, b"user;track;ts\na;x;01/02/2024\nb;y;13/02/2024\n", b"milk,tea\nmilk\ntea,milk,nuts\n", wide.to_csv(index=False).encode(), "sep=|\nuser|track\na|\u00e9\n".encode("utf-16")],
+        "interactions.guess.txt": [b"0 5 6 7\n1 5\n2 6\n", b"2 7 8\n1 7\n3 7 8 9\n", words],
+        "interactions.guess.dat": [b"1::11::5::978300760\n2::12::4::978300761\n"],
+        "interactions.guess.inter": [b"user_id:token\titem_id:token\ttimestamp:float\n1\t11\t881250949\n"],
+        "interactions.guess.json": [json.dumps(d).encode() for d in (playlists, history, [["a", "b"], ["b"]])],
+        "interactions.guess.jsonl": ["\n".join(map(json.dumps, listens)).encode(), b'{"user": 9007199254740993, "tracks": [1, 2]}\n'],
+        "interactions.guess.parquet": [packed(plays.to_parquet), packed(pd.DataFrame({"user": ["a"], "tracks": [["x", "y"]]}).to_parquet), packed(wide.to_parquet)],
+        "interactions.folder": [csv + BREAK + csv],
+        "embeddings.csv": [wide.to_csv(index=False).encode(), wide.to_csv(index=False, sep=";").encode()],
+        "embeddings.txt": [words, b"a 1 0.5\n. . 2 3\n"],
+        "embeddings.vec": [words],
+        "embeddings.bin": [binary],
+        "embeddings.bin.gz": [gzip.compress(binary)],
+        "snapshots.npz": [2 * (packed(np.savez, E=np.eye(3), item_ids=np.arange(3)) + BREAK)],
         "embeddings.npy": [packed(np.save, np.eye(3)), packed(np.save, np.ones((2, 2), np.float16))],
         "embeddings.npz": [packed(np.savez, vectors=np.eye(2), ids=np.arange(2)), packed(np.savez_compressed, np.eye(3))],
         "embeddings.parquet": [packed(vectors.to_parquet)],
