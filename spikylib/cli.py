@@ -233,8 +233,7 @@ def run(notebook, given, folder, force, html):
     from spikylib.rerun import _html, _parameters, _runs
 
     with _usage():
-        (planned,) = _runs.plan(_parameters.find(notebook), given)
-        _runs.check_output(planned, folder)
+        (planned,) = _runs.plan(_parameters.find(notebook), given, folder)
     outcome = _runs.execute(planned, folder, force=force)
     place = f"{folder}/{planned.name}"
     if outcome.status == "failed":
@@ -268,9 +267,7 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
     from spikylib.rerun import _parameters, _runs
 
     with _usage():
-        runs = _runs.plan(_parameters.find(notebook), given, grid=True)
-        for planned in runs:
-            _runs.check_output(planned, folder)
+        runs = _runs.plan(_parameters.find(notebook), given, folder, grid=True)
     if dry_run:
         click.echo("\n".join(planned.name for planned in runs))
         return

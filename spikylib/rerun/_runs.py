@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Run]:
+def plan(notebook: Path, given: Sequence[str], folder: str | Path, *, grid: bool = False) -> list[Run]:
     """Check parameters against a notebook, and list the runs they ask for.
 
     Parameters
@@ -59,14 +59,16 @@ def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Ru
     notebook : Path
     given : sequence of str
         ``name=value``; in a grid ``name=value,value``.
+    folder : path
+        Of the runs.
     grid : bool, default False
         Every combination of the values.
 
     Raises
     ------
     ValueError
-        For an unknown name (with the nearest), a value of another type or out of its range, or a
-        name given twice.
+        For an unknown name (with the nearest), a value of another type or out of its range, a name
+        given twice, or a folder in which a run would overwrite its own source.
     """
     known = settable(notebook)
     values = {}
@@ -86,15 +88,11 @@ def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Ru
     for combination in itertools.product(*values.values()):
         parameters = {n: p.default for n, p in known.items()} | dict(zip(values, combination))
         name = _name(notebook, known, parameters)
+        out = Path(folder) / name / notebook.name
+        if out.exists() and out.samefile(notebook):
+            raise ValueError(f"the output would overwrite its source, {notebook}; choose another folder")
         runs[name] = Run(notebook, parameters, name)
     return list(runs.values())
-
-
-def check_output(run: Run, folder: str | Path) -> None:
-    """Refuse a folder in which the run would overwrite its own source."""
-    out = Path(folder).resolve() / run.name / run.notebook.name
-    if out.exists() and out.samefile(run.notebook):
-        raise ValueError(f"the output would overwrite its source, {run.notebook}; choose another folder")
 
 
 def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
