@@ -76,7 +76,7 @@ def playlists(
     rng = np.random.default_rng(seed)
     community, popularity = _genres(n_items, n_communities, popularity_exponent)
     draws, playlist = _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise)
-    data = build(draws, playlist, name="synthetic", notes=f"generated with seed {seed}")
+    data = build(draws, playlist, name="synthetic")
     return _labelled(data, community, popularity=popularity)
 
 
@@ -177,7 +177,6 @@ def drifting_playlists(
         np.concatenate(playlist),
         times=times,
         name="synthetic-dated",
-        notes=f"dated, generated with seed {seed}",
     )
     return _labelled(data, community, fate=fate[community], popularity=mean, arrives=arrives)
 

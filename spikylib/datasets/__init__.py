@@ -18,7 +18,9 @@ from spikylib.datasets import _readers
 from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
 from spikylib.datasets._download import fetch
 from spikylib.datasets._guard import reading
-from spikylib.datasets._own import read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._guess import choose
+from spikylib.datasets._own import holds_snapshots, read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._tables import open_table
 from spikylib.datasets._vectors import holds_vectors
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "fetch",
     "files",
     "home",
+    "kind",
     "load",
     "read_embeddings",
     "read_interactions",
@@ -39,6 +42,7 @@ __all__ = [
 # options of `build`: they serve every dataset that has contexts
 _TEXT = ("encoding", "separator", "header", "names")  # options of text files
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
+_SMALL = 2**25  # bytes of files that are read in about a second
 
 
 def load(
@@ -95,22 +99,70 @@ def load(
     (500, 800)
     """
     path = Path(name)
-    if name in DATASETS or not (path.suffix or (path.name and path.exists())):
+    if _is_name(path):
         return _load_named(name, data_home, download, options)
     if not path.exists():
         raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
-    columns = {"item": item, "context": context, "time": time}
-    columns = {role: None if column == "" else column for role, column in columns.items()}
-    # a matrix has no columns: the same parameters of a chapter serve files of both kinds
-    asked = path.suffix.lower() not in (".npy", ".npz") and not columns["item"] is columns["context"] is None
-    chosen = "vector_column" in options or "id_column" in options
-    if asked or not (chosen or holds_vectors(path, {key: options[key] for key in _TEXT if key in options})):
+    columns = _asked(item, context, time)
+    if not _is_vectors(path, columns, options):
         _check_options(path.name, _keywords(read_interactions), options)
         if label:
             options = {"labels": {label: "title"}} | options
         return read_interactions(path, **columns, **options)
     _check_options(path.name, _keywords(read_embeddings), options)
     return read_embeddings(path, **options)
+
+
+def kind(
+    name: str | os.PathLike,
+    *,
+    data_home: str | os.PathLike | None = None,
+    item: str | int | None = None,
+    context: str | int | None = None,
+    time: str | int | None = None,
+) -> str:
+    """Say what a dataset, a file or a folder holds, without reading a large one.
+
+    Parameters
+    ----------
+    name, data_home, item, context, time
+        As for :func:`load`.
+
+    Returns
+    -------
+    {"interactions", "dated interactions", "embeddings", "snapshots"}
+        Snapshots are dated embeddings, for :func:`read_snapshots`.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As :func:`load`, and for what is found in the first rows only, where the files are larger than 32 MiB.
+
+    Examples
+    --------
+    >>> kind("synthetic-dated")
+    'dated interactions'
+    """
+    path, columns = Path(name), _asked(item, context, time)
+    if _is_name(path):
+        known = find(name)
+        if known.files and not files(name, data_home):
+            load(name, data_home=data_home)  # raises, and says where to put what
+        if not known.has_contexts:
+            return "embeddings"
+        dated = known.kind.endswith(", dated")
+    elif holds_snapshots(path):
+        return "snapshots"
+    elif not path.exists() or sum(file.stat().st_size for file in files(path)) < _SMALL:
+        found = load(path, **columns)
+        if isinstance(found, Embeddings):
+            return "embeddings"
+        dated = found.times is not None
+    elif _is_vectors(path, columns, {}):
+        return "embeddings"
+    else:
+        dated = "time" in choose(open_table(path, columns["item"], columns["context"]), path, **columns)[0]
+    return "dated interactions" if dated else "interactions"
 
 
 def describe(data: Interactions) -> dict[str, int | float]:
@@ -141,6 +193,24 @@ def describe(data: Interactions) -> dict[str, int | float]:
         "gini": _arrays.gini(data.matrix.sum(axis=1)),
         "median_context": float(np.median(data.matrix.sum(axis=0))),
     }
+
+
+def _is_name(path):
+    return str(path) in DATASETS or not (path.suffix or (path.name and path.exists()))
+
+
+def _asked(item, context, time):
+    """Columns by role; a parameter left empty asks for none."""
+    columns = {"item": item, "context": context, "time": time}
+    return {role: None if column == "" else column for role, column in columns.items()}
+
+
+def _is_vectors(path, columns, options):
+    # a matrix has no columns: the same parameters of a chapter serve files of both kinds
+    if path.suffix.lower() not in (".npy", ".npz") and not columns["item"] is columns["context"] is None:
+        return False
+    chosen = "vector_column" in options or "id_column" in options
+    return chosen or holds_vectors(path, {key: options[key] for key in _TEXT if key in options})
 
 
 def _load_named(name, data_home, download, options):
