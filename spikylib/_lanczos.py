@@ -21,7 +21,7 @@ from spikylib._arrays import n_threads
 
 ROUNDING = 1e-14  # share of the largest singular value below which rounding decides
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
-_PROOF = 12  # steps from a random block that no eigenvalue above the f-th survives unseen
+_PROOF = 8  # steps from a random block that no eigenvalue above the f-th survives unseen
 _MAX_RESTARTS = 300
 _CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
 
@@ -31,18 +31,24 @@ def basis_size(f, block):
     return -(-(f + max(f, _ROOM) + 2 * block) // block) * block
 
 
-def leading_eigenpairs(basis, f, tol):
+def leading_eigenpairs(basis, f, tol, known=None):
     """The f eigenvalues of largest magnitude; the first columns of the basis become their vectors.
 
     The basis V grows by blocks until it has `size` columns; H = V' M V is then decomposed. The
     residual of a Ritz vector V y is that of the last block, R y[-b:], so it costs nothing to
     know. Unless the f leading ones are small, V shrinks to its leading Ritz vectors and grows
     again. Blocks make every step a matrix product, and find eigenvalues repeated up to b times;
-    to find those repeated more often, V grows once more at the end, from a random block.
+    to find those repeated more often, V grows once more at the end, from a random block. With
+    `known` eigenvalues and their vectors, that is all there is to do, if they are the leading ones.
     """
     b, size = basis.block, basis_size(f, basis.block)
     H = np.zeros((size, size))
     start, end, scale, found = 0, size, 0.0, None
+    if known is not None:
+        found, vectors = known
+        basis.load(vectors)
+        start, end = f, f + min(_PROOF, (size - f) // b) * b
+        np.fill_diagonal(H[:f, :f], found)
     _append_random(basis)
     with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
         for _ in range(_MAX_RESTARTS):
@@ -143,6 +149,10 @@ class LocalBasis:
         self.V, self.W = np.empty((n, size + block)), np.empty((n, block))
         self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
         self.stretches = list(pairwise(np.linspace(0, n, n_threads() + 1).astype(int)))
+
+    def load(self, vectors):
+        self.columns = vectors.shape[1]
+        self.V[:, : self.columns] = vectors
 
     def multiply(self, near):
         self.W = self.product(self.V[:, self.columns - self.block : self.columns])

@@ -6,11 +6,14 @@ M is symmetric, so its singular triplets come from the eigenpairs of largest mag
 
 import operator
 from dataclasses import dataclass
+from inspect import signature
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
+from scipy.sparse.linalg import ArpackError, eigsh
+from threadpoolctl import threadpool_limits
 
 from spikylib._arrays import threaded_map
 from spikylib._lanczos import (
@@ -27,6 +30,8 @@ from spikylib._lanczos import (
 
 _DENSE_UP_TO = 500  # rows; below this a full eigendecomposition is the fastest way
 _NARROW, _WIDE = 4, 8  # columns of a block: few converge in fewer products, many share the reading of M
+_PROVING = 2  # columns of a block that only looks for what ARPACK lacks
+_ARPACK_UP_TO = 400_000  # entries of U up to which ARPACK is faster (measured)
 _WIDE_FROM = 1_000_000  # entries of M from which its reading costs more than the basis (measured)
 _THREADED = 8192  # rows from which threads pay for their hand-over at every step
 _SINGLE = 1e-5  # a tolerance that products in single precision keep with room to spare
@@ -226,12 +231,32 @@ def _eigenpairs(M, f, tol, seed, map_blocks):
         d, P = scipy.linalg.eigh(M.toarray())
         order = by_magnitude(d)[:f]
         return P[:, order], d[order]
-    block = _WIDE if M.nnz >= _WIDE_FROM else _NARROW
+    known = _arpack(M, f, tol, seed) if n * f <= _ARPACK_UP_TO else None
+    block = _PROVING if known else _WIDE if M.nnz >= _WIDE_FROM else _NARROW
     product = threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
     basis = LocalBasis(product, n, basis_size(f, block), block, seed, map_blocks)
-    # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
-    d = leading_eigenpairs(basis, f, max(tol, ROUNDING) / 2)
+    # BLAS would divide products that are small already, and wait for its threads at every step
+    with threadpool_limits(1):
+        # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
+        d = leading_eigenpairs(basis, f, max(tol, ROUNDING) / 2, known)
     return basis.V[:, :f].copy(), d
+
+
+def _arpack(M, f, tol, seed):
+    """Eigenpairs by ARPACK, which may lack copies of a repeated eigenvalue; None where it gives up.
+
+    Its inner loop is compiled, ours is not: that decides where M is small.
+    """
+    options = {"rng": seed} if "rng" in signature(eigsh).parameters else {}  # from scipy 1.17
+    v0 = np.random.default_rng(seed).standard_normal(M.shape[0])
+    try:
+        d, P = eigsh(M, f, ncv=f + max(f // 2, 32), tol=tol, v0=v0, **options)
+    except ArpackError:
+        return None
+    order = by_magnitude(d)
+    d, P = d[order], P[:, order]
+    largest = np.linalg.norm(M @ P - P * d, axis=0).max()
+    return (d, P) if largest <= tol / 2 * abs(d[0]) else None
 
 
 def _residuals(product, U, s, V):
