@@ -21,7 +21,7 @@ from spikylib._arrays import n_threads
 
 ROUNDING = 1e-14  # share of the largest singular value below which rounding decides
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
-_PROOF = 8  # steps from a random block that no eigenvalue above the f-th survives unseen
+_PROOF = 48, 8  # columns, and steps at least, grown from a random block to see what was missed (measured)
 _MAX_RESTARTS = 300
 _CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
 
@@ -42,12 +42,13 @@ def leading_eigenpairs(basis, f, tol, known=None):
     `known` eigenvalues and their vectors, that is all there is to do, if they are the leading ones.
     """
     b, size = basis.block, basis_size(f, basis.block)
+    proof = f + min(max(_PROOF[0] // b, _PROOF[1]), (size - f) // b) * b
     H = np.zeros((size, size))
     start, end, scale, found = 0, size, 0.0, None
     if known is not None:
         found, vectors = known
         basis.load(vectors)
-        start, end = f, f + min(_PROOF, (size - f) // b) * b
+        start, end = f, proof
         np.fill_diagonal(H[:f, :f], found)
     _append_random(basis)
     with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
@@ -71,7 +72,7 @@ def leading_eigenpairs(basis, f, tol, known=None):
             if found is not None and (np.abs(d[:f]) - np.abs(found) <= tol * abs(d[0])).all():
                 return found
             if converged.all():
-                found, start, end = d[:f], f, f + min(_PROOF, (size - f) // b) * b
+                found, start, end = d[:f], f, proof
                 basis.rotate(Y[:, :f], keep_last=False)
                 _append_random(basis)
             else:
