@@ -240,7 +240,7 @@ def truncated_svd(
     if not 1 <= f <= n:
         raise ValueError(f"f must be between 1 and the {n} rows of M, got {f}")
     with Work(client) as work:
-        if svd.is_small(n, f):
+        if _lanczos.is_small(n, f):
             whole = svd.truncated_svd(stack(work.gather(M.parts)), f, tol=tol, seed=seed)
             parts = (tuple(send(work, vectors, M.edges)) for vectors in (whole.U, whole.V))
             U, V = (RowPartitions(own, M.edges, (n, f)) for own in parts)

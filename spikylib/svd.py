@@ -22,13 +22,13 @@ from spikylib._lanczos import (
     basis_size,
     by_magnitude,
     first_sign,
+    is_small,
     largest_magnitudes,
     leading_eigenpairs,
     not_converged,
     threaded_product,
 )
 
-_DENSE_UP_TO = 500  # rows; below this a full eigendecomposition is the fastest way
 _NARROW, _WIDE = 4, 8  # columns of a block: few converge in fewer products, many share the reading of M
 _PROVING = 2  # columns of a block that only looks for what ARPACK lacks
 _ARPACK_UP_TO = 400_000  # entries of U up to which ARPACK is faster (measured)
@@ -188,11 +188,6 @@ def truncated_svd(
     if solver == "exact" and residuals.max() > tol * s[0]:
         raise not_converged(residuals, s[0], tol)
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
-
-
-def is_small(n: int, f: int) -> bool:
-    """Whether a matrix of n rows is decomposed whole."""
-    return n <= _DENSE_UP_TO or f > n // 3
 
 
 def _checked(M):
