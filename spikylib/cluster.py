@@ -174,7 +174,6 @@ def ppmi_matrix(
         cutoffs = work.submit(np.hstack, work.map(operator.itemgetter(1), blocks))
         blocks = work.map(_mutual, blocks, starts, cutoffs)
         sizes = work.map(_entries_by_row, blocks)
-        work.wait(sizes, "co-occurrence")
         entries = np.concatenate(work.gather(sizes))
         kept = np.flatnonzero(entries).astype(np.int64)
         if len(kept) == 0:
@@ -260,12 +259,7 @@ def truncated_svd(
 
 
 def cover(
-    E: RowPartitions,
-    client: Client,
-    *,
-    f: int | None = None,
-    cos_theta: float = 0.9,
-    rho: float = 0.5,
+    E: RowPartitions, client: Client, *, f: int | None = None, cos_theta: float = 0.9, rho: float = 0.5
 ) -> SpikeCover:
     """Choose peaks as :func:`spikylib.spikes.cover` does.
 

@@ -15,19 +15,8 @@ from numpy.typing import ArrayLike
 from scipy.sparse.linalg import ArpackError, eigsh
 from threadpoolctl import threadpool_limits
 
+from spikylib import _lanczos
 from spikylib._arrays import threaded_map
-from spikylib._lanczos import (
-    ROUNDING,
-    LocalBasis,
-    basis_size,
-    by_magnitude,
-    first_sign,
-    is_small,
-    largest_magnitudes,
-    leading_eigenpairs,
-    not_converged,
-    threaded_product,
-)
 
 _NARROW, _WIDE = 4, 8  # columns of a block: few converge in fewer products, many share the reading of M
 _PROVING = 2  # columns of a block that only looks for what ARPACK lacks
@@ -181,12 +170,12 @@ def truncated_svd(
             V = np.ascontiguousarray(Vt.T)
         else:
             raise ValueError(f'solver must be "exact" or "randomized", got {solver!r}')
-        sign = first_sign(U, largest_magnitudes(U))
+        sign = _lanczos.first_sign(U, _lanczos.largest_magnitudes(U))
         U *= sign
         V *= sign
-        residuals = _residuals(threaded_product(M, map_blocks), U, s, V)
+        residuals = _residuals(_lanczos.threaded_product(M, map_blocks), U, s, V)
     if solver == "exact" and residuals.max() > tol * s[0]:
-        raise not_converged(residuals, s[0], tol)
+        raise _lanczos.not_converged(residuals, s[0], tol)
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
 
 
@@ -222,18 +211,18 @@ def _is_symmetric(M):
 def _eigenpairs(M, f, tol, seed, map_blocks):
     """Eigenpairs of largest magnitude, residuals at most tol times the largest."""
     n = M.shape[0]
-    if is_small(n, f):
+    if _lanczos.is_small(n, f):
         d, P = scipy.linalg.eigh(M.toarray())
-        order = by_magnitude(d)[:f]
+        order = _lanczos.by_magnitude(d)[:f]
         return P[:, order], d[order]
     known = _arpack(M, f, tol, seed) if n * f <= _ARPACK_UP_TO else None
     block = _PROVING if known else _WIDE if M.nnz >= _WIDE_FROM else _NARROW
-    product = threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
-    basis = LocalBasis(product, n, basis_size(f, block), block, seed, map_blocks)
+    product = _lanczos.threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
+    basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks)
     # BLAS would divide products that are small already, and wait for its threads at every step
     with threadpool_limits(1):
         # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
-        d = leading_eigenpairs(basis, f, max(tol, ROUNDING) / 2, known)
+        d = _lanczos.leading_eigenpairs(basis, f, max(tol, _lanczos.ROUNDING) / 2, known)
     return basis.V[:, :f].copy(), d
 
 
@@ -248,7 +237,7 @@ def _arpack(M, f, tol, seed):
         d, P = eigsh(M, f, ncv=f + max(20, min(f // 2, 48)), tol=tol / 2, v0=v0, **options)
     except ArpackError:
         return None
-    order = by_magnitude(d)
+    order = _lanczos.by_magnitude(d)
     return d[order], P[:, order]
 
 
