@@ -1,6 +1,5 @@
 """Write a file whole or not at all."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -16,7 +15,5 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> None:
     try:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
+    finally:
+        partial.unlink(missing_ok=True)

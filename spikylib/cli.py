@@ -1,6 +1,7 @@
 """The `spiky` command; a sub-command imports what it needs, so that help and completion are quick."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import click
@@ -38,21 +39,10 @@ def data():
     """
 
 
-class _DatasetName(click.ParamType):
-    """A choice whose words are looked up only when they are needed."""
+def _complete_dataset(context, argument, word):
+    from spikylib.datasets._catalogue import DATASETS
 
-    name = "dataset"
-
-    def convert(self, value, param, ctx):
-        return self._choice().convert(value, param, ctx)
-
-    def shell_complete(self, ctx, param, incomplete):
-        return self._choice().shell_complete(ctx, param, incomplete)
-
-    def _choice(self):
-        from spikylib.datasets._catalogue import DATASETS
-
-        return click.Choice(list(DATASETS))
+    return [CompletionItem(name) for name in DATASETS if name.startswith(word)]
 
 
 _FOLDER = click.Path(file_okay=False)
@@ -70,6 +60,8 @@ def list_(data_home):
     Example:
       spiky data list --data-home ~/data
     """
+    from tqdm import tqdm
+
     from spikylib import datasets
     from spikylib.datasets._catalogue import DATASETS
 
@@ -77,20 +69,18 @@ def list_(data_home):
     rows = [("name", "there", "size", "folder", "terms")]
     for name, known in DATASETS.items():
         files = datasets.files(name, data_home)
-        size = _size(sum(file.stat().st_size for file in files)) if files else "-"
+        size = tqdm.format_sizeof(sum(file.stat().st_size for file in files), "B") if files else "-"
         # where the files themselves lie, which may be deeper than the dataset's own folder
-        folder = known.files[0].rpartition("/")[0] if known.files else ""
+        folder = known.files[0].rpartition("/")[0] if known.files else "-"
         there = "yes" if files else "no" if known.files else "generated"
-        rows.append((name, there, size, folder or "-", known.terms))
+        rows.append((name, there, size, folder, known.terms))
     _print_columns(rows)
 
 
 @data.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=_DatasetName())
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_complete_dataset)
 @_data_home_option
-@click.option(
-    "--from", "address", metavar="ADDRESS_OR_FILE", help="Another https address, or the file itself."
-)
+@click.option("--from", "address", metavar="ADDRESS_OR_FILE", help="Another https address, or a local file.")
 @click.option("--force", is_flag=True, help="Fetch again, and replace, what is there.")
 def fetch(names, data_home, address, force):
     """Download datasets from their publishers.
@@ -104,19 +94,22 @@ def fetch(names, data_home, address, force):
       spiky data fetch lastfm-360k --from ~/Downloads/lastfm-dataset-360K.tar.gz
     """
     from spikylib import datasets
+    from spikylib.datasets._catalogue import DATASETS
 
+    # not as the argument's type, for which every command would wait for the catalogue
+    choice = click.Choice(list(DATASETS))
+    names = [choice.convert(name, None, None) for name in names]
     if address and len(names) > 1:
         raise click.UsageError("--from goes with one NAME")
     failed = False
     for name in names:
         try:
             files = datasets.fetch(name, data_home=data_home, address=address, force=force)
+            text = f"{name} is there:" if files else f"{name} is generated: there is nothing to fetch"
+            click.echo("\n  ".join([text, *map(str, files)]))
         except (ValueError, OSError) as error:
             failed = True
             click.echo(f"Error: {error}", err=True)
-        else:
-            text = f"{name} is there:" if files else f"{name} is generated: there is nothing to fetch"
-            click.echo("\n  ".join([text, *map(str, files)]))
     if failed:
         raise SystemExit(1)
 
@@ -140,14 +133,11 @@ def _complete_notebook(context, argument, word):
 
     # without a checkout there are no chapters, and files are offered
     with contextlib.suppress(OSError):
-        chapters = _parameters.chapters()
-        names = [str(int(file.stem[:2])) for file in chapters] + [file.stem for file in chapters if word]
-        found = [
-            CompletionItem(name, help=_parameters.title(file)[0])
-            for name, file in zip(names, chapters * 2)
-            if name.startswith(word)
-        ]
-        return found or [CompletionItem(word, type="file")]
+        files = _parameters.chapters()
+        names = [(str(int(file.stem[:2])), file) for file in files]
+        names += [(file.stem, file) for file in files if word]
+        items = [CompletionItem(n, help=_parameters.title(f)[0]) for n, f in names if n.startswith(word)]
+        return items or [CompletionItem(word, type="file")]
 
 
 def _complete_parameter(context, option, word):
@@ -156,21 +146,15 @@ def _complete_parameter(context, option, word):
     with contextlib.suppress(OSError, ValueError):
         # where -p has no value yet, click leaves the words before it unparsed
         notebook = context.params["notebook"] or next(iter(context.args), "")
-        settings = {
-            f"{p.name}={p.default}": p for p in _parameters.settable(_parameters.find(notebook)).values()
-        }
-        return [CompletionItem(text, help=p.meaning) for text, p in settings.items() if text.startswith(word)]
+        known = _parameters.settable(_parameters.find(notebook)).values()
+        items = [CompletionItem(f"{p.name}={p.default}", help=p.meaning) for p in known]
+        return [item for item in items if item.value.startswith(word)]
 
 
-def _parameter_option(metavar, text):
-    return click.option(
-        "-p", "given", metavar=metavar, multiple=True, shell_complete=_complete_parameter, help=text
-    )
-
-
+_parameter_option = partial(click.option, "-p", "given", multiple=True, shell_complete=_complete_parameter)
 _notebook_argument = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
 _output_option = click.option(
-    "-o", "--output", "folder", default="runs", type=_FOLDER, help="Folder that gets a folder for every run."
+    "-o", "--output", "folder", default="runs", type=_FOLDER, help="Folder of all runs."
 )
 _force_option = click.option("--force", is_flag=True, help="Run again what is there already.")
 
@@ -221,16 +205,15 @@ def params(notebook):
 
     with _usage():
         known = _parameters.settable(_parameters.find(notebook))
-    rows = [("name", "type", "default", "range", "meaning")]
-    for p in known.values():
-        default = '""' if p.default == "" else str(p.default)
-        rows.append((p.name, p.type, default, p.range or "-", p.meaning or "-"))
-    _print_columns(rows)
+    rows = [
+        (p.name, p.type, str(p.default) or '""', p.range or "-", p.meaning or "-") for p in known.values()
+    ]
+    _print_columns([("name", "type", "default", "range", "meaning"), *rows])
 
 
 @main.command()
 @_notebook_argument
-@_parameter_option("NAME=VALUE", "A parameter; the others keep their defaults.")
+@_parameter_option(metavar="NAME=VALUE", help="A parameter; the others keep their defaults.")
 @_output_option
 @_force_option
 @click.option("--html", is_flag=True, help="Also write the executed notebook as one stand-alone HTML file.")
@@ -250,13 +233,11 @@ def run(notebook, given, folder, force, html):
     from spikylib.rerun import _html, _parameters, _runs
 
     with _usage():
-        (planned,) = _runs.plan(_parameters.find(notebook), given)
-        _runs.check_output(planned, folder)
+        (planned,) = _runs.plan(_parameters.find(notebook), given, folder)
     outcome = _runs.execute(planned, folder, force=force)
     place = f"{folder}/{planned.name}"
     if outcome.status == "failed":
-        click.echo(f"Error: {outcome.detail}\n\nThe notebook up to there is in {place}", err=True)
-        raise SystemExit(1)
+        raise click.ClickException(f"{outcome.detail}\n\nThe notebook up to there is in {place}")
     if html:
         _html.write(Path(place) / planned.notebook.name)
     hint = "; --force runs it again" if outcome.status == "existing" else ""
@@ -265,13 +246,9 @@ def run(notebook, given, folder, force, html):
 
 @main.command()
 @_notebook_argument
-@_parameter_option("NAME=VALUE,...", "A parameter and its values; every combination is run.")
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=1, help="Processes at a time, which share out the cores."
-)
-@click.option(
-    "--scheduler", metavar="ADDRESS", help="Dask scheduler for the runs; its workers see the same files."
-)
+@_parameter_option(metavar="NAME=VALUE,...", help="A parameter and its values; every combination is run.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes at once, sharing the cores.")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, whose workers see the same files.")
 @click.option("--dry-run", is_flag=True, help="List the runs and run nothing.")
 @_output_option
 @_force_option
@@ -290,9 +267,7 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
     from spikylib.rerun import _parameters, _runs
 
     with _usage():
-        runs = _runs.plan(_parameters.find(notebook), given, grid=True)
-        for planned in runs:
-            _runs.check_output(planned, folder)
+        runs = _runs.plan(_parameters.find(notebook), given, folder, grid=True)
     if dry_run:
         click.echo("\n".join(planned.name for planned in runs))
         return
@@ -309,8 +284,7 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
         click.echo("\nStopped; the same command goes on from here", err=True)
         raise SystemExit(1) from None
     if failed:
-        click.echo("\n".join([f"\n{len(failed)} of {len(runs)} failed:", *failed]), err=True)
-        raise SystemExit(1)
+        raise click.ClickException("\n".join([f"{len(failed)} of {len(runs)} failed:", *failed]))
 
 
 @main.command()
@@ -318,9 +292,7 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--json", "form", flag_value="json", help="As JSON, an object a run.")
 @click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")
-@click.option(
-    "-c", "--column", "patterns", metavar="PATTERN", multiple=True, help="Only such results, as spk*."
-)
+@click.option("-c", "--column", "patterns", metavar="PATTERN", multiple=True, help="Such results, as spk*.")
 def results(folder, form, patterns):
     """Put the runs of FOLDER (runs) side by side: parameters and results, a row a run.
 
@@ -367,11 +339,3 @@ def _print_columns(rows):
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-
-
-def _size(n_bytes):
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} GB"

@@ -25,7 +25,7 @@ def test_list_says_what_is_there_where_and_on_which_terms(tmp_path):
     assert result.stdout.startswith(f"data home: {tmp_path}\n")
     lines = {line.split()[0]: line.split() for line in result.stdout.splitlines()[3:]}
     assert set(lines) == set(DATASETS)
-    assert lines["movielens-small"][1:6] == ["yes", "286", "B", "movielens-small", "research;"]
+    assert lines["movielens-small"][1:5] == ["yes", "286B", "movielens-small", "research;"]
     assert lines["triplej"][1:4] == ["no", "-", "triplej"]
     assert lines["triplej"][4:] == ["no", "licence", "stated"]
     assert lines["synthetic"][1] == "generated"

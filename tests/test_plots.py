@@ -162,7 +162,8 @@ def test_heatmap_shows_the_values_names_and_units():
     fig = plots.heatmap({"a": E, "b": -E}, xlabel=["item", "context"])
     assert [ax.get_title() for ax in fig.axes[:2]] == ["a", "b"] and not fig.axes[0].texts
     assert [ax.get_xlabel() for ax in fig.axes[:2]] == ["item", "context"]
-    np.testing.assert_array_equal(fig.axes[1].images[0].get_array(), -E)
+    np.testing.assert_array_equal(fig.axes[1].collections[0].get_array(), -E)
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["0", "10", "20", "30"]
 
 
 def test_scatter_shares_one_scale_of_colour():

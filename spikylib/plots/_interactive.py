@@ -5,7 +5,9 @@ import json
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
+from itertools import cycle
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +20,9 @@ if TYPE_CHECKING:  # loaded when an interactive figure is made, and not before
     import plotly.graph_objects as go
     from IPython.display import HTML
 
-_SCRIPT = "../_static/plotly.min.js"  # where the book keeps Plotly, seen from a notebook's page
-# what a page needs beside the data: style, controls, and the look on white as a Plotly template
-_CSS, _JS, _TEMPLATE = (
-    Path(__file__).with_name(f"figures.{kind}").read_text("utf-8") for kind in ("css", "js", "json")
+# what a page needs beside the data: its frame, style and controls, and the look on white as a Plotly template
+_FRAME, _CSS, _JS, _LOOK = (
+    Path(__file__).with_name(f"figures.{kind}").read_text("utf-8") for kind in ("html", "css", "js", "json")
 )
 
 
@@ -66,7 +67,7 @@ def scatter3d_interactive(
     marker = {"size": 3, "color": choices[0]["spike"], "colorscale": scale, "cmin": -1.5, "cmax": 9.5}
     points = go.Scatter3d(**dict(zip("xyz", columns)), mode="markers", marker=marker)
     points.update(text=[str(label) for label in labels], hovertemplate="%{text}<extra></extra>")
-    figure = go.Figure(points, layout={"template": json.loads(_TEMPLATE), "margin": dict.fromkeys("lrtb", 0)})
+    figure = go.Figure(points, layout={"template": json.loads(_LOOK), "margin": dict.fromkeys("lrtb", 0)})
     titles = {f"{axis}axis_title_text": f"dim {name}" for axis, name in zip("xyz", names)}
     figure.update_scenes(titles, camera_eye={"x": 1.6, "y": 1.6, "z": 0.9})
     meta = {"kind": "scatter3d", "dimensions": [int(n) for n in names], "columns": columns, "covers": choices}
@@ -97,14 +98,12 @@ def cover_profile_interactive(covers: dict, *, rhos: Sequence, start: tuple[floa
     curves = [[_steps(cover, rhos) for cover in by_label.values()] for by_label in covers.values()]
     place = [cos_thetas.index(start[0]), rhos.index(start[1])]
     margin = {"l": 60, "r": 10, "t": 10, "b": 45}
-    figure = go.Figure(layout={"template": json.loads(_TEMPLATE), "margin": margin, "showlegend": True})
-    dashes = ("solid", "dash", "dashdot", "longdashdot")
-    for i, (label, curve) in enumerate(zip(shown, curves[place[0]])):
-        line = {"shape": "hv", "color": to_hex(PALETTE[i % 10]), "dash": dashes[i % 4]}
-        hover = "%{x} peaks capture %{y:.1%}<extra></extra>"
-        figure.add_scatter(
-            x=curve["peaks"], y=curve["share"], mode="lines", name=label, line=line, hovertemplate=hover
-        )
+    figure = go.Figure(layout={"template": json.loads(_LOOK), "margin": margin, "showlegend": True})
+    dashes = cycle(("solid", "dash", "dashdot", "longdashdot"))
+    for label, curve, colour, dash in zip(shown, curves[place[0]], cycle(PALETTE), dashes):
+        line = {"shape": "hv", "color": to_hex(colour), "dash": dash}
+        points = {"x": curve["peaks"], "y": curve["share"], "mode": "lines", "name": label, "line": line}
+        figure.add_scatter(**points, hovertemplate="%{x} peaks capture %{y:.1%}<extra></extra>")
     most = max(curve["needed"][-1] for by_label in curves for curve in by_label)
     x_range = [0, float(np.ceil(10 * np.log10(most)) / 10)]  # the same at every position of the sliders
     figure.update_xaxes(type="log", range=x_range, dtick=1, title_text="number of peaks")
@@ -142,17 +141,8 @@ def html(figure: "go.Figure", name: str, *, still: Figure, alt: str) -> "HTML":
     # no version of Matplotlib in the file: the same figure is the same text
     still.savefig(png, format="png", dpi=80, metadata={"Software": None})
     data = figure.to_json().replace("<", "\\u003c")  # a label cannot end the script element
-    alt = escape(alt)
-    return HTML(
-        f'<div class="spiky-figure" id="{escape(name)}"><style>\n{_CSS}</style>\n'
-        f'<img class="spiky-twin" alt="{alt}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">\n'
-        '<p class="spiky-still"></p>\n'
-        '<div class="spiky-live"><div class="spiky-controls"></div>'
-        f'<div class="spiky-plot" role="img" aria-label="{alt}"></div>'
-        '<output class="spiky-summary" aria-live="polite"></output></div>\n'
-        f'<script type="application/json">{data}</script>\n'
-        f'<script defer src="{_SCRIPT}"></script>\n<script>\n{_JS}</script></div>'
-    )
+    parts = {"name": escape(name), "alt": escape(alt), "png": b64encode(png.getvalue()).decode()}
+    return HTML(Template(_FRAME).substitute(parts, data=data, css=_CSS, js=_JS).strip())
 
 
 def _rounded(values):

@@ -1,6 +1,6 @@
 """Curves: the general chart of lines, and three that take a result of the library as it is."""
 
-from typing import Any
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,7 @@ def lines(
     notes: dict[str, list[str]] | None = None,
     styles: dict[str, dict] | None = None,
     columns: int = 2,
-    **axes: Any,
+    **axes,
 ) -> Figure:
     """Draw labelled curves, points with errors, nulls and reference lines, in one panel or several.
 
@@ -76,9 +76,8 @@ def lines(
     curves, points, dotted, vertical = map(_by_title, (curves, points, dotted, vertical))
     titles = list(filter(None, curves | points | dotted)) or [""]
     usual = _usual_looks([*curves.values(), *points.values()], styles or {})
-    height = 3.3 if len(titles) <= columns else 2.6
     sharey = not isinstance(axes.get("ylabel"), list)
-    fig, panels = panel_axes(len(titles), columns, height, sharey=sharey)
+    fig, panels = panel_axes(len(titles), columns, 3.3 if len(titles) <= columns else 2.6, sharey=sharey)
     looks = {}  # of the labels in the legend
 
     for i, (ax, title) in enumerate(zip(panels, titles)):
@@ -129,8 +128,8 @@ def cover_profile(
     """
     curves, dotted = map(_profiles, (covers, nulls or {}))
     styles = {label: {"marker": "", "drawstyle": "steps-post"} for label in curves}
-    axes: dict[str, Any] = {"xlabel": "number of peaks", "ylabel": "share of rows captured"}
-    fig = lines(curves, dotted=dotted, styles=styles, xscale="log", **axes)
+    labels = {"xlabel": "number of peaks", "ylabel": "share of rows captured"}
+    fig = lines(curves, dotted=dotted, styles=styles, xscale="log", **labels)
     fig.axes[0].axhline(rho, color=GREY, linestyle="--")
     return fig
 
@@ -151,8 +150,7 @@ def stability_curves(table: pd.DataFrame, *, others: pd.DataFrame | None = None)
     matplotlib.figure.Figure
     """
     columns = ["date", "overlap", "overlap_low", "overlap_high"]
-    curves: dict[str, dict] = {}
-    styles, others = {}, pd.DataFrame() if others is None else others
+    curves, styles, others = {}, {}, pd.DataFrame() if others is None else others
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.88, table["part"].max() + 1))
     for (kind, part), rows in table.groupby(["similarity", "part"], sort=False):
         label = "norm {norm_low:.3g} to {norm_high:.3g}".format(**rows.iloc[0])
@@ -220,19 +218,17 @@ def _of(layer, title):
 
 def _profiles(covers):
     """By label, which names the number of peaks, the share captured by the first 1, 2, ... of them."""
-    curves = {}
-    for label, cover in covers.items():
-        peaks, share = np.arange(1, len(cover.peaks) + 1), cover.captured / len(cover.spike)
-        curves[f"{label}: {len(peaks)} peaks"] = (peaks, share)
-    return curves
+    return {
+        f"{label}: {len(c.peaks)} peaks": (np.arange(1, len(c.peaks) + 1), c.captured / len(c.spike))
+        for label, c in covers.items()
+    }
 
 
 def _usual_looks(panels, styles):
     """By label the properties of its line, the same in all layers and panels."""
+    labels = dict.fromkeys(label for panel in panels for label in panel)
     looks = {}
-    for label in dict.fromkeys(label for panel in panels for label in panel):
-        i = len(looks)
-        colour, marker, dash = PALETTE[i % 10], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]
-        looks[label] = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
-        looks[label] |= styles.get(label, {})
+    for label, colour, marker, dash in zip(labels, cycle(PALETTE), cycle(MARKERS), cycle(DASHES)):
+        usual = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
+        looks[label] = usual | styles.get(label, {})
     return looks

@@ -1,7 +1,6 @@
 """Points in the plane and in space, seen from the origin (a black +)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +10,7 @@ from spikylib.plots._style import PALETTE, WIDTH, category_colours, finish, pane
 from spikylib.spikes import SpikeCover
 
 
-def scatter(panels: dict, *, colour_label: str, **axes: Any) -> Figure:
+def scatter(panels: dict, *, colour_label: str, **axes) -> Figure:
     """Scatter points in the plane, coloured by a quantity on one scale for all panels.
 
     Parameters

@@ -1,22 +1,16 @@
 """Estimates with intervals, a row a thing compared; and tables and matrices as colours."""
 
 from textwrap import fill
-from typing import Any
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from spikylib.plots._style import GREY, MARKERS, PALETTE, finish, panel_axes, set_panel
 
 
 def forest(
-    panels: dict[str, pd.DataFrame],
-    *,
-    vertical: float | None = None,
-    reference: str = "reference",
-    **axes: Any,
+    panels: dict[str, pd.DataFrame], *, vertical: float | None = None, reference: str = "reference", **axes
 ) -> Figure:
     """Draw estimates with their intervals: a row a thing compared, a panel a measure, a colour a group.
 
@@ -81,14 +75,15 @@ def forest(
 
 
 def heatmap(
-    tables: pd.DataFrame | dict, *, label: str = "", fmt: str | None = None, columns: int = 3, **axes: Any
+    tables: pd.DataFrame | dict, *, label: str = "", fmt: str | None = None, columns: int = 3, **axes
 ) -> Figure:
     """Show tables or matrices as colours, each with its own colour bar.
 
     Parameters
     ----------
     tables : pandas.DataFrame, or dict of str to array of shape (n, m) or DataFrame
-        One panel, or panels by title. The names of a DataFrame's rows and columns are the ticks.
+        One panel, or panels by title. The names of a DataFrame's rows and columns are the ticks, else
+        their numbers; of twelve or more only about four are written, unless `fmt` is given.
     label : str, optional
         What the colour is, with its unit.
     fmt : str, optional
@@ -108,18 +103,11 @@ def heatmap(
     height = 0.7 + 0.5 * max(map(len, tables.values())) if fmt else 2.3
     fig, figure_axes = panel_axes(len(tables), columns, height)
     for i, (ax, (title, table)) in enumerate(zip(figure_axes, tables.items())):
-        image = ax.imshow(table, cmap="viridis", aspect="auto", interpolation="nearest")
-        fig.colorbar(image, ax=ax, label=label)
+        table = pd.DataFrame(table).rename(columns=lambda name: str(name).replace(", ", "\n"))
+        # names of many rows or columns would run into each other
+        y_step, x_step = (1 if fmt or n < 12 else n // 4 for n in table.shape)
+        look = {"cmap": "viridis", "annot": bool(fmt), "fmt": fmt or "", "cbar_kws": {"label": label}}
+        sns.heatmap(table, ax=ax, yticklabels=y_step, xticklabels=x_step, **look)
+        ax.tick_params(rotation=0)
         set_panel(ax, i, {"title": title} | axes)
-        for axis, k in ((ax.yaxis, 0), (ax.xaxis, 1)):
-            if isinstance(table, pd.DataFrame):
-                axis.set_ticks(
-                    range(table.shape[k]), [str(name).replace(", ", "\n") for name in table.axes[k]]
-                )
-            else:
-                axis.set_major_locator(MaxNLocator(4, integer=True))
-        for (row, column), value in np.ndenumerate(np.asarray(table)) if fmt else ():
-            # dark on the light end of viridis, light on the rest
-            colour = "black" if image.norm(value) > 0.6 else "white"
-            ax.text(column, row, f"{value:{fmt}}", ha="center", va="center", color=colour)
     return finish(fig)

@@ -19,15 +19,9 @@ def write(notebook_file: Path) -> None:
     notebook = nbformat.read(notebook_file, as_version=4)
     _fill_numbers(notebook, notebook_file.stem)
     # where nbconvert would have the page fetch a script: the script itself, or none
-    none = _script("")
-    urls = {"mathjax_url": _script(_mathjax()), "require_js_url": none, "mermaid_js_url": none}
-    exporter = HTMLExporter(embed_images=True, **urls)
-    page = exporter.from_notebook_node(notebook)[0]
-    plotly_address = re.compile(r'src="[^"]*plotly\.min\.js"')
-    if plotly_address.search(page):
-        import plotly.offline
-
-        page = plotly_address.sub(f'src="{_script(plotly.offline.get_plotlyjs())}"', page)
+    urls = dict.fromkeys(("require_js_url", "mermaid_js_url"), _script("")) | {"mathjax_url": _mathjax()}
+    page, _ = HTMLExporter(embed_images=True, **urls).from_notebook_node(notebook)
+    page = re.sub(r'src="[^"]*plotly\.min\.js"', _plotly, page)
     write_whole(notebook_file.with_suffix(".html"), page)
 
 
@@ -56,11 +50,18 @@ def _fill_numbers(notebook, chapter):
 
 
 def _mathjax():
-    """MathJax from the installed package, set up for formulas between dollars."""
+    """Address of MathJax from the installed package, set up for formulas between dollars."""
     # SVG needs no fonts, which the page would have to fetch
     (file,) = [f for f in importlib.metadata.files("sphinx-mathjax-offline") if f.name == "tex-svg.js"]
     settings = 'window.MathJax = {tex: {inlineMath: [["$", "$"]], tags: "ams"}};'
-    return settings + file.locate().read_text(encoding="utf-8")
+    return _script(settings + file.locate().read_text(encoding="utf-8"))
+
+
+def _plotly(_match):
+    """Plotly from its package, which is imported only for a page that has such a figure."""
+    import plotly.offline
+
+    return f'src="{_script(plotly.offline.get_plotlyjs())}"'
 
 
 def _script(text):

@@ -4,17 +4,14 @@ import ast
 import json
 import math
 import re
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spikylib.rerun._results import did_you_mean
+from spikylib.rerun._results import did_you_mean, in_checkout
 
 _NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"
 # how the comment of a parameter ends: "meaning, 16 to 512" or "meaning, one of dot, cosine"
-_RANGE = re.compile(rf"(?:^|,\s*)({_NUMBER}) to ({_NUMBER})$")
-_CHOICES = re.compile(r"(?:^|,\s*)one of (.+)$")
+_HELP = re.compile(rf"(.*?)(?:(?:^|,\s*)(?:({_NUMBER}) to ({_NUMBER})|one of (.+)))?")
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _EXPECTED = {"int": "an int is expected,", "bool": "a bool is expected, true or false,"}
 
@@ -39,16 +36,8 @@ class Parameter(NamedTuple):
 
 
 def chapters() -> list[Path]:
-    """List the book's notebooks: in ``notebooks`` upwards from here, else beside the package."""
-    # an installed checkout (`pip install -e`) has them beside the package, a wheel has not
-    for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]):
-        files = sorted((parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-        if files:
-            return files
-    raise FileNotFoundError(
-        f"no folder notebooks/ in or above {Path.cwd()}: go to a checkout of the book, which has the chapters, "
-        "or name a notebook by its path"
-    )
+    """List the book's notebooks, by number."""
+    return in_checkout("notebooks/[0-9][0-9]_*.ipynb")
 
 
 def find(word: str) -> Path:
@@ -58,12 +47,12 @@ def find(word: str) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"there is no notebook {word}")
         return path.resolve()
-    files = {file.stem: file for file in chapters()}
-    by_number = {int(stem[:2]): stem for stem in files}
-    stem = by_number.get(int(word)) if word.isdecimal() else word
-    if stem in files:
-        return files[stem]
-    near = did_you_mean(word, files) or f"; the book has {', '.join(files)}"
+    stems = []
+    for file in chapters():
+        if word == file.stem or (word.isdecimal() and int(word) == int(file.stem[:2])):
+            return file
+        stems.append(file.stem)
+    near = did_you_mean(word, stems) or f"; the book has {', '.join(stems)}"
     raise ValueError(f"there is no notebook {word!r}{near}")
 
 
@@ -92,14 +81,9 @@ def declared(notebook: Path) -> dict[str, Parameter]:
             default = line["default"]
         kind = line["inferred_type_name"]
         kind = type(default).__name__ if kind == "None" else kind
-        meaning, low, high = line["help"].strip(), None, None
-        choices: tuple[str, ...] = ()
-        if limits := _RANGE.search(meaning):
-            low, high = (ast.literal_eval(limit) for limit in limits.groups())
-            meaning = meaning[: limits.start()]
-        elif listed := _CHOICES.search(meaning):
-            choices = tuple(re.split(r",\s*|\s+or\s+", listed[1]))
-            meaning = meaning[: listed.start()]
+        meaning, *limits, listed = _HELP.fullmatch(line["help"].strip()).groups()
+        low, high = (limit and ast.literal_eval(limit) for limit in limits)
+        choices = tuple(re.split(r",\s*|\s+or\s+", listed)) if listed else ()
         found[name] = Parameter(name, kind, default, meaning, low, high, choices)
     return found
 
@@ -112,10 +96,9 @@ def settable(notebook: Path) -> dict[str, Parameter]:
 def checked(parameter: Parameter, text: str) -> Any:
     """Turn a text into a value of the parameter's type and range."""
     name, kind = parameter.name, parameter.type
-    convert: dict[str, Callable[[str], Any]]
-    convert = {"str": partial(_path, parameter), "int": int, "float": float, "bool": _flag}
+    readers = {"int": int, "float": float, "bool": lambda flag: _FLAGS[flag.lower()]}
     try:
-        value = convert.get(kind, ast.literal_eval)(text)
+        value = _path(parameter, text) if kind == "str" else readers.get(kind, ast.literal_eval)(text)
         # float() takes "nan" and "inf", which compare with no range and have no place in JSON
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError
@@ -141,10 +124,6 @@ def papermill():
 def literal_path(path):
     """A path for papermill, which would fill in what stands in braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _flag(text):
-    return _FLAGS[text.lower()]
 
 
 def _path(parameter, text):

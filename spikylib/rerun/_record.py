@@ -1,6 +1,6 @@
 """What a chapter found: named, rounded, glued, and written with what ran."""
 
-import hashlib
+import functools
 import importlib.metadata
 import json
 import platform
@@ -17,6 +17,7 @@ import numpy as np
 from spikylib._files import write_whole
 
 _VERSIONS = ("spikylib", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib")
+_PLAIN = (str, int, float, bool, NoneType)
 _NOT_RECORDED = ("data_home", "results_file")  # paths of one machine, which change no result
 
 
@@ -47,18 +48,14 @@ class Record:
         self.parameters = {
             name: value
             for name, value in parameters.items()
-            if type(value) in (str, int, float, bool, NoneType)
-            and not name.startswith("_")
-            and name not in _NOT_RECORDED
+            if type(value) in _PLAIN and not name.startswith("_") and name not in _NOT_RECORDED
         }
         self.results: dict[str, Any] = {}
         self.arrays: dict[str, list] = {}
         self._results_file = parameters.get("results_file")
         self._data_home = parameters.get("data_home")
 
-    def __call__(
-        self, values: Mapping[str, Any] | None = None, /, *, digits: int | None = None, **named: Any
-    ) -> None:
+    def __call__(self, values: Mapping | None = None, /, *, digits: int | None = None, **named: Any) -> None:
         """Round, glue and keep named numbers and texts.
 
         Parameters
@@ -115,20 +112,17 @@ class Record:
         Where that parameter is empty or missing, nothing is written. The provenance includes the
         sha256 of the data files of the parameter ``dataset``, under that of ``data_home``.
         """
+        import pooch
+
         from spikylib import datasets
 
         if self._results_file:
             dataset = self.parameters.get("dataset")
             files = datasets.files(dataset, self._data_home or None) if dataset else []
-            hashes = {"data_sha256": {file.name: _sha256(file) for file in files}}
-            payload = {
-                "chapter": self.chapter,
-                "parameters": self.parameters,
-                "results": self.results,
-                "arrays": self.arrays,
-                "provenance": provenance() | hashes,
-            }
-            write_whole(self._results_file, json_text(payload))
+            hashes = {file.name: pooch.file_hash(file, alg="sha256") for file in files}
+            run = {"chapter": self.chapter, "parameters": self.parameters, "results": self.results}
+            run |= {"arrays": self.arrays, "provenance": provenance() | {"data_sha256": hashes}}
+            write_whole(self._results_file, json_text(run))
 
 
 def glue(name: str, value: Any, *, display: bool = False) -> None:
@@ -204,23 +198,13 @@ def _rounded(name, value, digits):
     return value
 
 
-def _sha256(file):
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _commit():
     """The commit checked out, "-dirty" if the code differs from it, None outside git."""
     checkout = Path(__file__).resolve().parents[2]
-
-    def git(*command):
-        return subprocess.run(
-            ["git", *command], capture_output=True, text=True, cwd=checkout, check=True
-        ).stdout
-
+    git = functools.partial(subprocess.check_output, cwd=checkout, stderr=subprocess.DEVNULL, text=True)
     # only what computes counts: `make results` itself changes book/results from run to run
     try:
-        changed = git("status", "--porcelain", "--", "spikylib", "notebooks/*.ipynb").strip()
-        return git("rev-parse", "--short=12", "HEAD").strip() + ("-dirty" if changed else "")
+        changed = git(["git", "status", "--porcelain", "--", "spikylib", "notebooks/*.ipynb"])
+        return git(["git", "rev-parse", "--short=12", "HEAD"]).strip() + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None

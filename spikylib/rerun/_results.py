@@ -42,7 +42,7 @@ def read_results(chapter: str, folder: str | Path | None = None) -> dict[str, di
     >>> stored["triplej"]["results"]["peaks_128"]
     2649
     """
-    folder = _results_folder() if folder is None else Path(folder)
+    folder = in_checkout("book/results")[0] if folder is None else Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder of results {folder}; run `make results` where the data are")
     files = sorted(folder.glob(f"{chapter}--*.json"))
@@ -64,12 +64,11 @@ def read_published(table: str) -> Any:
     """
     import pandas as pd
 
-    return pd.read_csv(_results_folder() / f"{table}_published.csv", dtype=str, index_col="dataset")
+    (file,) = in_checkout(f"book/results/{table}_published.csv")
+    return pd.read_csv(file, dtype=str, index_col="dataset")
 
 
-def stored_number(
-    reference: str, page: str, read: Callable[[str], dict[str, dict[str, Any]]] = read_results
-) -> tuple[str, str, str, str]:
+def stored_number(reference: str, page: str, read: Callable = read_results) -> tuple[str, str, str, str]:
     """Look up what ``{stored}`` names in the prose: ``[chapter/]dataset/name[:format]``.
 
     Parameters
@@ -104,13 +103,11 @@ def stored_number(
 
 def read_run(file):
     """The content of a result file."""
-    try:
+    # brackets nested too deep for the parser, a RecursionError, are no results either
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
         run = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(run["parameters"], dict) and isinstance(run["results"], dict):
             return run
-    # brackets nested too deep for the parser are no results either
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
     raise ValueError(f"{file} holds no parameters and results; remove it, and run its notebook again")
 
 
@@ -168,13 +165,14 @@ def did_you_mean(word, known):
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _results_folder():
+def in_checkout(pattern):
+    """Files of the book, by a pattern: upwards from the working directory, else beside the package."""
+    # an installed checkout (`pip install -e`) has them beside the package, a wheel has not
     for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]):
-        if (parent / "book" / "results").is_dir():
-            return parent / "book" / "results"
+        if files := sorted(parent.glob(pattern)):
+            return files
     raise FileNotFoundError(
-        f"no book/results above {Path.cwd()}; run the notebook inside a checkout of the book, "
-        "which holds the stored results of real data"
+        f"no {pattern} in or above {Path.cwd()}: go to a checkout of the book, which has it, or give a path"
     )
 
 

@@ -5,9 +5,7 @@ succeeded, ``result.json``. A lock per run and a rename at the end let several p
 folders. This is what the `spiky` command calls.
 """
 
-import concurrent.futures
 import contextlib
-import functools
 import hashlib
 import itertools
 import json
@@ -18,8 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,11 +51,7 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-# what executes a run into its folder, and returns what the notebook's `Record` saved
-Runner = Callable[[Run, Path], dict[str, Any]]
-
-
-def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Run]:
+def plan(notebook: Path, given: Sequence[str], folder: str | Path, *, grid: bool = False) -> list[Run]:
     """Check parameters against a notebook, and list the runs they ask for.
 
     Parameters
@@ -65,14 +59,16 @@ def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Ru
     notebook : Path
     given : sequence of str
         ``name=value``; in a grid ``name=value,value``.
+    folder : path
+        Of the runs.
     grid : bool, default False
         Every combination of the values.
 
     Raises
     ------
     ValueError
-        For an unknown name (with the nearest), a value of another type or out of its range, or a
-        name given twice.
+        For an unknown name (with the nearest), a value of another type or out of its range, a name
+        given twice, or a folder in which a run would overwrite its own source.
     """
     known = settable(notebook)
     values = {}
@@ -92,15 +88,11 @@ def plan(notebook: Path, given: Sequence[str], *, grid: bool = False) -> list[Ru
     for combination in itertools.product(*values.values()):
         parameters = {n: p.default for n, p in known.items()} | dict(zip(values, combination))
         name = _name(notebook, known, parameters)
+        out = Path(folder) / name / notebook.name
+        if out.exists() and out.samefile(notebook):
+            raise ValueError(f"the output would overwrite its source, {notebook}; choose another folder")
         runs[name] = Run(notebook, parameters, name)
     return list(runs.values())
-
-
-def check_output(run: Run, folder: str | Path) -> None:
-    """Refuse a folder in which the run would overwrite its own source."""
-    out = Path(folder).resolve() / run.name / run.notebook.name
-    if out == run.notebook or (out.exists() and out.samefile(run.notebook)):
-        raise ValueError(f"the output would overwrite its source, {run.notebook}; choose another folder")
 
 
 def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
@@ -108,9 +100,7 @@ def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         results_file = Path(scratch) / "results.json"
         own = {"results_file": str(results_file)} if "results_file" in declared(run.notebook) else {}
-        kernel = json.loads(run.notebook.read_text(encoding="utf-8"))["metadata"].get("kernelspec", {})
         in_sweep = multiprocessing.parent_process() is not None
-        is_python = kernel.get("name", "").startswith("python")
         papermill().execute_notebook(
             literal_path(run.notebook),
             literal_path(run_folder / run.notebook.name),
@@ -120,12 +110,12 @@ def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
             # the kernel works where the notebook lies; papermill's cwd would move this whole process
             resources={"metadata": {"path": str(run.notebook.parent)}},
             # ipykernel's warnings about its own transport are no business of a terminal
-            **({"extra_arguments": ["--log-level=ERROR"]} if is_python else {}),
+            extra_arguments=["--log-level=ERROR"],
         )
         return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
 
 
-def execute(run: Run, folder: str | Path, *, force: bool = False, runner: Runner = run_notebook) -> Outcome:
+def execute(run: Run, folder: str | Path, *, force=False, runner=run_notebook) -> Outcome:
     """Make one run, unless its result exists.
 
     Parameters
@@ -137,7 +127,7 @@ def execute(run: Run, folder: str | Path, *, force: bool = False, runner: Runner
     force : bool, default False
         Run even if the result exists.
     runner : function, default `run_notebook`
-        What executes the notebook.
+        What executes a run into its folder, and returns what the notebook's `Record` saved.
 
     Returns
     -------
@@ -163,13 +153,7 @@ def execute(run: Run, folder: str | Path, *, force: bool = False, runner: Runner
 
 
 def sweep(
-    runs: Sequence[Run],
-    folder: str | Path,
-    *,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    force: bool = False,
-    runner: Runner = run_notebook,
+    runs: Sequence[Run], folder: str | Path, *, jobs=1, scheduler=None, force=False, runner=run_notebook
 ) -> Iterator[Outcome]:
     """Make many runs in parallel processes, and yield the outcome of each as it ends.
 
@@ -200,18 +184,13 @@ def sweep(
         If the scheduler does not answer, or Dask is not installed.
     """
     folder = Path(folder).resolve()
-    missing = []
-    for run in runs:
-        existing = None if force else _existing_result(run, folder / run.name)
-        if existing:
-            yield existing
-        else:
-            missing.append(run)
-    if missing:
-        make = functools.partial(execute, folder=folder, force=force, runner=runner)
+    existing = {run.name: None if force else _existing_result(run, folder / run.name) for run in runs}
+    yield from filter(None, existing.values())
+    if missing := [run for run in runs if not existing[run.name]]:
+        options = {"force": force, "runner": runner}
         with _dask(scheduler) if scheduler else _processes(min(jobs, len(missing))) as pool:
-            futures = {pool.submit(make, run): run.name for run in missing}
-            for future in concurrent.futures.as_completed(futures):
+            futures = {pool.submit(execute, run, folder, **options): run.name for run in missing}
+            for future in as_completed(futures):
                 try:
                     yield future.result()
                 except Exception as error:  # its process was killed
@@ -236,10 +215,10 @@ def _processes(jobs):
 def _dask(scheduler):
     try:
         import distributed
+
+        client = distributed.Client(scheduler, timeout=10)
     except ImportError as error:
         raise ValueError("--scheduler needs Dask: pip install distributed") from error
-    try:
-        client = distributed.Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise ValueError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:
@@ -272,39 +251,30 @@ def _lock(file, name):
 
 def _result(run, found, seconds):
     """The content of the result file."""
-    return {
-        "notebook": run.notebook.stem,
-        "notebook_sha256": _code_hash(run.notebook),
-        "dataset": run.parameters.get("dataset"),
-        "seed": run.parameters.get("seed"),
-        "seconds": round(seconds, 2),
-        "parameters": run.parameters,
-        "results": found.get("results", {}),
-        "arrays": found.get("arrays", {}),
-        "provenance": found.get("provenance") or provenance(),
-    }
+    result = {"notebook": run.notebook.stem, "notebook_sha256": _code_hash(run.notebook)}
+    result |= {name: run.parameters.get(name) for name in ("dataset", "seed")}
+    result |= {"seconds": round(seconds, 2), "parameters": run.parameters}
+    default = {"results": {}, "arrays": {}, "provenance": provenance()}
+    return result | {name: found.get(name, value) for name, value in default.items()}
 
 
 def _existing_result(run, run_folder):
-    """The outcome of this very run, if its result is in its folder."""
-    try:
+    """The outcome of this very run, if its result is in its folder; else None."""
+    # a file without these keys was not written by a run
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
         stored = read_run(run_folder / RESULT)
-    except (FileNotFoundError, ValueError):
-        return None
-    if stored["parameters"] != run.parameters or not {"notebook_sha256", "seconds"} <= set(stored):
-        return None
-    same = stored["notebook_sha256"] == _code_hash(run.notebook)
-    return Outcome(run.name, "existing", stored["seconds"], "" if same else "the notebook has changed since")
+        same, seconds = stored["notebook_sha256"] == _code_hash(run.notebook), stored["seconds"]
+        if stored["parameters"] == run.parameters:
+            return Outcome(run.name, "existing", seconds, "" if same else "the notebook has changed since")
 
 
 def _reason(error):
     """Why a run failed, in one line and in full."""
     # papermill's error, known by its fields where papermill is not imported
-    if hasattr(error, "ename"):
-        line = f"{error.ename}: {error.evalue}".strip()
-        return line.splitlines()[0], f"cell [{error.exec_count}] failed:\n\n{error.source}\n\n{line}"
-    line = f"{type(error).__name__}: {error}".strip()
-    return line.splitlines()[0], line
+    of_cell = hasattr(error, "ename")
+    text = f"{error.ename}: {error.evalue}" if of_cell else f"{type(error).__name__}: {error}"
+    where = f"cell [{error.exec_count}] failed:\n\n{error.source}\n\n" if of_cell else ""
+    return text.splitlines()[0].strip(), where + text.strip()
 
 
 def _name(notebook, known, parameters):

@@ -101,7 +101,7 @@ def parameters(folder, data):
     }
     notebook.write_text(json.dumps(shape | {"nbformat": 4, "nbformat_minor": 4}))
     words = data.decode("utf-8", errors="replace").split("\0")
-    for run in _runs.plan(notebook, words[:4], grid=b"," in data)[:100]:
+    for run in _runs.plan(notebook, words[:4], folder, grid=b"," in data)[:100]:
         if len(run.name.encode()) > 255 or Path(run.name).name != run.name:
             raise Finding(f"a run's folder would be {run.name!r}")
 
