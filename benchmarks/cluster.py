@@ -103,7 +103,8 @@ def stages(setup, file):
 @click.argument("file")
 def constants(setup, file):
     """Measure on one core what the projection multiplies; print JSON."""
-    from spikylib import cluster
+    from spikylib import _greedy, cluster
+    from spikylib._arrays import ROW_BLOCK
 
     X = sp.csc_array(sp.load_npz(file))
     X = sp.hstack([X] * math.ceil(3_000_000 / X.nnz), format="csc")  # so that opening it does not count
@@ -120,9 +121,10 @@ def constants(setup, file):
         M = sp.csr_array((np.ones(len(col)), col, np.arange(0, len(col) + 1, 100)), shape=(rows, n))
         columns = np.ones((n, BLOCK))
         product[name] = _fastest(lambda M=M, columns=columns: M @ columns) / M.nnz
-    rows, peaks = (rng.standard_normal((k, F)) for k in (cluster._ROW_BLOCK, cluster._PEAK_BLOCK))
+    rows, peaks = (rng.standard_normal((k, F)) for k in (ROW_BLOCK, _greedy.PEAK_BLOCK))
     norms = [np.linalg.norm(block, axis=1) for block in (rows, peaks)]
-    cosine = _fastest(lambda: cluster._captures(rows, norms[0], peaks, norms[1], 0.9))
+    captures = _greedy.LocalRows(rows, norms[0], 1.0).comparison(_greedy.Peaks(peaks, norms[1], 0.9))
+    cosine = _fastest(lambda: captures(np.arange(ROW_BLOCK)))
     _tell(
         {
             "read": read / X.nnz,
@@ -151,15 +153,15 @@ def _local(X, f):
 def _on_cluster(X, small, workers):
     import distributed
 
-    from spikylib import cluster
+    from spikylib import _dask, cluster
 
-    steps, inner = [], cluster._orthonormal
+    steps, inner = [], _dask.Basis.multiply
 
-    def counting(*arguments, **options):
+    def counting(*arguments):
         steps.append(1)
-        return inner(*arguments, **options)
+        return inner(*arguments)
 
-    cluster._orthonormal = counting
+    _dask.Basis.multiply = counting
 
     def stages(X, client, f):
         clock = [time.perf_counter()]
@@ -170,7 +172,7 @@ def _on_cluster(X, small, workers):
         factors = cluster.truncated_svd(M, client, f)
         moved = sum(client.run(_received).values()) - before
         clock.append(time.perf_counter())
-        found = cluster.cover(factors.embeddings(client), client)
+        found = cluster.cover(factors.embeddings(), client)
         clock.append(time.perf_counter())
         entries = sum(client.gather(client.map(_entries, M.parts)))
         record = _record(X, M.shape[0], entries, factors, found, clock)
@@ -249,12 +251,10 @@ def _child(command, setup, file):
 
 
 def _confine():
-    """Keep this process to its number of cores, and let the library see no more."""
+    """Keep this process to its number of cores; the library asks for no more."""
     cores = int(os.environ.get("SPIKY_CORES", 0))
-    if cores and cores < os.cpu_count():
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, set(range(cores)))
-        os.cpu_count = lambda: cores
+    if cores and cores < os.cpu_count() and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, set(range(cores)))
 
 
 def _tell(record):

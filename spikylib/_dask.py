@@ -121,11 +121,7 @@ class Basis:
     def __init__(self, work, M, seed):
         self.work, self.M, self.seed, self.draws, self.block = work, M, seed, 0, _BLOCK
         self.heights = np.diff(M.edges).tolist()
-        self.blocks, self.widths, self.newest = [[] for _ in M.parts], [], [None] * len(M.parts)
-
-    @property
-    def columns(self):
-        return sum(self.widths)
+        self.columns, self.blocks, self.newest = 0, [[] for _ in M.parts], [None] * len(M.parts)
 
     def multiply(self, near):
         last = [own[-1] for own in self.blocks]
@@ -157,13 +153,12 @@ class Basis:
 
     def append(self):
         self.blocks = [[*own, new] for own, new in zip(self.blocks, self.newest)]
-        self.widths.append(self.block)
+        self.columns += self.block
 
     def rotate(self, Y, keep_last):
-        whole = len(self.widths) - (self.columns - len(Y)) // self.block
-        ritz = self.work.map(_combine, [own[:whole] for own in self.blocks], Y)
+        ritz = self.work.map(_combine, [own[:-1] for own in self.blocks], Y)
         self.blocks = [[new, own[-1]] if keep_last else [new] for new, own in zip(ritz, self.blocks)]
-        self.widths = [Y.shape[1], self.block] if keep_last else [Y.shape[1]]
+        self.columns = Y.shape[1] + self.block * keep_last
 
     def residuals(self, vectors, d):
         """Norms of M u - lambda u for the vectors, given by partition, and their eigenvalues."""
@@ -176,10 +171,10 @@ class Basis:
         return np.sqrt(np.concatenate(squares))
 
     def _last(self, columns):
-        """By partition, the last blocks, which have so many columns."""
-        widths = list(accumulate(reversed(self.widths), initial=0))
-        count = widths.index(columns)
-        return [own[len(own) - count :] for own in self.blocks]
+        """By partition, the last blocks, which have so many columns: all, two or none."""
+        if columns == self.columns:
+            return self.blocks
+        return [own[len(own) - columns // self.block :] for own in self.blocks]
 
     def _products(self):
         return sum(self.work.gather(self.work.map(operator.itemgetter(1), self.newest)))
@@ -244,7 +239,7 @@ def _square(part, columns, p, d):
 
 
 class Rows:
-    """The rows of spikylib._greedy on the workers: by partition, the arguments of LocalRows."""
+    """The rows of spikylib._greedy on the workers: by partition, LocalRows."""
 
     def __init__(self, work, E):
         self.work, self.edges = work, E.edges
@@ -255,13 +250,13 @@ class Rows:
             lambda: max(work.gather(work.map(largest_entry, "E", E.parts, starts))),
         )
         norms = [self.norm[a:b] for a, b in pairwise(E.edges)]
-        self.parts = work.map(_measured, E.parts, norms, scale)
+        self.parts = work.map(LocalRows, E.parts, norms, scale)
 
     def take(self, rows):
         place = np.searchsorted(self.edges, rows, side="right") - 1
         held = np.unique(place)
         inside = [rows[place == p] - self.edges[p] for p in held]
-        found = self.work.gather(self.work.map(_take, [self.parts[p] for p in held], inside))
+        found = self.work.gather(self.work.map(LocalRows.take, [self.parts[p] for p in held], inside))
         return np.concatenate(found)[np.argsort(np.argsort(place, kind="stable"), kind="stable")]
 
     def captured_by(self, peaks, free):
@@ -274,18 +269,8 @@ class Rows:
 
 
 def _norms(rows, scale):
-    if not isinstance(rows, np.ndarray):
-        raise ValueError(f"E must hold real numbers in numpy arrays, got {type(rows).__name__}")
     return scaled_norms(checked_rows("E", rows), scale)
 
 
-def _measured(rows, norm, scale):
-    return rows, norm, scale
-
-
-def _take(part, rows):
-    return LocalRows(*part).take(rows)
-
-
-def _captured_by(part, peaks, bits):
-    return LocalRows(*part).captured_by(peaks, np.unpackbits(bits, count=len(part[1])).astype(bool))
+def _captured_by(rows, peaks, bits):
+    return rows.captured_by(peaks, np.unpackbits(bits, count=len(rows.norm)).astype(bool))

@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from spikylib._arrays import ROW_BLOCK, has_direction, row_norms, take_rows
 
-PEAK_BLOCK = 256  # candidates resolved by one product: more would be compared in vain, fewer cost calls
+# candidates resolved by one product, at most: more would be compared in vain, fewer cost calls
+PEAK_BLOCK = 256
+_FIRST_BLOCK = 32  # at first where rows are few: comparing candidates outweighs the calls there
 
 
 class Peaks(NamedTuple):
@@ -117,10 +119,11 @@ def greedy_cover(rows, order, cos_theta, rho, limit=None):
     spike, free = np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=bool)
     free[order] = True
     peaks, captured, total = [], [], 0
+    size = min(max(_FIRST_BLOCK, n // 64), PEAK_BLOCK)
     with tqdm(total=goal, desc="Spk", unit=" rows", disable=None, delay=3) as bar:
         while total < goal and len(order) and (limit is None or len(peaks) <= limit):
-            block, new = _next_peaks(rows, order[:PEAK_BLOCK], cos_theta)
-            first = len(peaks)
+            block, new = _next_peaks(rows, order[:size], cos_theta)
+            first, size = len(peaks), min(2 * size, PEAK_BLOCK)
             captives, position = rows.captured_by(block, free)
             spike[captives] = first + position
             spike[new] = first + np.arange(len(new))

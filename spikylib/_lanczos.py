@@ -20,10 +20,16 @@ from tqdm import tqdm
 from spikylib._arrays import n_threads
 
 ROUNDING = 1e-14  # share of the largest singular value below which rounding decides
+_DENSE_UP_TO = 500  # rows up to which a full eigendecomposition is the fastest way
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
-_PROOF = 12  # steps from a random block that no eigenvalue above the f-th survives unseen
+_PROOF = 48, 8  # columns, and steps at least, grown from a random block to see what was missed (measured)
 _MAX_RESTARTS = 300
 _CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
+
+
+def is_small(n, f):
+    """Whether a matrix of n rows is decomposed whole: it is small, or not much larger than the basis."""
+    return n <= _DENSE_UP_TO or f > n // 3
 
 
 def basis_size(f, block):
@@ -31,18 +37,25 @@ def basis_size(f, block):
     return -(-(f + max(f, _ROOM) + 2 * block) // block) * block
 
 
-def leading_eigenpairs(basis, f, tol):
+def leading_eigenpairs(basis, f, tol, known=None):
     """The f eigenvalues of largest magnitude; the first columns of the basis become their vectors.
 
     The basis V grows by blocks until it has `size` columns; H = V' M V is then decomposed. The
     residual of a Ritz vector V y is that of the last block, R y[-b:], so it costs nothing to
     know. Unless the f leading ones are small, V shrinks to its leading Ritz vectors and grows
     again. Blocks make every step a matrix product, and find eigenvalues repeated up to b times;
-    to find those repeated more often, V grows once more at the end, from a random block.
+    to find those repeated more often, V grows once more at the end, from a random block. With
+    `known` eigenvalues and their vectors, that is all there is to do, if they are the leading ones.
     """
     b, size = basis.block, basis_size(f, basis.block)
+    proof = f + min(max(_PROOF[0] // b, _PROOF[1]), (size - f) // b) * b
     H = np.zeros((size, size))
     start, end, scale, found = 0, size, 0.0, None
+    if known is not None:
+        found, vectors = known
+        basis.load(vectors)
+        start, end = f, proof
+        np.fill_diagonal(H[:f, :f], found)
     _append_random(basis)
     with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
         for _ in range(_MAX_RESTARTS):
@@ -65,7 +78,7 @@ def leading_eigenpairs(basis, f, tol):
             if found is not None and (np.abs(d[:f]) - np.abs(found) <= tol * abs(d[0])).all():
                 return found
             if converged.all():
-                found, start, end = d[:f], f, f + min(_PROOF, (size - f) // b) * b
+                found, start, end = d[:f], f, proof
                 basis.rotate(Y[:, :f], keep_last=False)
                 _append_random(basis)
             else:
@@ -143,6 +156,10 @@ class LocalBasis:
         self.V, self.W = np.empty((n, size + block)), np.empty((n, block))
         self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
         self.stretches = list(pairwise(np.linspace(0, n, n_threads() + 1).astype(int)))
+
+    def load(self, vectors):
+        self.columns = vectors.shape[1]
+        self.V[:, : self.columns] = vectors
 
     def multiply(self, near):
         self.W = self.product(self.V[:, self.columns - self.block : self.columns])

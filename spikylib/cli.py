@@ -249,7 +249,7 @@ def run(notebook, given, folder, force, html):
 @main.command()
 @_notebook_argument
 @_parameter_option(metavar="NAME=VALUE,...", help="A parameter and its values; every combination is run.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes, which share the cores.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes at once, sharing the cores.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, whose workers see the same files.")
 @click.option("--dry-run", is_flag=True, help="List the runs and run nothing.")
 @_output_option

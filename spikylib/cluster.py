@@ -174,7 +174,6 @@ def ppmi_matrix(
         cutoffs = work.submit(np.hstack, work.map(operator.itemgetter(1), blocks))
         blocks = work.map(_mutual, blocks, starts, cutoffs)
         sizes = work.map(_entries_by_row, blocks)
-        work.wait(sizes, "co-occurrence")
         entries = np.concatenate(work.gather(sizes))
         kept = np.flatnonzero(entries).astype(np.int64)
         if len(kept) == 0:
@@ -240,7 +239,7 @@ def truncated_svd(
     if not 1 <= f <= n:
         raise ValueError(f"f must be between 1 and the {n} rows of M, got {f}")
     with Work(client) as work:
-        if svd.is_small(n, f):
+        if _lanczos.is_small(n, f):
             whole = svd.truncated_svd(stack(work.gather(M.parts)), f, tol=tol, seed=seed)
             parts = (tuple(send(work, vectors, M.edges)) for vectors in (whole.U, whole.V))
             U, V = (RowPartitions(own, M.edges, (n, f)) for own in parts)
@@ -260,12 +259,7 @@ def truncated_svd(
 
 
 def cover(
-    E: RowPartitions,
-    client: Client,
-    *,
-    f: int | None = None,
-    cos_theta: float = 0.9,
-    rho: float = 0.5,
+    E: RowPartitions, client: Client, *, f: int | None = None, cos_theta: float = 0.9, rho: float = 0.5
 ) -> SpikeCover:
     """Choose peaks as :func:`spikylib.spikes.cover` does.
 

@@ -13,20 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from tqdm import tqdm
 
+from spikylib import _counts
 from spikylib._arrays import n_threads, threaded_map
-from spikylib._counts import (
-    PAIR_BYTES,
-    binary,
-    check_options,
-    entry_rows,
-    filter_mutual,
-    filter_rows,
-    information,
-    no_cutoffs,
-    no_pair_left,
-    row_blocks,
-    vstack_csr,
-)
 
 _SMALLEST = 1 << 20  # pairs of a block below which threads do not pay
 _ENTRIES = 1 << 22  # entries of M worked out at a time
@@ -77,8 +65,8 @@ def cooccurrence(
            [2, 0, 2],
            [1, 2, 0]], dtype=int32)
     """
-    check_options(min_count=min_count, top_k=top_k, memory=memory)
-    return _counts(binary(X), min_count, top_k, memory)
+    _counts.check_options(min_count=min_count, top_k=top_k, memory=memory)
+    return _filtered_counts(_counts.binary(X), min_count, top_k, memory)
 
 
 def ppmi_matrix(
@@ -130,47 +118,47 @@ def ppmi_matrix(
     >>> kept
     array([0, 1])
     """
-    check_options(min_count=min_count, top_k=top_k, memory=memory)
-    X = binary(X)
+    _counts.check_options(min_count=min_count, top_k=top_k, memory=memory)
+    X = _counts.binary(X)
     count = np.diff(X.indptr)
-    C = _counts(X, min_count, top_k, memory, expected=(count, X.shape[1]))
+    C = _filtered_counts(X, min_count, top_k, memory, expected=(count, X.shape[1]))
     kept = np.flatnonzero(np.diff(C.indptr)).astype(np.int64)
     if len(kept) == 0:
-        raise no_pair_left(min_count)
+        raise _counts.no_pair_left(min_count)
     number = np.zeros(len(count), dtype=np.int32)
     number[kept] = np.arange(len(kept))
     value = np.empty(C.nnz)
-    for a, b in row_blocks(np.diff(C.indptr), _ENTRIES):
+    for a, b in _counts.row_blocks(np.diff(C.indptr), _ENTRIES):
         entries = slice(C.indptr[a], C.indptr[b])
-        rows, columns = entry_rows(C.indptr[a : b + 1], a), C.indices[entries]
-        value[entries] = information(C.data[entries], rows, columns, count, X.shape[1])
+        rows, columns = _counts.entry_rows(C.indptr[a : b + 1], a), C.indices[entries]
+        value[entries] = _counts.information(C.data[entries], rows, columns, count, X.shape[1])
         C.indices[entries] = number[columns]  # in place: M takes over the indices of C
     indptr = np.append(C.indptr[kept], C.indptr[-1])
     return sp.csr_array((value, C.indices, indptr), shape=(len(kept), len(kept))), kept
 
 
-def _counts(X, min_count, top_k, memory, expected=None):
+def _filtered_counts(X, min_count, top_k, memory, expected=None):
     """The filtered counts of :func:`cooccurrence`, a block of rows at a time."""
     n = X.shape[0]
     left, right = _factors(X, min_count)
-    cutoffs = no_cutoffs(n, n)  # rows whose own are not known yet keep all
+    cutoffs = _counts.no_cutoffs(n, n)  # rows whose own are not known yet keep all
     products = np.minimum(left @ np.diff(right.indptr).astype(np.int64), n)
     even = max(products.sum() // (4 * n_threads()), _SMALLEST)
-    edges = row_blocks(products, min(memory // (PAIR_BYTES * n_threads()), even))
+    edges = _counts.row_blocks(products, min(memory // (_counts.PAIR_BYTES * n_threads()), even))
 
     def form(edge):
         a, b = edge
-        C, cutoffs[:, a:b] = filter_rows(left[a:b] @ right, a, min_count, top_k, expected)
-        return filter_mutual(C, a, cutoffs)  # by the rows that are known already, so that less is held
+        C, cutoffs[:, a:b] = _counts.filter_rows(left[a:b] @ right, a, min_count, top_k, expected)
+        # by the rows that are known already, so that less is held
+        return _counts.filter_mutual(C, a, cutoffs)
 
     with threaded_map(len(edges) > 1) as map_blocks:
         parts = list(tqdm(map_blocks(form, edges), "co-occurrence", len(edges), disable=None, delay=3))
         if cutoffs[0].any():
-            for k, C in enumerate(
-                map_blocks(filter_mutual, parts, [a for a, _ in edges], [cutoffs] * len(edges))
-            ):
+            starts = [a for a, _ in edges]
+            for k, C in enumerate(map_blocks(_counts.filter_mutual, parts, starts, [cutoffs] * len(parts))):
                 parts[k] = C
-    return vstack_csr(parts, n)
+    return _counts.vstack_csr(parts, n)
 
 
 def _factors(X, min_count):

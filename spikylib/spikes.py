@@ -22,15 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spikylib import _greedy
 from spikylib._arrays import ROW_BLOCK, checked_rows, largest_entry, one_direction, threaded_map
-from spikylib._greedy import (
-    by_norm,
-    check_thresholds,
-    greedy_cover,
-    local_rows,
-    target,
-    warn_of_zero_rows,
-)
 
 if TYPE_CHECKING:  # measuring needs neither
     import pandas as pd
@@ -137,11 +130,11 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
     (array([0, 2]), array([0, 0, 1, 0, 1]), array([3, 5]))
     """
     E = checked_rows("E", E, f)
-    check_thresholds([cos_theta], [rho])
+    _greedy.check_thresholds([cos_theta], [rho])
     with threaded_map(len(E) >= _THREADED) as map_blocks:
-        rows = local_rows(E, map_blocks)
-        order = by_norm(rows.norm)
-        warn_of_zero_rows(len(order), len(E), rho)
+        rows = _greedy.local_rows(E, map_blocks)
+        order = _greedy.by_norm(rows.norm)
+        _greedy.warn_of_zero_rows(len(order), len(E), rho)
         if f is None and one_direction(E):
             warnings.warn(
                 "nearly all rows of E point the same way, so one peak captures them: a mean, or the zero point of "
@@ -149,7 +142,7 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
                 RuntimeWarning,
                 stacklevel=2,
             )
-        return SpikeCover(*greedy_cover(rows, order, cos_theta, rho))
+        return SpikeCover(*_greedy.greedy_cover(rows, order, cos_theta, rho))
 
 
 def peaks(
@@ -197,18 +190,18 @@ def peaks(
     [[[1, 1]], [[1, 2]]]
     """
     E = checked_rows("E", E)
-    check_thresholds(cos_thetas, rhos)
+    _greedy.check_thresholds(cos_thetas, rhos)
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
     needed = np.empty((len(fs), len(cos_thetas), len(rhos)), dtype=np.int64)
-    goals = [target(len(E), rho) for rho in rhos]
+    goals = [_greedy.target(len(E), rho) for rho in rhos]
     with threaded_map(len(E) >= _THREADED) as map_blocks:
         for i, f in enumerate(fs):
-            rows = local_rows(checked_rows("E", E, f), map_blocks)
-            order = by_norm(rows.norm)
-            warn_of_zero_rows(len(order), len(E), max(rhos))
+            rows = _greedy.local_rows(checked_rows("E", E, f), map_blocks)
+            order = _greedy.by_norm(rows.norm)
+            _greedy.warn_of_zero_rows(len(order), len(E), max(rhos))
             for j, cos_theta in enumerate(cos_thetas):
-                captured = greedy_cover(rows, order, cos_theta, max(rhos), limit)[2]
+                captured = _greedy.greedy_cover(rows, order, cos_theta, max(rhos), limit)[2]
                 # where zero rows put a share out of reach, all peaks there are
                 needed[i, j] = np.minimum(np.searchsorted(captured, goals) + 1, len(captured))
     return needed if limit is None else np.where(needed > limit, -1, needed)

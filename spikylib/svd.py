@@ -6,27 +6,21 @@ M is symmetric, so its singular triplets come from the eigenpairs of largest mag
 
 import operator
 from dataclasses import dataclass
+from inspect import signature
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
+from scipy.sparse.linalg import ArpackError, eigsh
+from threadpoolctl import threadpool_limits
 
+from spikylib import _lanczos
 from spikylib._arrays import threaded_map
-from spikylib._lanczos import (
-    ROUNDING,
-    LocalBasis,
-    basis_size,
-    by_magnitude,
-    first_sign,
-    largest_magnitudes,
-    leading_eigenpairs,
-    not_converged,
-    threaded_product,
-)
 
-_DENSE_UP_TO = 500  # rows; below this a full eigendecomposition is the fastest way
 _NARROW, _WIDE = 4, 8  # columns of a block: few converge in fewer products, many share the reading of M
+_PROVING = 2  # columns of a block that only looks for what ARPACK lacks
+_ARPACK_UP_TO = 400_000  # entries of U up to which ARPACK is faster (measured)
 _WIDE_FROM = 1_000_000  # entries of M from which its reading costs more than the basis (measured)
 _THREADED = 8192  # rows from which threads pay for their hand-over at every step
 _SINGLE = 1e-5  # a tolerance that products in single precision keep with room to spare
@@ -176,18 +170,13 @@ def truncated_svd(
             V = np.ascontiguousarray(Vt.T)
         else:
             raise ValueError(f'solver must be "exact" or "randomized", got {solver!r}')
-        sign = first_sign(U, largest_magnitudes(U))
+        sign = _lanczos.first_sign(U, _lanczos.largest_magnitudes(U))
         U *= sign
         V *= sign
-        residuals = _residuals(threaded_product(M, map_blocks), U, s, V)
+        residuals = _residuals(_lanczos.threaded_product(M, map_blocks), U, s, V)
     if solver == "exact" and residuals.max() > tol * s[0]:
-        raise not_converged(residuals, s[0], tol)
+        raise _lanczos.not_converged(residuals, s[0], tol)
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
-
-
-def is_small(n: int, f: int) -> bool:
-    """Whether a matrix of n rows is decomposed whole."""
-    return n <= _DENSE_UP_TO or f > n // 3
 
 
 def _checked(M):
@@ -222,16 +211,34 @@ def _is_symmetric(M):
 def _eigenpairs(M, f, tol, seed, map_blocks):
     """Eigenpairs of largest magnitude, residuals at most tol times the largest."""
     n = M.shape[0]
-    if is_small(n, f):
+    if _lanczos.is_small(n, f):
         d, P = scipy.linalg.eigh(M.toarray())
-        order = by_magnitude(d)[:f]
+        order = _lanczos.by_magnitude(d)[:f]
         return P[:, order], d[order]
-    block = _WIDE if M.nnz >= _WIDE_FROM else _NARROW
-    product = threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
-    basis = LocalBasis(product, n, basis_size(f, block), block, seed, map_blocks)
-    # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
-    d = leading_eigenpairs(basis, f, max(tol, ROUNDING) / 2)
+    known = _arpack(M, f, tol, seed) if n * f <= _ARPACK_UP_TO else None
+    block = _PROVING if known else _WIDE if M.nnz >= _WIDE_FROM else _NARROW
+    product = _lanczos.threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
+    basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks)
+    # BLAS would divide products that are small already, and wait for its threads at every step
+    with threadpool_limits(1):
+        # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
+        d = _lanczos.leading_eigenpairs(basis, f, max(tol, _lanczos.ROUNDING) / 2, known)
     return basis.V[:, :f].copy(), d
+
+
+def _arpack(M, f, tol, seed):
+    """Eigenpairs by ARPACK, which may lack copies of a repeated eigenvalue; None where it gives up.
+
+    Its inner loop is compiled, ours is not: that decides where M is small.
+    """
+    options = {"rng": seed} if "rng" in signature(eigsh).parameters else {}  # from scipy 1.17
+    v0 = np.random.default_rng(seed).standard_normal(M.shape[0])
+    try:
+        d, P = eigsh(M, f, ncv=f + max(20, min(f // 2, 48)), tol=tol / 2, v0=v0, **options)
+    except ArpackError:
+        return None
+    order = _lanczos.by_magnitude(d)
+    return d[order], P[:, order]
 
 
 def _residuals(product, U, s, V):

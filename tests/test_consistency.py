@@ -1,4 +1,6 @@
 import itertools
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -354,3 +356,41 @@ def test_grid_is_fine_enough(monkeypatch):
     original = c._grid
     monkeypatch.setattr(c, "_grid", lambda k, spread: original(16 * k, spread))
     assert {a: c.theoretical(*a) for a in coarse} == pytest.approx(coarse, abs=1e-6)
+
+
+@pytest.mark.parametrize("power", [-1060, -900, 0, 900, 1015])
+def test_moments_are_the_same_at_every_scale(power):
+    E = np.random.default_rng(5).integers(-9, 10, (30, 4)).astype(float)
+    exact = [Fraction(x) for x in E.ravel().tolist()]
+    mean = sum(exact) / 120
+    central = [float(sum((x - mean) ** k for x in exact) / 120) for k in (2, 3, 4)]
+    found = c.moments(np.ldexp(E, power))
+    assert found["skew"] == pytest.approx(central[1] / central[0] ** 1.5, rel=1e-9)
+    assert found["kurtosis"] == pytest.approx(central[2] / central[0] ** 2, rel=1e-9)
+    if power > -1000:  # a mean of denormals is itself rounded to one
+        assert math.ldexp(found["mean"], -power) == pytest.approx(float(mean), rel=1e-9)
+        assert math.ldexp(found["std"], -power) == pytest.approx(central[0] ** 0.5, rel=1e-9)
+
+
+def test_a_subset_of_all_items_is_recovered():
+    assert c.empirical(np.random.default_rng(0).standard_normal((60, 4)), 60, n_subsets=3) == (1.0, 0.0)
+    assert c.theoretical(5, 3, 5) == 1.0
+
+
+def test_one_row_or_equal_rows_have_no_nearest():
+    for E in (np.ones((1, 3)), np.full((4, 2), 1e-300)):
+        with pytest.raises(ValueError, match="rows of E are equal"):
+            c.empirical(E, 1)
+
+
+@pytest.mark.parametrize("moments", [{"mean": 1e200}, {"std": 1e-200, "mean": 1}, {"kurtosis": 1e200}])
+@pytest.mark.parametrize("form", ["independent", "conditional"])
+def test_moments_that_rounding_would_decide_are_refused(moments, form):
+    with pytest.raises(ValueError, match="must be at most 1e\\+06"):
+        c.theoretical(100, 10, 2, form=form, **moments)
+
+
+@pytest.mark.parametrize("form", ["independent", "conditional"])
+def test_a_mean_that_outweighs_everything_leaves_chance(form):
+    value = c.theoretical(1000, 64, 10, mean=1e5, form=form)
+    assert value == pytest.approx(0.01, abs=0.01)

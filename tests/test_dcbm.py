@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from spikylib import dcbm, spikes, synthetic
 from spikylib.dcbm import DCBM
-from spikylib.svd import truncated_svd
+from spikylib.svd import TruncatedSVD, truncated_svd
 
 TWO = dict(community=[0, 1, 0], affinity=[[1.0, 0.25], [0.25, 0.5]], degree=[1.0, 0.5, 0.2])
 
@@ -365,3 +365,27 @@ def test_agreement_leaves_out_what_is_missing():
         dcbm.agreement([0, 0, 1], ["a", "b"])
     with pytest.raises(ValueError, match="no row"):
         dcbm.agreement([-1, 0], ["a", None])
+
+
+@pytest.mark.parametrize("power", [-400, 0, 400])
+def test_the_theorem_holds_at_every_scale(power):
+    M, spike = synthetic.planted_spikes(sizes=(8, 5), n_off=3)
+    svd = truncated_svd(np.ldexp(M, power), 2)
+    model = dcbm.from_spikes(svd, spike)
+    on = spike >= 0
+    np.testing.assert_allclose(np.ldexp(model.scale * model.mean(), -power), M[np.ix_(on, on)], rtol=1e-9)
+
+
+def test_a_scale_without_a_float_is_refused():
+    M, spike = synthetic.planted_spikes(sizes=(8, 5), n_off=3)
+    svd = truncated_svd(M, 2)
+    for power in (1000, -1000):
+        extreme = TruncatedSVD(svd.U, svd.s * 2.0**power, svd.V, svd.residuals)
+        with pytest.raises(ValueError, match="whose square is no float; rescale M"):
+            dcbm.from_spikes(extreme, spike)
+
+
+def test_one_item_and_one_community():
+    model = DCBM([0], [[1.0]], [1.0])
+    assert model.sample(0).toarray().tolist() == [[1]]
+    assert DCBM([0], [[0.0]], [0.0]).sample(0).nnz == 0

@@ -120,6 +120,43 @@ def test_bad_options_are_named(option):
         cooccurrence(np.ones((2, 2)), **{option: 0})
 
 
+@pytest.mark.parametrize("value", [5e-324, 1e-200, 1.0, 1e200, 1.7e308])
+def test_any_positive_entry_counts_as_one(value):
+    playlists = np.array([[1, 1, 0, 0, 0], [1, 1, 0, 0, 1], [0, 0, 1, 1, 0], [0, 0, 1, 1, 0]])
+    M, kept = ppmi_matrix(playlists * value)
+    expected = np.zeros((4, 4))
+    expected[0, 1] = expected[1, 0] = math.log(5 * 2 / (2 * 3))
+    expected[2, 3] = expected[3, 2] = math.log(5 * 2 / (2 * 2))
+    np.testing.assert_allclose(M.toarray(), expected, rtol=1e-14)
+    assert kept.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.float32, np.int64])
+def test_counts_do_not_overflow_the_type_of_the_entries(dtype):
+    C = cooccurrence(np.ones((2, 70_000), dtype=dtype))
+    assert C.toarray().tolist() == [[0, 70_000], [70_000, 0]]
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (5, 1), (1, 1)])
+def test_one_item_or_one_context_has_no_ppmi(shape):
+    with pytest.raises(ValueError, match="no pair of items is left"):
+        ppmi_matrix(np.ones(shape), min_count=1)
+
+
+def test_a_disconnected_graph_is_the_graphs_one_by_one():
+    X = np.random.default_rng(0).random((9, 40)) < 0.3
+    Y = np.random.default_rng(1).random((7, 40)) < 0.3
+    both = sp.block_diag([X, Y], format="csr").astype(np.int8)
+    M, kept = ppmi_matrix(both, min_count=1)
+    for part, items in ((X, range(9)), (Y, range(9, 16))):
+        # alone, an item has the same contexts, but of half as many
+        alone, held = ppmi_matrix(np.hstack([part, np.zeros_like(part)]), min_count=1)
+        here = np.isin(kept, items)
+        assert kept[here].tolist() == [items[i] for i in held]
+        np.testing.assert_allclose(M.toarray()[np.ix_(here, here)], alone.toarray(), rtol=1e-14)
+        assert not M.toarray()[np.ix_(here, ~here)].any()
+
+
 def test_blocks_of_rows_give_the_same_matrix(cornell):
     data, M = cornell
     assert len(row_blocks(np.ones(10), 3)) == 4

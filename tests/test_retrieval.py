@@ -1,5 +1,7 @@
 """Top-k retrieval against a full sort."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -416,3 +418,67 @@ def test_paired_interval_holds_the_truth_as_often_as_it_says():
 def test_bad_intervals(change):
     with pytest.raises(ValueError, match="equally long"):
         retrieval.paired_interval(**{"values": [1.0, 2.0], "others": [0.0, 0.0], **change})
+
+
+def normal_rows(seed=0, n=60, d=4):
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+def exact_order(E, query, similarity):
+    """Rows by decreasing similarity in exact arithmetic, ties to the lower row."""
+    E = [[Fraction(x) for x in row] for row in E.tolist()]
+
+    def score(row):
+        dot = sum(a * b for a, b in zip(E[query], E[row]))
+        if similarity == "dot":
+            return dot
+        # the cosine squared, signed: the norm of the query is the same for all
+        length = sum(a * a for a in E[row])
+        return dot * abs(dot) / length if length else Fraction(0)
+
+    return sorted(range(len(E)), key=lambda row: (-score(row), row))
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("power", [-490, -300, 0, 300, 500])
+def test_top_k_is_exact_at_every_scale(similarity, power):
+    E = np.ldexp(np.random.default_rng(3).integers(-9, 10, (40, 3)).astype(float), power)
+    expected = [exact_order(E, query, similarity)[:7] for query in range(40)]
+    assert top_k(E, range(40), 7, similarity=similarity)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_differences_that_single_precision_cannot_see_decide(similarity):
+    # 3,000 rows that agree to about 1e-8: pruning by bounds must not drop the best of them
+    rng = np.random.default_rng(4)
+    E = np.ones((3000, 8)) + 1e-8 * rng.standard_normal((3000, 8))
+    query = np.zeros(8)
+    query[0] = 1.0
+    score = E[:, 0] / (np.linalg.norm(E, axis=1) if similarity == "cosine" else 1.0)
+    best = np.argsort(-score, kind="stable")[:5]
+    assert top_k(E, query[None], 5, similarity=similarity)[0][0].tolist() == best.tolist()
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize(
+    "scale, own_scale", [(2.0**-1000, 2.0**-1000), (2.0**900, 2.0**900), (1.0, 2.0**1000)]
+)
+def test_squares_that_vanish_or_overflow_change_no_order(similarity, scale, own_scale):
+    plain, scores = top_k(normal_rows(), normal_rows(1)[:5], 7, similarity=similarity)
+    found, scaled = top_k(normal_rows() * scale, normal_rows(1)[:5] * own_scale, 7, similarity=similarity)
+    np.testing.assert_array_equal(found, plain)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(scaled, scores * scale * own_scale if similarity == "dot" else scores)
+
+
+def test_a_row_whose_square_vanishes_is_near_nothing():
+    E = np.array([[1.0, 0.0], [1e-200, 0.0], [-1.0, 0.0]])
+    indices, scores = top_k(E, [0], 3)
+    assert (indices.tolist(), scores.tolist()) == ([[0, 1, 2]], [[1.0, 0.0, -1.0]])
+
+
+def test_tempered_norms_of_zero_rows_stay_zero():
+    assert retrieval.temper_norms(np.array([[0.0, 0.0], [0.0, 4.0]]), -0.5).tolist() == [
+        [0.0, 0.0],
+        [0.0, 0.5],
+    ]

@@ -1,6 +1,8 @@
 """Spk against the one-peak-at-a-time definition, written out here."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from spikylib import _greedy
 from spikylib import spikes as module
-from spikylib.spikes import cover, describe, spk
+from spikylib.spikes import cover, describe, peaks, principal, spk
 from spikylib.svd import truncated_svd
 
 
@@ -148,6 +150,27 @@ def test_zero_rows_count_in_n_but_are_never_captured():
         assert cover(E, rho=1).captured.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("power", [-1070, -600, 600, 1020])
+def test_the_cover_is_the_same_at_every_scale(power):
+    # whole numbers, so that not even denormals lose a digit
+    E = np.random.default_rng(2).integers(-7, 8, (80, 3)).astype(float)
+    plain, scaled = cover(E, rho=0.9), cover(np.ldexp(E, power), rho=0.9)
+    assert scaled.peaks.tolist() == plain.peaks.tolist()
+    assert scaled.spike.tolist() == plain.spike.tolist()
+
+
+def test_one_row_and_one_column():
+    assert cover(np.array([[-2.0]])).spike.tolist() == [0]
+    line = cover(np.array([[-2.0], [1.0], [1.0], [3.0]]), rho=1)
+    assert (line.peaks.tolist(), line.spike.tolist()) == ([3, 0], [1, 0, 0, 0])
+
+
+def test_a_row_next_to_nothing_beside_a_huge_one_is_on_no_spike():
+    E = np.array([[1e200, 0.0], [1e-200, 0.0], [0.0, 1e-200]])
+    with pytest.warns(RuntimeWarning, match="only 1 of 3 rows"):
+        assert cover(E, rho=1).spike.tolist() == [0, -1, -1]
+
+
 def test_dtypes_and_memory_maps(tmp_path):
     E = np.random.default_rng(2).standard_normal((3000, 5)).astype(np.float32)
     np.save(tmp_path / "E.npy", E)
@@ -176,6 +199,52 @@ def test_dtypes_and_memory_maps(tmp_path):
 def test_bad_input_is_named(E, options, message):
     with pytest.raises(ValueError, match=message):
         cover(E, **options)
+
+
+@pytest.mark.filterwarnings("ignore:only .* have a norm above zero")
+@given(E=whole, limit=st.none() | st.integers(1, 12))
+def test_peaks_are_those_of_a_cover_at_every_setting(E, limit):
+    fs, cos_thetas, rhos = range(1, E.shape[1] + 1), [0.6, 0.9], [0.9, 0.1, 0.5]
+    if not E[:, 0].any():
+        fs = fs[-1:]
+        E[0, -1] = 1
+    found = peaks(E, fs, cos_thetas, rhos, limit=limit)
+    for i, f in enumerate(fs):
+        for j, cos_theta in enumerate(cos_thetas):
+            for k, rho in enumerate(rhos):
+                needed = len(cover(E, f=f, cos_theta=cos_theta, rho=rho).peaks)
+                assert found[i, j, k] == (-1 if limit and needed > limit else needed)
+
+
+def test_a_limit_stops_a_cover_early():
+    E = np.random.default_rng(0).standard_normal((3000, 30))  # no two rows are collinear
+    assert peaks(E, [30], [0.9], [0.05, 0.5], limit=200).tolist() == [[[150, -1]]]
+    with pytest.raises(ValueError, match="limit must be at least 1, got 0"):
+        peaks(E, [30], [0.9], [0.5], limit=0)
+    with pytest.raises(ValueError, match="rho must be above 0 and at most 1, got 2"):
+        peaks(E, [30], [0.9], [0.5, 2])
+
+
+@given(seed=st.integers(0, 999), n=st.integers(2, 30), d=st.integers(1, 6))
+def test_principal_axes_keep_every_angle_and_order_the_columns(seed, n, d):
+    E = np.random.default_rng(seed).standard_normal((n, d))
+    P = principal(E)
+    np.testing.assert_allclose(P @ P.T, E @ E.T, atol=1e-12)
+    np.testing.assert_allclose(
+        P.T @ P, np.diag(np.linalg.svd(E.T)[1].tolist() + [0] * (d - n)) ** 2, atol=1e-12
+    )
+    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((d, d)))[0]
+    np.testing.assert_allclose(np.abs(principal(E @ rotation)), np.abs(P), atol=1e-6)
+
+
+def test_principal_refuses_what_is_not_finite():
+    with pytest.raises(ValueError, match="nan at row 1, column 0"):
+        principal(np.array([[1.0, 2.0], [np.nan, 1.0]]))
+
+
+def test_measuring_needs_numpy_alone():
+    code = "import sys, spikylib.spikes; print({'pandas', 'scipy', 'sklearn'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
 def test_describe_names_what_sets_a_spike_apart():

@@ -621,3 +621,31 @@ def test_without_drift_every_month_is_drawn_alike():
 def test_drifting_playlists_refuse_options_out_of_range(option, value):
     with pytest.raises(ValueError, match=f"{option} must be between .*, got {value}"):
         drifting_playlists(**({"n_items": 300, "n_contexts": 600, "n_communities": 6} | {option: value}))
+
+
+def two_dates(E, F):
+    ids = np.arange(len(E))
+    return {"2021-01-01": Embeddings(ids, E), "2022-01-01": Embeddings(ids, F)}
+
+
+@pytest.mark.parametrize("power", [-700, -450, 0, 450, 700])
+def test_a_scale_changes_no_list(power):
+    table = stability.curves(
+        two_dates(gaussian(0, 60, 4), np.ldexp(gaussian(0, 60, 4), power)), k=5, n_partitions=3
+    )
+    assert (table["overlap"] == 1).all()
+
+
+def test_ties_of_norm_are_cut_by_row():
+    parts = stability.norm_partitions(np.ones((7, 2)), 3)
+    assert [part.tolist() for part in parts] == [[0, 1, 2], [3, 4], [5, 6]]
+
+
+def test_equal_rows_have_equal_lists():
+    table = stability.curves(two_dates(np.ones((9, 2)), np.full((9, 2), 3.0)), k=2, n_partitions=1)
+    assert (table["overlap"] == 1).all()
+
+
+def test_one_item_has_no_list():
+    with pytest.raises(ValueError, match="k=1 is more than the 0 candidates"):
+        stability.curves(two_dates(np.ones((1, 2)), np.ones((1, 2))), k=1, n_partitions=1)

@@ -1,5 +1,7 @@
 """Truncated SVD against LAPACK, and the promises on residuals, signs and errors."""
 
+from functools import cache, partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,9 +13,20 @@ from spikylib import svd as module
 from spikylib.svd import truncated_svd
 
 
+@pytest.fixture(params=["arpack", "lanczos"])
+def way(request, monkeypatch):
+    """How a matrix too large to decompose whole is factorised: as if it were small, or large."""
+    monkeypatch.setattr(module, "_ARPACK_UP_TO", np.inf if request.param == "arpack" else 0)
+
+
 def symmetric(n, seed, density=0.1):
     upper = sp.triu(sp.random_array((n, n), density=density, rng=seed), k=1)
     return sp.csr_array(upper + upper.T)
+
+
+@cache
+def singular_values(n, seed, density):
+    return np.linalg.svd(symmetric(n, seed, density).toarray(), compute_uv=False)
 
 
 @given(n=st.integers(1, 12), seed=st.integers(0, 999), data=st.data())
@@ -29,10 +42,10 @@ def test_dense_route_is_the_svd(n, seed, data):
     )
 
 
-def test_sparse_route_is_the_svd():
+def test_sparse_route_is_the_svd(way):
     M = symmetric(1300, seed=3, density=0.02)
     result = truncated_svd(M, f=40)
-    s = np.linalg.svd(M.toarray(), compute_uv=False)
+    s = singular_values(1300, 3, 0.02)
     np.testing.assert_allclose(result.s, s[:40], rtol=1e-10)
     assert result.residuals.max() <= 1e-10 * s[0]
     np.testing.assert_allclose(result.U.T @ result.U, np.eye(40), atol=1e-10)
@@ -42,13 +55,13 @@ def test_sparse_route_is_the_svd():
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("tol", [1e-5, 1e-8])
-def test_any_tolerance_and_number_of_threads(tol, threads, monkeypatch):
+def test_any_tolerance_and_number_of_threads(tol, threads, way, monkeypatch):
     monkeypatch.setattr(_arrays, "n_threads", lambda: threads)
     monkeypatch.setattr(_lanczos, "n_threads", lambda: threads)
     monkeypatch.setattr(module, "_THREADED", 0)
-    M = symmetric(2500, seed=4, density=0.01)
+    M = symmetric(1500, seed=4, density=0.01)
     result = truncated_svd(M, f=30, tol=tol)
-    s = np.linalg.svd(M.toarray(), compute_uv=False)
+    s = singular_values(1500, 4, 0.01)
     np.testing.assert_allclose(result.s, s[:30], rtol=tol)
     assert 0 < result.residuals.max() <= tol * s[0]
     np.testing.assert_allclose(result.U.T @ result.U, np.eye(30), atol=1e-10)
@@ -62,14 +75,13 @@ def test_one_entry_more_is_not_symmetric():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_flat_spectrum_converges(seed):
+def test_a_flat_spectrum_converges(seed, way):
     M = symmetric(1500, seed, density=0.01)
-    s = np.linalg.svd(M.toarray(), compute_uv=False)
-    np.testing.assert_allclose(truncated_svd(M, f=6).s, s[:6], rtol=1e-10)
+    np.testing.assert_allclose(truncated_svd(M, f=6).s, singular_values(1500, seed, 0.01)[:6], rtol=1e-10)
 
 
 @pytest.mark.parametrize("rank", [1, 3, 20])
-def test_more_dimensions_than_rank(rank):
+def test_more_dimensions_than_rank(rank, way):
     # blocks of ones of different sizes, and a thousand items that nobody shares
     blocks = [np.ones((k, k)) for k in range(2, 2 + rank)]
     M = sp.csr_array(sp.block_diag([*blocks, sp.csr_array((1200, 1200))]))
@@ -81,7 +93,7 @@ def test_more_dimensions_than_rank(rank):
 
 @pytest.mark.parametrize("n", [40, 1300])
 @pytest.mark.parametrize("power", [-1040, -1000, -400, 400, 1000])
-def test_scale_changes_nothing_else(n, power):
+def test_scale_changes_nothing_else(n, power, way):
     M = symmetric(n, seed=6, density=0.02)
     M.data = np.ceil(M.data * 1024) / 1024  # exact at every scale
     scaled = M.copy()
@@ -91,10 +103,15 @@ def test_scale_changes_nothing_else(n, power):
     np.testing.assert_allclose(other.U, plain.U, atol=1e-6)
 
 
-def test_both_routes_agree(monkeypatch):
+def test_one_by_one():
+    found = truncated_svd(np.array([[-3.0]]), 1)
+    assert (found.U, found.s, found.V) == ([[1.0]], [3.0], [[-1.0]])
+
+
+def test_both_routes_agree(way, monkeypatch):
     M = symmetric(300, seed=5)
     dense = truncated_svd(M, f=10)
-    monkeypatch.setattr(module, "_DENSE_UP_TO", 10)
+    monkeypatch.setattr(_lanczos, "_DENSE_UP_TO", 10)
     sparse = truncated_svd(M, f=10)
     np.testing.assert_allclose(sparse.U, dense.U, atol=1e-7)
     np.testing.assert_allclose(sparse.V, dense.V, atol=1e-7)
@@ -114,7 +131,7 @@ def test_randomized_is_loose_where_exact_is_not():
     assert exact.residuals.max() < 1e-10 * exact.s[0] < 1e-4 * exact.s[0] < loose.residuals.max()
 
 
-def test_reruns_and_signs():
+def test_reruns_and_signs(way):
     M = symmetric(1200, seed=7, density=0.01)
     a, b = truncated_svd(M, f=12, seed=0), truncated_svd(M, f=12, seed=1)
     np.testing.assert_allclose(a.U, b.U, atol=1e-7)
@@ -122,7 +139,7 @@ def test_reruns_and_signs():
     assert (largest > 0).all()
 
 
-def test_repeated_eigenvalues_are_all_found():
+def test_repeated_eigenvalues_are_all_found(way):
     # twelve equal components: every eigenvalue comes twelve times, more often than a block is wide
     part = symmetric(100, seed=6)
     M = sp.csr_array(sp.block_diag([part] * 12))
@@ -132,7 +149,7 @@ def test_repeated_eigenvalues_are_all_found():
     np.testing.assert_allclose(r.U.T @ r.U, np.eye(40), atol=1e-9)
 
 
-def test_eigenvalues_repeated_more_often_than_a_block_is_wide():
+def test_eigenvalues_repeated_more_often_than_a_block_is_wide(way):
     Q = np.linalg.qr(np.random.default_rng(0).standard_normal((100, 100)))[0]
     block = (Q * (-0.8) ** np.arange(100)) @ Q.T
     M = sp.csr_array(sp.block_diag([(block + block.T) / 2] * 12))
@@ -141,7 +158,13 @@ def test_eigenvalues_repeated_more_often_than_a_block_is_wide():
         np.testing.assert_allclose(truncated_svd(M, f).s, expected[:f], atol=1e-10)
 
 
-def test_a_large_matrix_of_small_rank():
+def test_where_arpack_gives_up_lanczos_goes_on(monkeypatch):
+    M = symmetric(1300, seed=3, density=0.02)
+    monkeypatch.setattr(module, "eigsh", partial(module.eigsh, maxiter=1))
+    np.testing.assert_allclose(truncated_svd(M, f=40).s, singular_values(1300, 3, 0.02)[:40], rtol=1e-10)
+
+
+def test_a_large_matrix_of_small_rank(way):
     x = np.random.default_rng(0).standard_normal((1500, 3))
     r = truncated_svd(x @ x.T, f=10)
     np.testing.assert_allclose(r.s[:3], np.linalg.svd(x, compute_uv=False) ** 2, rtol=1e-10)
@@ -154,6 +177,16 @@ def test_equal_magnitudes_put_the_positive_eigenvalue_first():
     r = truncated_svd(M, f=4)
     assert r.s.round(12).tolist() == [2, 2, 1, 1]
     assert np.sign(np.sum(r.U * r.V, axis=0)).tolist() == [1, -1, 1, -1]
+
+
+def test_the_leading_triplets_are_the_svd_of_that_rank():
+    M = symmetric(60, seed=4)
+    r, expected = truncated_svd(M, f=6).leading(3), truncated_svd(M, f=3)
+    for name in ("U", "s", "V", "residuals"):
+        np.testing.assert_array_equal(getattr(r, name), getattr(expected, name))
+    for f in (0, 4):
+        with pytest.raises(ValueError, match=f"between 1 and the 3 triplets held, got {f}"):
+            r.leading(f)
 
 
 def test_embeddings_and_blocks():
@@ -190,7 +223,7 @@ def test_bad_input_is_named(M, options, message):
         truncated_svd(M, **options)
 
 
-def test_an_unreachable_tolerance_is_said():
+def test_an_unreachable_tolerance_is_said(way):
     with pytest.raises(ArithmeticError, match=r"above tol=1\.0e-30"):
         truncated_svd(symmetric(1200, seed=7, density=0.01), f=5, tol=1e-30)
 

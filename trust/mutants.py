@@ -4,8 +4,7 @@ python -m trust.mutants [WORD ...]    only the mutants whose module or change ho
 
 A mutant replaces one piece of text, which must occur exactly once in its module: where the
 source has moved on, the mutant is reported as lost and not passed over. The tests and the doctests
-of the module, and the tests of numbers at the edge, must notice. Works in copies of the tree; the
-tree itself is only read.
+of the module must notice. Works in copies of the tree; the tree itself is only read.
 """
 
 import json
@@ -24,7 +23,6 @@ from trust import ROOT, counts
 from trust.mutant_list import MUTANTS
 
 JOBS = 2
-EDGES = "tests/test_edges.py"
 # a test that hypothesis finds slow is no test that noticed
 UNHURRIED = """
 import hypothesis
@@ -44,7 +42,7 @@ def main(words):
         trees = queue.SimpleQueue()
         for k in range(JOBS):
             trees.put(_copy(Path(folder) / str(k)))
-        suites = sorted({tuple(p for p in suite(m) if p != EDGES) for m in chosen} | {(EDGES,)})
+        suites = sorted({suite(m) for m in chosen})
         failures = zip(suites, pool.map(lambda s: _first_failure(s, trees), suites))
         if broken := [f"{' '.join(suite)}: {failed}" for suite, failed in failures if failed]:
             sys.exit("the unbroken library fails:\n" + "\n".join(broken))
@@ -79,7 +77,7 @@ def suite(mutant):
     """Arguments of pytest for the tests and doctests of the mutant's module."""
     name, *options = (mutant.tests or mutant.module).split(" ", 2)
     tests = f"tests/{name}" if (ROOT / "tests" / name).is_dir() else f"tests/test_{name}.py"
-    return (tests, f"spikylib/{mutant.module}.py", EDGES, *options)
+    return (tests, f"spikylib/{mutant.module}.py", *options)
 
 
 def _try(mutant, trees):

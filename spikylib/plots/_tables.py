@@ -83,7 +83,7 @@ def heatmap(
     ----------
     tables : pandas.DataFrame, or dict of str to array of shape (n, m) or DataFrame
         One panel, or panels by title. The names of a DataFrame's rows and columns are the ticks, else
-        their numbers; of twelve or more, every fourth part is named, unless `fmt` is given.
+        their numbers; of twelve or more only about four are written, unless `fmt` is given.
     label : str, optional
         What the colour is, with its unit.
     fmt : str, optional
