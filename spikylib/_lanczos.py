@@ -21,15 +21,16 @@ from spikylib._arrays import n_threads
 
 ROUNDING = 1e-14  # share of the largest singular value below which rounding decides
 _DENSE_UP_TO = 500  # rows up to which a full eigendecomposition is the fastest way
+_SLOWDOWN = 20  # time of f sparse products with a full matrix over f / n of its decomposition (measured)
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
 _PROOF = 48, 8  # columns, and steps at least, grown from a random block to see what was missed (measured)
 _MAX_RESTARTS = 300
 _CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
 
 
-def is_small(n, f):
-    """Whether a matrix of n rows is decomposed whole: it is small, or not much larger than the basis."""
-    return n <= _DENSE_UP_TO or f > n // 3
+def is_small(n, f, n_entries=0):
+    """Whether a matrix of n rows is decomposed whole: small, near the size of the basis, or nearly full."""
+    return n <= _DENSE_UP_TO or f > n // 3 or _SLOWDOWN * f * n_entries > n**3
 
 
 def basis_size(f, block):

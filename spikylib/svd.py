@@ -115,7 +115,7 @@ def truncated_svd(
         Truncation rank, 1 to n.
     solver : {"exact", "randomized"}, default "exact"
         "exact" is converged: thick-restart block Lanczos, or a dense decomposition where n is
-        at most 500 or f more than a third of n. "randomized" is scikit-learn's `randomized_svd` with
+        at most 500, f more than a third of n, or M nearly full. "randomized" is scikit-learn's `randomized_svd` with
         its defaults, the kind of solver behind the paper's figures; it is there for
         comparison, its residuals are typically some percent of the largest singular value.
     tol : float, default 1e-10
@@ -173,7 +173,9 @@ def truncated_svd(
         sign = _lanczos.first_sign(U, _lanczos.largest_magnitudes(U))
         U *= sign
         V *= sign
-        residuals = _residuals(_lanczos.threaded_product(M, map_blocks), U, s, V)
+        small = _lanczos.is_small(n, f, M.nnz)
+        product = M.toarray().__matmul__ if small else _lanczos.threaded_product(M, map_blocks)
+        residuals = _residuals(product, U, s, V)
     if solver == "exact" and residuals.max() > tol * s[0]:
         raise _lanczos.not_converged(residuals, s[0], tol)
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
@@ -211,7 +213,7 @@ def _is_symmetric(M):
 def _eigenpairs(M, f, tol, seed, map_blocks):
     """Eigenpairs of largest magnitude, residuals at most tol times the largest."""
     n = M.shape[0]
-    if _lanczos.is_small(n, f):
+    if _lanczos.is_small(n, f, M.nnz):
         d, P = scipy.linalg.eigh(M.toarray())
         order = _lanczos.by_magnitude(d)[:f]
         return P[:, order], d[order]

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from spikylib import continuation
+from spikylib._arrays import n_shared
 from spikylib.nulls import gaussian, like_normal
 from spikylib.ppmi import ppmi_matrix
 from spikylib.retrieval import hide_one, recall, top_k
@@ -245,7 +246,7 @@ def _overlap(E, kept, k):
     common, *at = np.intersect1d(*kept, return_indices=True)
     everyone = np.arange(len(common))
     near = [top_k(e[rows], everyone, k, exclude_self=True)[0] for e, rows in zip(E, at)]
-    return sum(len(np.intersect1d(*lists)) for lists in zip(*near)) / (k * len(common))
+    return n_shared(*near).sum() / (k * len(common))
 
 
 def _recalls(E, X, k, seed):

@@ -7,11 +7,11 @@ import warnings
 import numpy as np
 import scipy.sparse as sp
 
-from spikylib._arrays import checked_rows, has_direction, row_norms, take_rows
+from spikylib._arrays import checked_rows, has_direction
+from spikylib._greedy import Peaks, check_thresholds, local_rows, target
 from spikylib.spikes import SpikeCover
 
 _BLOCK_ENTRIES = 2**22  # cosines computed at a time
-_ROUNDING = 1e-12  # a cosine this near the threshold is computed again as `spikes.cover` does
 _MAX_PAIRS = 200_000_000  # 1 GB, and as much again while the matrix is put together
 _TIME_LIMIT = 600  # seconds for the integer program, which is NP-hard
 
@@ -42,34 +42,31 @@ def neighbours(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9) -
            [1, 1, 0],
            [0, 0, 1]])
     """
-    E = checked_rows("E", E, f)
-    if not -1 < cos_theta < 1:
-        raise ValueError(f"cos_theta must be between -1 and 1, both excluded, got {cos_theta}")
-    norm, scale = row_norms("E", E)
-    rows, alive = take_rows(E, slice(None), scale), has_direction(norm)
-    norm = np.where(alive, norm, np.inf)  # so that a row without a direction has cosine 0 with all
-    unit = rows / norm[:, None]
-    step = max(1, _BLOCK_ENTRIES // len(E))
-    blocks, n_pairs = [], 0
-    for a in range(0, len(E), step):
-        cosine = unit[a : a + step] @ unit.T
-        i, j = (x.astype(np.int32) for x in np.nonzero(cosine > cos_theta - _ROUNDING))
-        hit = alive[a + i] & alive[j]
-        unclear = np.flatnonzero(cosine[i, j] < cos_theta + _ROUNDING)
-        left, right = a + i[unclear], j[unclear]
-        exact = np.einsum("ij,ij->i", rows[left], rows[right]) / (norm[left] * norm[right])
-        hit[unclear] &= (exact > cos_theta) | (left == right)
-        blocks.append(sp.csr_array((hit[hit], (i[hit], j[hit])), cosine.shape))
-        n_pairs += blocks[-1].nnz
+    check_thresholds([cos_theta], [])
+    rows = local_rows(checked_rows("E", E, f))
+    alive = np.flatnonzero(has_direction(rows.norm))
+    captures = rows.comparison(Peaks(rows.take(alive), rows.norm[alive], cos_theta))
+    n, step = len(rows.norm), max(1, _BLOCK_ENTRIES // len(alive))
+    size, columns, n_pairs = np.zeros(n, dtype=np.int64), [], 0
+    for a in range(0, len(alive), step):
+        block = alive[a : a + step]
+        i, j = captures(block)
+        size[block] = np.bincount(i, minlength=len(block))
+        columns.append(alive[j].astype(np.int32))
+        n_pairs += len(j)
         if n_pairs > _MAX_PAIRS:
             raise ValueError(
-                f"more than {_MAX_PAIRS:,} pairs of rows lie within the threshold (row {a + len(cosine):,} of "
-                f"{len(E):,} reached); raise cos_theta or take a sample of rows"
+                f"more than {_MAX_PAIRS:,} pairs of rows lie within the threshold (row {block[-1] + 1:,} of "
+                f"{n:,} reached); raise cos_theta or take a sample of rows"
             )
-    return sp.vstack(blocks, format="csr")
+    # pairs come row by row, so that the matrix needs no sorting
+    starts = np.concatenate([[0], np.cumsum(size)]).astype(np.int32)
+    return sp.csr_array((np.ones(n_pairs, dtype=bool), np.concatenate(columns), starts), (n, n))
 
 
-def ordered_cover(near: sp.csr_array, order: np.ndarray | str, *, rho: float = 0.5) -> SpikeCover:
+def ordered_cover(
+    near: sp.csr_array, order: np.ndarray | str, *, rho: float = 0.5, limit: int | None = None
+) -> SpikeCover:
     """Choose peaks in a given order until they have captured a share rho of the rows.
 
     By decreasing norm this is :func:`spikylib.spikes.cover`. With ``"gain"`` the next peak is the
@@ -85,6 +82,8 @@ def ordered_cover(near: sp.csr_array, order: np.ndarray | str, *, rho: float = 0
         Rows to try, each at most once.
     rho : float, default 0.5
         Share of the n rows to capture, in (0, 1].
+    limit : int, optional
+        Stop at this many peaks, whatever they have captured.
 
     Returns
     -------
@@ -103,7 +102,9 @@ def ordered_cover(near: sp.csr_array, order: np.ndarray | str, *, rho: float = 0
     >>> ordered_cover(near, [0, 1, 2], rho=1).peaks, ordered_cover(near, "gain", rho=1).peaks
     (array([0, 2]), array([1]))
     """
-    n, target = near.shape[0], _target(near, rho)
+    check_thresholds([], [rho])
+    n = near.shape[0]
+    goal = target(n, rho)
     spike, total = np.full(n, -1, dtype=np.int64), 0
     peaks: list[int] = []
     captured: list[int] = []
@@ -129,11 +130,11 @@ def ordered_cover(near: sp.csr_array, order: np.ndarray | str, *, rho: float = 0
             total += len(rows)
             peaks.append(int(i))
             captured.append(total)
-        if total >= target:
+        if total >= goal or len(peaks) == limit:
             break
     else:
         warnings.warn(
-            f"the rows tried capture {total} of {n}, fewer than the {target} asked for",
+            f"the rows tried capture {total} of {n}, fewer than the {goal} asked for",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -175,8 +176,9 @@ def fewest(near: sp.csr_array, *, rho: float = 0.5, relax: bool = False) -> int:
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    target, n_alive = _target(near, rho), np.count_nonzero(np.diff(near.indptr))
-    if n_alive < target:
+    check_thresholds([], [rho])
+    goal, n_alive = target(near.shape[0], rho), np.count_nonzero(np.diff(near.indptr))
+    if n_alive < goal:
         raise ValueError(
             f"only {n_alive} of {near.shape[0]} rows have a norm above zero: rho={rho} cannot be reached"
         )
@@ -187,7 +189,7 @@ def fewest(near: sp.csr_array, *, rho: float = 0.5, relax: bool = False) -> int:
         np.concatenate([np.ones(k), np.zeros(k)]),
         constraints=[
             LinearConstraint(rows, 0, np.inf),
-            LinearConstraint(np.concatenate([np.zeros(k), weight])[None], target, np.inf),
+            LinearConstraint(np.concatenate([np.zeros(k), weight])[None], goal, np.inf),
         ],
         bounds=Bounds(0, 1),
         # y comes out whole where x is whole, and costs the solver less as a fraction
@@ -215,12 +217,6 @@ def best_first(queue, scored):
             heapq.heappush(queue, entry)
         else:
             yield entry
-
-
-def _target(near, rho):
-    if not 0 < rho <= 1:
-        raise ValueError(f"rho must be above 0 and at most 1, got {rho}")
-    return math.ceil(rho * near.shape[0] - 1e-9)  # rho n may come out a rounding above a whole number
 
 
 def _row(near, i):

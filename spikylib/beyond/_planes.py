@@ -58,7 +58,7 @@ def plane_gain(
         """Shares of rows captured by half-lines alone and with planes, and the half-lines."""
         near = neighbours(A, cos_theta=cos_theta)
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # zero rows are left over
-            candidates = ordered_cover(near, "gain", rho=1).peaks[:_CANDIDATES]
+            candidates = ordered_cover(near, "gain", rho=1, limit=_CANDIDATES).peaks
         lines = _subspaces(A, candidates, n_directions, cos_theta, planes=False)
         both = _subspaces(A, candidates, n_directions, cos_theta)
         return lines[-1][1] / len(A), both[-1][1] / len(A), [first for _, _, first, _ in lines]
@@ -79,19 +79,20 @@ def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
     for P candidates, and tries P^2 / 2 planes, n operations each.
     """
     candidates, unit = np.asarray(candidates), unit_rows(E)
-    cosine = unit @ unit[candidates].T
-    among = cosine[candidates]
+    # a candidate a row: what is read together lies together
+    cosine = np.ascontiguousarray((unit @ unit[candidates].T).T)
+    among = cosine[:, candidates]
 
     def members(p, q):
-        """Rows captured by the plane of each pair (p, q), or by the half-line p where q is p."""
+        """Rows captured by the plane of p and each q, or by the half-line p where q is p."""
         if q is p:
-            return cosine[:, [p]] > cos_theta
+            return cosine[p] > cos_theta
         # squared cosine of a row with the plane of two unit vectors of cosine g, times 1 - g^2
-        g, a, b = among[p, q], cosine[:, [p]], cosine[:, q]
+        g, a, b = among[p, q][..., None], cosine[p], cosine[q]
         return a**2 + b**2 - 2 * g * a * b > cos_theta**2 * (1 - g**2)
 
     def inside(p, q):
-        return members(p, p if q < 0 else [q])[:, 0] & free
+        return members(p, p if q < 0 else q) & free
 
     def scored(entry):
         _, cost, p, q = entry  # what no longer can be paid for counts as capturing nothing
@@ -100,7 +101,7 @@ def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
     queue = [(-float(members(p, p).sum()), 1, p, -1) for p in range(len(candidates))]
     for p in range(len(candidates) if planes and n_directions > 1 else 0):
         others = np.arange(p + 1, len(candidates))
-        sizes = members(p, others).sum(axis=0)  # all planes of p at once
+        sizes = members(p, others).sum(axis=1)  # all planes of p at once
         queue += [(-size / 2, 2, p, int(q)) for q, size in zip(others, sizes)]
     free, rows, spent = np.ones(len(E), dtype=bool), [], 0
     for score, cost, p, q in best_first(queue, scored):
