@@ -51,9 +51,28 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
         raise ValueError(f"{name} must hold real numbers, got dtype {E.dtype}{remedy}")
     if f is None:
         return E
-    if not 1 <= f <= E.shape[1]:
-        raise ValueError(f"f must be between 1 and the {E.shape[1]} columns of {name}, got {f}")
+    check_range("f", f, 1, E.shape[1], f"columns of {name}")
     return E[:, :f]
+
+
+def check_range(name: str, values: ArrayLike, low: float, high: float = np.inf, of: str = "") -> None:
+    """Raise a ValueError about the first of the values, one or many, that is not in [low, high].
+
+    `of` says what there are `high` of.
+    """
+    values = np.asarray(values)
+    outside = values[~((values >= low) & (values <= high))]  # NaN as well
+    if len(outside):
+        end = (
+            f"at least {low}" if high == np.inf else f"between {low} and {f'the {high} {of}' if of else high}"
+        )
+        raise ValueError(f"{name} must be {end}, got {outside[0]}")
+
+
+def check_choice(name: str, value: str, *choices: str) -> None:
+    """Raise a ValueError unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
 
 
 def row_norms(name: str, E: np.ndarray, map_blocks: Callable = map) -> tuple[np.ndarray, float]:

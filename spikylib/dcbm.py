@@ -22,12 +22,12 @@ matrix that has spikes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from spikylib._arrays import has_direction, row_norms, unit_rows
+from spikylib._arrays import check_choice, check_range, has_direction, row_norms, unit_rows
 from spikylib.svd import TruncatedSVD
 
 _BLOCK_ENTRIES = 2**22  # probabilities drawn at a time: 32 MB of them
@@ -82,7 +82,6 @@ class DCBM:
         community = np.asarray(self.community)
         affinity = np.asarray(self.affinity, dtype=np.float64)
         degree = np.asarray(self.degree, dtype=np.float64)
-        low = -1 if self.signed else 0
         listed = community.ndim == 1 and community.size > 0 and community.dtype.kind in "iu"
         if not listed or degree.shape != community.shape:
             raise ValueError(
@@ -91,19 +90,13 @@ class DCBM:
             )
         if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
             raise ValueError(f"affinity must be square, one row per community, got shape {affinity.shape}")
-        outside = community[(community < 0) | (community >= len(affinity))]
-        if len(outside):
-            raise ValueError(f"community {outside[0]} is not among the affinity's 0 to {len(affinity) - 1}")
-        # negated, so that NaN is caught as well
-        bad = affinity[~((affinity >= low) & (affinity <= 1))]
-        if len(bad):
-            remedy = "pass signed=True" if -1 <= bad[0] < low else "move a factor into degree"
-            raise ValueError(f"affinity must be between {low} and 1, got {bad[0]}; {remedy}")
+        check_range("community", community, 0, len(affinity) - 1)
+        name = "affinity" if self.signed else "affinity, unless signed=True,"
+        check_range(name, affinity, -1 if self.signed else 0, 1)
         if np.abs(affinity - affinity.T).max() > 1e-12:
             raise ValueError("affinity is not symmetric; use (B + B.T) / 2")
-        bad = degree[~(np.isfinite(degree) & (degree >= 0))]
-        if len(bad):
-            raise ValueError(f"degree must be finite and at least 0, got {bad[0]}")
+        if not 0 <= degree.min() <= degree.max() < np.inf:
+            raise ValueError(f"degree must be finite and at least 0, got {degree.min()} to {degree.max()}")
         # the only way to set a field of a frozen dataclass
         for name, value in (("community", community), ("affinity", affinity), ("degree", degree)):
             object.__setattr__(self, name, value)
@@ -355,6 +348,7 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
     """
     from sklearn.cluster import KMeans
 
+    check_choice("method", method, "rows", "spherical", "score")
     U = points = np.asarray(U, dtype=np.float64)
     if method == "spherical":
         points = unit_rows(U)
@@ -366,8 +360,6 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
             points = np.clip(U[:, 1:] / first, -np.log(len(U)), np.log(len(U)))
         # an isolated item's row is rounding, and so would be its ratios
         points[~has_direction(row_norms("U", U)[0])] = 0
-    elif method != "rows":
-        raise ValueError(f'method must be "rows", "spherical" or "score", got {method!r}')
     # with 10 starts rounding alone decides now and then whether one of them finds the best
     return KMeans(n_communities, n_init=20, random_state=seed).fit_predict(points)
 
@@ -410,18 +402,14 @@ def explained(
     if len(rows) > max_rows:
         rows = np.sort(rng.choice(rows, max_rows, replace=False))
     labels, signed = np.asarray(spike)[rows], svd.reconstruct(rows, rows)
-    target = np.abs(signed)
-
-    def fitted(labels, signed=False):
-        spike_of_rows = np.full(len(svd.U), -1)
-        spike_of_rows[rows] = labels
-        model = from_spikes(svd, spike_of_rows, signed=signed)
-        return model, model.scale * model.mean()
+    target, part = np.abs(signed), replace(svd, U=svd.U[rows], V=svd.V[rows])
 
     def share(target, fit):
+        if isinstance(fit, DCBM):
+            fit = fit.scale * fit.mean()
         return float(1 - np.sum((target - fit) ** 2) / np.sum(target**2))
 
-    model, mean = fitted(labels)
+    model = from_spikes(part, labels)
     member = np.eye(len(model.affinity))[model.community]
     size = member.sum(axis=0)
     block_means = member.T @ target @ member / np.outer(size, size)
@@ -429,11 +417,11 @@ def explained(
     energy = np.sort(np.linalg.eigvalsh(target) ** 2)[::-1]
     rank = np.linalg.matrix_rank(model.affinity)
     return {
-        "dcbm": share(target, mean),
+        "dcbm": share(target, model),
         "rank": float(energy[:rank].sum() / energy.sum()),
         "sbm": share(target, member @ block_means @ member.T),
-        "shuffled": share(target, fitted(rng.permutation(labels))[1]),
-        "signed": share(signed, fitted(labels, signed=True)[1]),
+        "shuffled": share(target, from_spikes(part, rng.permutation(labels))),
+        "signed": share(signed, from_spikes(part, labels, signed=True)),
     }
 
 
@@ -490,8 +478,7 @@ def agreement(
     nmi = float(normalized_mutual_info_score(spike, codes))
     null = [normalized_mutual_info_score(spike, rng.permutation(codes)) for _ in range(n_permutations)]
     # the labels as they are count among the shuffles, and one equal but for rounding has reached them
-    reached = 1 + int(np.sum(np.array(null) >= nmi - 1e-12))
-    p_value = reached / (1 + n_permutations)
+    p_value = float(np.mean(np.array([*null, nmi]) >= nmi - 1e-12))
     return {"n_rows": len(codes), "nmi": nmi, "null": float(np.mean(null)), "p_value": p_value}
 
 
