@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from threadpoolctl import threadpool_limits
 
+from spikylib._checks import check_range
+
 ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a core's cache
 _ZERO = 1e-9  # share of the largest norm up to which a row has no direction
 
@@ -53,26 +55,6 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
         return E
     check_range("f", f, 1, E.shape[1], f"columns of {name}")
     return E[:, :f]
-
-
-def check_range(name: str, values: ArrayLike, low: float, high: float = np.inf, of: str = "") -> None:
-    """Raise a ValueError about the first of the values, one or many, that is not in [low, high].
-
-    `of` says what there are `high` of.
-    """
-    values = np.asarray(values)
-    outside = values[~((values >= low) & (values <= high))]  # NaN as well
-    if len(outside):
-        end = (
-            f"at least {low}" if high == np.inf else f"between {low} and {f'the {high} {of}' if of else high}"
-        )
-        raise ValueError(f"{name} must be {end}, got {outside[0]}")
-
-
-def check_choice(name: str, value: str, *choices: str) -> None:
-    """Raise a ValueError unless the value is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
 
 
 def row_norms(name: str, E: np.ndarray, map_blocks: Callable = map) -> tuple[np.ndarray, float]:

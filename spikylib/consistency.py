@@ -37,7 +37,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaincinv, gammaln, log_ndtr, ndtr, ndtri, wofz
 
-from spikylib._arrays import check_choice, check_range, checked_rows, largest_entry, n_shared, scale_of
+from spikylib._arrays import checked_rows, largest_entry, n_shared, scale_of
+from spikylib._checks import check_choice, check_range
 from spikylib.retrieval import top_k
 
 _TAIL = 9.0  # normal scores beyond this many standard deviations weigh less than 1e-18

@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from spikylib._arrays import check_choice, check_range, has_direction, row_norms, unit_rows
+from spikylib._arrays import has_direction, row_norms, unit_rows
+from spikylib._checks import check_choice, check_range
 from spikylib.svd import TruncatedSVD
 
 _BLOCK_ENTRIES = 2**22  # probabilities drawn at a time: 32 MB of them

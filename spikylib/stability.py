@@ -28,7 +28,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from spikylib._arrays import check_choice, check_range, checked_rows, has_direction, n_shared, row_norms
+from spikylib._arrays import checked_rows, has_direction, n_shared, row_norms
+from spikylib._checks import check_choice, check_range
 from spikylib._interactions import Embeddings, Interactions, resample
 from spikylib.retrieval import top_k
 from spikylib.spikes import cover

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from spikylib._arrays import check_choice, check_range, unit_rows
+from spikylib._arrays import unit_rows
+from spikylib._checks import check_choice, check_range
 from spikylib._interactions import Interactions, build
 
 _MONTH = 2629746  # seconds: a twelfth of the mean Gregorian year

@@ -9,6 +9,8 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from spikylib import continuation
+from spikylib._arrays import n_shared
+from spikylib._checks import check_choice, check_range
 from spikylib.nulls import gaussian, like_normal
 from spikylib.ppmi import ppmi_matrix
 from spikylib.retrieval import hide_one, recall, top_k
@@ -75,17 +77,15 @@ def factorise(
     >>> E.shape, bool((E >= 0).all())
     ((10, 2), True)
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    check_choice("method", method, *METHODS)
     X = sp.csr_array(X)
     n = X.shape[0]
     if method in _OF_M:
         M = sp.csr_array(M)
         if M.shape != (n, n):
             raise ValueError(f"M and X must describe the same items, got shapes {M.shape} and {X.shape}")
-    if not 1 <= f <= n:
-        raise ValueError(f"f must be between 1 and the {n} items, got {f}")
-    return (_OF_M | _OF_X)[method](M if method in _OF_M else X, f, seed, **options)
+    check_range("f", f, 1, n, "items")
+    return _OF_M[method](M, f, seed) if method in _OF_M else _OF_X[method](X, f, seed, **options)
 
 
 def compare_on_halves(
@@ -138,8 +138,7 @@ def compare_on_halves(
     >>> (mean.loc["svd"] / mean.loc["normal"] > 3).to_dict()
     {'spk': False, 'cosine': True, 'overlap': True}
     """
-    if n_splits < 1:
-        raise ValueError(f"n_splits must be at least 1, got {n_splits}")
+    check_range("n_splits", n_splits, 1)
     X = sp.csc_array(X)
     rows = []
     for split in range(n_splits):
@@ -165,10 +164,10 @@ def _laplacian(M, f, seed):
     degree = np.asarray(M.sum(axis=1)).ravel()
     if not (degree > 0).all():
         raise ValueError(f"row {int(np.argmin(degree))} of M is empty; leave such items out")
-    scale = sp.dia_array((1 / np.sqrt(degree)[None], [0]), shape=M.shape)
+    scale = sp.diags_array(1 / np.sqrt(degree))
     similarity = scale @ M @ scale
     # eigenvalues of D^-1/2 M D^-1/2 lie in [-1, 1]: one more, and the largest are largest in magnitude too
-    shifted = (similarity + similarity.T) / 2 + sp.dia_array((np.ones((1, len(degree))), [0]), shape=M.shape)
+    shifted = (similarity + similarity.T) / 2 + sp.eye_array(len(degree))
     return truncated_svd(shifted, f, seed=seed).U
 
 
@@ -243,9 +242,8 @@ METHODS = (*_OF_M, *_OF_X)
 def _overlap(E, kept, k):
     """Share of their k nearest by cosine that items have in common, among items in both."""
     common, *at = np.intersect1d(*kept, return_indices=True)
-    everyone = np.arange(len(common))
-    near = [top_k(e[rows], everyone, k, exclude_self=True)[0] for e, rows in zip(E, at)]
-    return sum(len(np.intersect1d(*lists)) for lists in zip(*near)) / (k * len(common))
+    near = [top_k(e[rows], np.arange(len(common)), k, exclude_self=True)[0] for e, rows in zip(E, at)]
+    return n_shared(*near).sum() / (k * len(common))
 
 
 def _recalls(E, X, k, seed):

@@ -1,10 +1,12 @@
 """How many peaks noise makes necessary beyond the rank of the spikes: predicted and measured."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
 from spikylib import spikes, svd, synthetic
+from spikylib._checks import check_range
 
 
 def noise_law(
@@ -120,10 +122,9 @@ def planted_runs(
     ([2, 2, 2], 2)
     """
     runs = []
-    for K, noise, seed in ((K, noise, seed) for K in n_spikes for noise in noises for seed in seeds):
+    for K, noise, seed in product(n_spikes, noises, seeds):
         n = n_items // K * K
-        if max(K, *ranks) > n:
-            raise ValueError(f"K and ranks must be at most the {n} items, got {max(K, *ranks)}")
+        check_range("K and ranks", [K, *ranks], 1, n, "items")
         M, _ = synthetic.planted_spikes((n // K,) * K, 0, noise=noise, seed=seed)
         found = svd.truncated_svd(M, f=max(K, *ranks))
         E = found.embeddings()
@@ -175,8 +176,8 @@ def fit_stretch(
         return np.log(predicted / peaks[rising]) ** 2
 
     grid = np.exp(np.arange(np.log(0.5), np.log(4), 0.01))
-    unfitted = np.concatenate([squares(run, 1.0) for run in runs])
-    count = np.array([len(squares(run, 1.0)) for run in runs])
+    unfitted = [squares(run, 1.0) for run in runs]
+    count = np.array([len(errors) for errors in unfitted])
     if not count.any():
         raise ValueError("the peaks rise in none of the runs: take larger ranks or more noise")
     square = np.array([[squares(run, x).sum() for x in grid] for run in runs])
@@ -189,6 +190,6 @@ def fit_stretch(
         "low": float(low),
         "high": float(high),
         "error": float(np.sqrt(square[:, best].sum() / count.sum())),
-        "error_unfitted": float(np.sqrt(unfitted.mean())),
-        "n_points": len(unfitted),
+        "error_unfitted": float(np.sqrt(np.concatenate(unfitted).mean())),
+        "n_points": int(count.sum()),
     }

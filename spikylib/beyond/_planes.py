@@ -47,7 +47,6 @@ def plane_gain(
     >>> found["gain"] > 0.1 > found["null_high"]
     True
     """
-
     if not 0 < cos_theta < 1 or n_directions < 1:
         raise ValueError(
             "cos_theta must be between 0 and 1, both excluded, and n_directions at least 1, "
@@ -67,8 +66,7 @@ def plane_gain(
     nulls = [captured(_redrawn(E, axes, seed=seed + i)) for i in range(_NULLS)]
     gains = [with_planes - alone for alone, with_planes, _ in nulls]
     found = {"lines": lines, "planes": planes, "gain": planes - lines}
-    found |= {"null_low": min(gains), "null_high": max(gains)}
-    return {name: float(value) for name, value in found.items()}
+    return found | {"null_low": min(gains), "null_high": max(gains)}
 
 
 def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
@@ -80,28 +78,26 @@ def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
     """
     candidates, unit = np.asarray(candidates), unit_rows(E)
     cosine = unit @ unit[candidates].T
-    among = cosine[candidates]
+    among, on_line = cosine[candidates], cosine > cos_theta
 
     def members(p, q):
-        """Rows captured by the plane of each pair (p, q), or by the half-line p where q is p."""
-        if q is p:
-            return cosine[:, [p]] > cos_theta
+        """Rows captured by the plane through p and each of q."""
         # squared cosine of a row with the plane of two unit vectors of cosine g, times 1 - g^2
         g, a, b = among[p, q], cosine[:, [p]], cosine[:, q]
         return a**2 + b**2 - 2 * g * a * b > cos_theta**2 * (1 - g**2)
 
     def inside(p, q):
-        return members(p, p if q < 0 else [q])[:, 0] & free
+        return (on_line[:, p] if q < 0 else members(p, [q])[:, 0]) & free
 
     def scored(entry):
         _, cost, p, q = entry  # what no longer can be paid for counts as capturing nothing
         return (-inside(p, q).sum() / cost if spent + cost <= n_directions else 0), cost, p, q
 
-    queue = [(-float(members(p, p).sum()), 1, p, -1) for p in range(len(candidates))]
-    for p in range(len(candidates) if planes and n_directions > 1 else 0):
-        others = np.arange(p + 1, len(candidates))
+    queue = [(-float(size), 1, p, -1) for p, size in enumerate(on_line.sum(axis=0))]
+    for p in range(len(candidates) if planes else 0):
+        others = range(p + 1, len(candidates))
         sizes = members(p, others).sum(axis=0)  # all planes of p at once
-        queue += [(-size / 2, 2, p, int(q)) for q, size in zip(others, sizes)]
+        queue += [(-size / 2, 2, p, q) for q, size in zip(others, sizes)]
     free, rows, spent = np.ones(len(E), dtype=bool), [], 0
     for score, cost, p, q in best_first(queue, scored):
         if score == 0:
