@@ -18,6 +18,15 @@ def check_range(name: str, values: ArrayLike, low: float, high: float = np.inf, 
         raise ValueError(f"{name} must be {end}, got {outside[0]}")
 
 
+def row_numbers(name: str, rows: ArrayLike, n: int, ndim: int = 1) -> np.ndarray:
+    """The rows as int64; a ValueError unless they are numbers of n rows, in `ndim` dimensions."""
+    rows = np.asarray(rows)
+    if rows.ndim != ndim or (rows.dtype.kind not in "iu" and rows.size):
+        raise ValueError(f"{name} must be row numbers, in {ndim}-d, got {rows.dtype} of shape {rows.shape}")
+    check_range(f"row numbers in {name}", rows, 0, n - 1)
+    return rows.astype(np.int64)
+
+
 def check_choice(name: str, value: str, *choices: str) -> None:
     """Raise a ValueError unless the value is one of the choices."""
     if value not in choices:

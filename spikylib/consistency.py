@@ -38,7 +38,7 @@ import numpy as np
 from scipy.special import gammaincinv, gammaln, log_ndtr, ndtr, ndtri, wofz
 
 from spikylib._arrays import checked_rows, largest_entry, n_shared, scale_of
-from spikylib._checks import check_choice, check_range
+from spikylib._checks import check_choice, check_range, row_numbers
 from spikylib.retrieval import top_k
 
 _TAIL = 9.0  # normal scores beyond this many standard deviations weigh less than 1e-18
@@ -130,17 +130,12 @@ def precision(E: np.ndarray, subsets: np.ndarray, *, similarity: str = "dot") ->
     array([1., 0.])
     """
     E, _ = _checked(E)
-    subsets = np.asarray(subsets)
-    if subsets.ndim != 2 or subsets.size == 0 or subsets.dtype.kind not in "iu":
-        raise ValueError(
-            f"subsets must be row numbers of shape (q, k), both at least 1, got shape {subsets.shape} "
-            f"and dtype {subsets.dtype}"
-        )
-    check_range("row numbers in subsets", subsets, 0, len(E) - 1)
+    subsets = row_numbers("subsets", subsets, len(E), 2)
+    k = _whole("k", subsets.shape[1])
     repeats = (np.diff(np.sort(subsets, axis=1), axis=1) == 0).any(axis=1)
     if repeats.any():
         raise ValueError(f"subset {repeats.argmax()} repeats an item; give distinct rows")
-    k, means = subsets.shape[1], np.zeros((len(subsets), E.shape[1]))
+    means = np.zeros((len(subsets), E.shape[1]))
     for members in subsets.T:  # one at a time, for all at once would take k times the memory
         means += E[members]
     return n_shared(top_k(E, means / k, k, similarity=similarity)[0], subsets) / k

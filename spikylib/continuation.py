@@ -411,23 +411,17 @@ def nearest(
     return score
 
 
-def fuse(*scorers: Scorer) -> Scorer:
+def fuse(scorer: Scorer, *others: Scorer) -> Scorer:
     """Fuse scorers by reciprocal ranks: the sum of 1 / (60 + rank) over their first 1000 tracks.
 
     Parameters
     ----------
-    *scorers : scorer
-        At least one.
+    scorer, *others : scorer
 
     Returns
     -------
     scorer
         -inf for tracks on no list.
-
-    Raises
-    ------
-    ValueError
-        If there is no scorer.
 
     References
     ----------
@@ -440,11 +434,9 @@ def fuse(*scorers: Scorer) -> Scorer:
     >>> fuse(a, b)([0]).round(4)
     array([[0.0325, 0.0325, 0.0159]])
     """
-    if not scorers:
-        raise ValueError("fuse needs a scorer, got none")
 
     def score(playlists: np.ndarray) -> np.ndarray:
-        by_scorer = [scorer(playlists) for scorer in scorers]
+        by_scorer = [one(playlists) for one in (scorer, *others)]
         total = np.zeros(by_scorer[0].shape)
         for scores in by_scorer:
             ranked = _ranked(scores, _FUSION_DEPTH)

@@ -150,9 +150,8 @@ class DCBM:
         np.maximum.at(largest, self.community, self.degree)
         highest = (np.abs(self.affinity) * np.outer(largest, largest)).max()
         if highest > 1 + 1e-12:
-            raise ValueError(
-                f"the largest expected entry is {highest:.3g}, above 1: divide degree by {highest**0.5:.3g}"
-            )
+            remedy = f"divide degree by {highest**0.5:.3g}"
+            raise ValueError(f"the largest expected entry is {highest:.3g}, above 1: {remedy}")
         rng = np.random.default_rng(seed)
         n = len(self.community)
         step = max(1, _BLOCK_ENTRIES // n)

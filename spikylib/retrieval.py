@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from spikylib._arrays import checked_rows, gini, has_direction, n_threads, row_norms, take_rows, threaded_map
-from spikylib._checks import check_choice, check_range
+from spikylib._checks import check_choice, check_range, row_numbers
 from spikylib.spikes import SpikeCover
 
 _QUERY_BLOCK = 512  # queries served by one pass over the candidates
@@ -105,13 +105,11 @@ def top_k(
     queries = np.asarray(queries)
     given_rows = queries.ndim != 2
     check_choice("similarity", similarity, "cosine", "dot")
-    rows = (
-        np.arange(len(E)) if candidates is None else np.sort(_row_numbers("candidates", candidates, len(E)))
-    )
+    rows = np.arange(len(E)) if candidates is None else np.sort(row_numbers("candidates", candidates, len(E)))
     if len(repeated := rows[1:][rows[1:] == rows[:-1]]):
         raise ValueError(f"candidates repeat row {repeated[0]}; give each row once")
     if given_rows:
-        queries = _row_numbers("queries", queries, len(E))
+        queries = row_numbers("queries", queries, len(E))
     elif checked_rows("queries", queries).shape[1] != E.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} columns, E has {E.shape[1]}")
     elif exclude_self:
@@ -587,11 +585,3 @@ def _equally_long(fewest=1, **lists):
 
 def _share(mask):
     return float(mask.mean()) if mask.size else math.nan
-
-
-def _row_numbers(name, rows, n):
-    rows = np.asarray(rows)
-    if rows.ndim != 1 or (rows.dtype.kind not in "iu" and len(rows)):
-        raise ValueError(f"{name} must be a list of row numbers, got {rows.dtype} of shape {rows.shape}")
-    check_range(f"row numbers in {name}", rows, 0, n - 1)
-    return rows.astype(np.int64)

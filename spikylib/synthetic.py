@@ -17,6 +17,7 @@ from spikylib._interactions import Interactions, build
 _MONTH = 2629746  # seconds: a twelfth of the mean Gregorian year
 _RAMP = 0.02  # a community rises or fades over a few times this share of the span
 _AFTERGLOW = 0.03  # share of its former plays that a faded community keeps
+_SHARED = 0.2  # of the weight of a spike's direction, over all axes: communities have links
 _WIDTH = 0.3  # for how long a drifting community stays alike, as a share of its span
 
 
@@ -154,7 +155,8 @@ def drifting_playlists(
     community, weight = _genres(n_items, n_communities, popularity_exponent)
     share = np.bincount(community, weights=weight)
     fate, strength = _histories(rng, n_communities, n_months, changing)
-    arrives = _arrivals(rng, community, n_months, arriving)
+    arrives = np.where(rng.random(n_items) < arriving, rng.integers(0, n_months, n_items), 0)
+    arrives[np.flatnonzero(np.diff(community, prepend=-1))] = 0  # the first of a community is always there
     log_weight = np.log(weight)
     draws, mean = [], np.zeros(n_items)
     first = np.linspace(0, n_contexts, n_months + 1).astype(int)
@@ -176,17 +178,13 @@ def drifting_playlists(
 
 
 def planted_spikes(
-    sizes: Sequence[int] = (200, 200, 200),
-    n_off: int = 400,
-    *,
-    overlap: float = 0.2,
-    noise: float = 0.0,
-    seed: int = 0,
+    sizes: Sequence[int] = (200, 200, 200), n_off: int = 400, *, noise: float = 0.0, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Generate a symmetric non-negative matrix of rank K whose embeddings form K spikes.
 
     M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no
-    spike has a direction of its own. Lengths alpha_i are uniform on (0.1, 1).
+    spike has a direction of its own. The fixed directions share out a fifth of their weight over all K
+    axes, so that communities have links. Lengths alpha_i are uniform on (0.1, 1).
 
     Parameters
     ----------
@@ -194,9 +192,6 @@ def planted_spikes(
         Rows on each of the K spikes.
     n_off : int, default 400
         Rows on no spike; they come last.
-    overlap : float, default 0.2
-        How much of a direction's weight is shared out over all K axes, 0 (orthogonal
-        directions, communities without links) to below 1.
     noise : float, default 0.0
         Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
         With noise, M may hold negative entries and has full rank.
@@ -227,12 +222,10 @@ def planted_spikes(
         raise ValueError(f"sizes must be one or more positive integers, got {rows.tolist()}")
     check_range("n_off", n_off, 0)
     check_range("noise", noise, 0)
-    if not 0 <= overlap < 1:
-        raise ValueError(f"overlap must be at least 0 and below 1, got {overlap}")
     rng = np.random.default_rng(seed)
     K = len(rows)
     spike = np.concatenate([np.repeat(np.arange(K), rows), np.full(n_off, -1)])
-    axes = (1 - overlap) * np.eye(K) + overlap / K
+    axes = (1 - _SHARED) * np.eye(K) + _SHARED / K
     direction = unit_rows(np.concatenate([axes[spike[spike >= 0]], rng.dirichlet(np.ones(K), n_off)]))
     W = direction * rng.uniform(0.1, 1, (len(spike), 1))
     return _with_noise(rng, W @ W.T, noise), spike
@@ -382,10 +375,3 @@ def _histories(rng, n_communities, n_months, changing):
 
 def _rise(t, middle):
     return 1 / (1 + np.exp(-(t - middle) / _RAMP))
-
-
-def _arrivals(rng, community, n_months, arriving):
-    """First month in which each item can be played; the first of a community is always there."""
-    arrives = np.where(rng.random(len(community)) < arriving, rng.integers(0, n_months, len(community)), 0)
-    arrives[np.flatnonzero(np.diff(community, prepend=-1))] = 0
-    return arrives

@@ -306,7 +306,7 @@ def test_empirical_refuses(change, message):
         ([[-1, 2]], "subsets must be between 0 and 3, got -1"),
         ([[]], "at least 1"),
         ([0, 1], "shape"),
-        ([[0.5, 1.0]], "dtype"),
+        ([[0.5, 1.0]], "float64"),
         ([[0, 1, 2, 3, 0]], "repeats"),
     ],
 )

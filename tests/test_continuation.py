@@ -368,7 +368,7 @@ def test_playlists_that_cannot_be_split():
         ),
         (lambda X: c.nearest(X, np.ones((40, 2)), to="all"), "to must be 'mean' or 'any', got 'all'"),
         (lambda X: c.nearest(X, np.full((40, 2), np.nan)), "nan at row 0"),
-        (lambda X: c.fuse(), "needs a scorer"),
+        (lambda X: c.fuse(), "missing 1 required positional argument"),
         (lambda X: c.position_weights(X, np.arange(3)), "one entry for each"),
         (lambda X: c.evaluate(c.popularity(X), X, X), "a leak"),
         (lambda X: c.evaluate(c.popularity(X), X[:-1], X), "one shape"),

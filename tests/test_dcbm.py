@@ -231,11 +231,10 @@ def test_degrees():
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=1, max_size=5),
     n_off=st.integers(0, 10),
-    overlap=st.floats(0, 0.8),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_planted_spikes_are_spikes_in_every_scaling(sizes, n_off, overlap, seed):
-    M, spike = synthetic.planted_spikes(sizes, n_off, overlap=overlap, seed=seed)
+def test_planted_spikes_are_spikes_in_every_scaling(sizes, n_off, seed):
+    M, spike = synthetic.planted_spikes(sizes, n_off, seed=seed)
     assert (M >= 0).all() and (M == M.T).all()
     assert np.bincount(spike + 1, minlength=len(sizes) + 1).tolist() == [n_off, *sizes]
     svd = truncated_svd(M, f=len(sizes))
@@ -255,7 +254,7 @@ def test_planted_noise():
 @pytest.mark.parametrize(
     "arguments, message",
     [(dict(sizes=()), "positive"), (dict(sizes=(3, 0)), "positive"), (dict(n_off=-1), "n_off"),
-     (dict(overlap=1), "overlap"), (dict(noise=-0.1), "noise")],
+     (dict(noise=-0.1), "noise")],
 )  # fmt: skip
 def test_bad_plans(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -1,7 +1,6 @@
 """How many peaks noise makes necessary beyond the rank of the spikes: predicted and measured."""
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 
@@ -122,7 +121,7 @@ def planted_runs(
     ([2, 2, 2], 2)
     """
     runs = []
-    for K, noise, seed in product(n_spikes, noises, seeds):
+    for K, noise, seed in ((K, noise, seed) for K in n_spikes for noise in noises for seed in seeds):
         n = n_items // K * K
         check_range("K and ranks", [K, *ranks], 1, n, "items")
         M, _ = synthetic.planted_spikes((n // K,) * K, 0, noise=noise, seed=seed)
@@ -185,11 +184,6 @@ def fit_stretch(
     draw = draw[count[draw].sum(axis=1) > 0]  # a resample without a rise fits nothing
     low, high = np.quantile(grid[square[draw].sum(axis=1).argmin(axis=1)], [0.025, 0.975])
     best = square.sum(axis=0).argmin()
-    return {
-        "stretch": float(grid[best]),
-        "low": float(low),
-        "high": float(high),
-        "error": float(np.sqrt(square[:, best].sum() / count.sum())),
-        "error_unfitted": float(np.sqrt(np.concatenate(unfitted).mean())),
-        "n_points": int(count.sum()),
-    }
+    error = np.sqrt([square[:, best].sum() / count.sum(), np.concatenate(unfitted).mean()])
+    values = {"stretch": grid[best], "low": low, "high": high, "error": error[0], "error_unfitted": error[1]}
+    return {name: float(value) for name, value in values.items()} | {"n_points": int(count.sum())}
