@@ -88,7 +88,7 @@ def split(X: sp.csr_array, *, validation: float = 0.1, test: float = 0.1, seed: 
     X = _checked(X, 3)  # one each for training, validation and test
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ValueError(
-            f"validation and test must be above 0 and together below 1, got {validation} and {test}"
+            f"validation and test must be above 0, together below 1, got {validation} and {test}"
         )
     size = np.bincount(X.indices)
     n_test = np.clip(np.rint(test * size), 1, size - 2)
@@ -96,9 +96,8 @@ def split(X: sp.csr_array, *, validation: float = 0.1, test: float = 0.1, seed: 
     place = _places(X, np.random.default_rng(seed).random(X.nnz))
     part = (place >= n_test[X.indices]).astype(int) + (place >= n_hidden[X.indices])  # test first
     row, col = X.tocoo().coords
-    return Split(
-        *(sp.csr_array((X.data[part == k], (row[part == k], col[part == k])), X.shape) for k in (2, 1, 0))
-    )
+    masks = (part == k for k in (2, 1, 0))
+    return Split(*(sp.csr_array((X.data[mask], (row[mask], col[mask])), X.shape) for mask in masks))
 
 
 def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
@@ -524,11 +523,8 @@ def evaluate(
         found += hit[:, :n_yes].sum()
         r_precision += ((hit & (place < h)).sum(axis=1) / h[:, 0]).sum()
         ndcg += ((hit * discount).sum(axis=1) / ideal[:, 0]).sum()
-    return {
-        "accuracy": float(found / size[playlists].sum()),
-        "r_precision": float(r_precision / len(playlists)),
-        "ndcg": float(ndcg / len(playlists)),
-    }
+    means = found / size[playlists].sum(), r_precision / len(playlists), ndcg / len(playlists)
+    return dict(zip(("accuracy", "r_precision", "ndcg"), map(float, means)))
 
 
 def yes_rates(

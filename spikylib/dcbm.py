@@ -28,7 +28,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from spikylib._arrays import has_direction, row_norms, unit_rows
-from spikylib._checks import check_choice, check_range
+from spikylib._checks import check_choice, check_range, row_numbers
 from spikylib.svd import TruncatedSVD
 
 _BLOCK_ENTRIES = 2**22  # probabilities drawn at a time: 32 MB of them
@@ -80,18 +80,14 @@ class DCBM:
     signed: bool = False
 
     def __post_init__(self):
-        community = np.asarray(self.community)
         affinity = np.asarray(self.affinity, dtype=np.float64)
         degree = np.asarray(self.degree, dtype=np.float64)
-        listed = community.ndim == 1 and community.size > 0 and community.dtype.kind in "iu"
-        if not listed or degree.shape != community.shape:
-            raise ValueError(
-                "community must be a non-empty list of whole numbers, one for each degree, got dtype "
-                f"{community.dtype} and shape {community.shape} for degrees of shape {degree.shape}"
-            )
         if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
             raise ValueError(f"affinity must be square, one row per community, got shape {affinity.shape}")
-        check_range("community", community, 0, len(affinity) - 1)
+        community = row_numbers("community", self.community, len(affinity))
+        if len(community) == 0 or degree.shape != community.shape:
+            got = f"shape {community.shape} for degrees of shape {degree.shape}"
+            raise ValueError(f"community must be a non-empty list, one for each degree, got {got}")
         name = "affinity" if self.signed else "affinity, unless signed=True,"
         check_range(name, affinity, -1 if self.signed else 0, 1)
         if np.abs(affinity - affinity.T).max() > 1e-12:
@@ -280,8 +276,7 @@ def degree_from_norm(svd: TruncatedSVD, *, corrected: bool = False) -> np.ndarra
     """
     if corrected:
         return np.sqrt(np.abs(np.einsum("ij,j,ij->i", svd.U, svd.s, svd.V)))
-    norm, scale = row_norms("E", svd.embeddings())
-    return norm / scale
+    return np.divide(*row_norms("E", svd.embeddings()))
 
 
 def degree_lowrank(svd: TruncatedSVD) -> np.ndarray:
@@ -486,10 +481,8 @@ def _on_spikes(svd, spike):
     """Rows that are on a spike, their communities numbered without gaps, and their norms."""
     spike = np.asarray(spike)
     if spike.shape != (len(svd.U),) or spike.dtype.kind not in "iu":
-        raise ValueError(
-            f"spike must hold one whole number for each of the {len(svd.U)} rows, "
-            f"got dtype {spike.dtype} and shape {spike.shape}"
-        )
+        got = f"got dtype {spike.dtype} and shape {spike.shape}"
+        raise ValueError(f"spike must hold one whole number for each of the {len(svd.U)} rows, {got}")
     rows = np.flatnonzero(spike >= 0)
     if len(rows) == 0:
         raise ValueError("no row is on a spike: spike must be 0 or more somewhere")

@@ -222,7 +222,7 @@ def hide_one(
     (1, 3, 0)
     """
     check_range("min_size", min_size, 2)  # one item to hide and one to ask with
-    columns = sp.csc_array(X)
+    columns = sp.csc_array(X, copy=True)
     columns.eliminate_zeros()
     size = np.diff(columns.indptr)
     tested = np.flatnonzero(size >= min_size)
@@ -233,11 +233,9 @@ def hide_one(
     second = (first + rng.integers(1, size[tested])) % size[tested]
     at = columns.indptr[tested].astype(np.int64)
     hidden, queries = columns.indices[at + first], columns.indices[at + second]
-    kept = np.ones(columns.nnz, dtype=bool)
-    kept[at + first] = False
-    rows, context = columns.indices[kept], np.repeat(np.arange(len(size)), size)[kept]
-    train = sp.csr_array((columns.data[kept], (rows, context)), shape=columns.shape)
-    return train, queries.astype(np.int64), hidden.astype(np.int64)
+    columns.data[at + first] = 0
+    columns.eliminate_zeros()
+    return sp.csr_array(columns), queries.astype(np.int64), hidden.astype(np.int64)
 
 
 def recall(lists: np.ndarray, queries: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -578,7 +576,7 @@ def _equally_long(fewest=1, **lists):
     shapes = [array.shape for array in arrays]
     if shapes[0] != shapes[1] or arrays[0].ndim != 1 or arrays[0].size < fewest:
         raise ValueError(
-            f"{' and '.join(lists)} must be equally long lists of {fewest} or more, got {shapes}"
+            f"{' and '.join(lists)} must be equally long lists, of at least {fewest}, got {shapes}"
         )
     return arrays
 

@@ -400,8 +400,7 @@ def item_stability(snapshots: Snapshots, predictors: pd.DataFrame, *, k: int = 5
     """
     dated = _by_date(snapshots)
     common = _common(dated)
-    unknown = common[~common.isin(predictors.index)]
-    if len(unknown):
+    if len(unknown := common[~common.isin(predictors.index)]):
         raise ValueError(f"predictors lack the item {unknown[0]!r}; give a row for each of common_ids")
     rows, kinds = np.arange(len(common)), ("cosine", "dot")
     first = next(iter(dated.values()))
@@ -503,9 +502,9 @@ def _by_date(snapshots):
         if date in by_date:
             raise ValueError(f"snapshot {_day(date)} is there twice; give one per date")
         if shape != (len(ids), width):
+            needed = f"one row per id is needed, of {width} dimensions as in snapshot {_day(dated[0][0])}"
             raise ValueError(
-                f"snapshot {_day(date)} has {len(ids)} ids and vectors of shape {shape}; one row per id "
-                f"is needed, of {width} dimensions as in snapshot {_day(dated[0][0])}"
+                f"snapshot {_day(date)} has {len(ids)} ids and vectors of shape {shape}; {needed}"
             )
         if len(twice := ids[ids.duplicated()]):
             raise ValueError(f"snapshot {_day(date)} holds the id {twice[0]!r} more than once")
@@ -526,8 +525,7 @@ def _day(date):
 
 
 def _norms(E):
-    norm, scale = row_norms("E", checked_rows("E", E))
-    return norm / scale
+    return np.divide(*row_norms("E", checked_rows("E", E)))
 
 
 def _has_vector(date, snapshot):
@@ -543,7 +541,7 @@ def _common(dated):
         common = ids if common is None else common[common.isin(ids)]
         if len(common) == 0:
             raise ValueError(
-                f"snapshot {_day(date)} has no id in common with those before it; are ids written alike?"
+                f"snapshot {_day(date)} has no id in common with earlier ones; are ids spelt alike?"
             )
     return common
 

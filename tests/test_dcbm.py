@@ -63,8 +63,8 @@ def test_certain_and_impossible_edges():
 @pytest.mark.parametrize(
     "change, message",
     [
-        (dict(community=[0, 2, 0]), "community must be between 0 and 1, got 2"),
-        (dict(community=[0, -1, 0]), "community must be between 0 and 1, got -1"),
+        (dict(community=[0, 2, 0]), "row numbers in community must be between 0 and 1, got 2"),
+        (dict(community=[0, -1, 0]), "row numbers in community must be between 0 and 1, got -1"),
         (dict(community=[0.0, 1.0, 0.0]), "float64"),
         (dict(community=np.array([], int), degree=[]), "non-empty"),
         (dict(degree=[1.0, 1.0]), r"shape \(3,\) for degrees of shape \(2,\)"),

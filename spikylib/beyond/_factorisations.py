@@ -18,7 +18,8 @@ from spikylib.spikes import spk
 from spikylib.svd import truncated_svd
 
 _NMF_PASSES = 100
-_EPOCHS, _BATCH, _RATE = 30, 100, 3e-3  # of the autoencoder
+# the autoencoder has 30 epochs of Adam, however little the last ones improve it
+_TRAINING = {"alpha": 0.0, "learning_rate_init": 3e-3, "max_iter": 30, "n_iter_no_change": 30}
 
 
 def factorise(
@@ -189,13 +190,7 @@ def _autoencoder(M, f, seed):
     rows = M.toarray()
     rows /= np.sqrt(np.sum(rows**2, axis=1).mean())
     model = MLPRegressor(
-        hidden_layer_sizes=(f,),
-        alpha=0.0,
-        batch_size=min(_BATCH, len(rows)),
-        learning_rate_init=_RATE,
-        max_iter=_EPOCHS,
-        n_iter_no_change=_EPOCHS,
-        random_state=seed,
+        hidden_layer_sizes=(f,), batch_size=min(100, len(rows)), random_state=seed, **_TRAINING
     )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model.fit(rows, rows)

@@ -67,11 +67,7 @@ def noise_law(
     """
     norm, s = np.asarray(norm, dtype=np.float64), np.asarray(s, dtype=np.float64)
     n = len(norm)
-    if min(ranks) < K or max(*ranks, K + 1) > len(s):
-        raise ValueError(
-            f"ranks must be between K={K} and the {len(s)} singular values, of which K + 1 are needed at "
-            f"least; got {list(ranks)}"
-        )
+    check_range("ranks and K + 1", [*ranks, K + 1], K, len(s), "singular values")
     inside = K * s[K] ** 2 / 4 / n
     signal = np.maximum(norm**2 - inside, 0.0)
     peak = np.median(np.sort(signal)[-K:])
