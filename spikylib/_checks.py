@@ -12,9 +12,8 @@ def check_range(name: str, values: ArrayLike, low: float, high: float = np.inf, 
     values = np.asarray(values)
     outside = values[~((values >= low) & (values <= high))]  # NaN as well
     if len(outside):
-        end = (
-            f"at least {low}" if high == np.inf else f"between {low} and {f'the {high} {of}' if of else high}"
-        )
+        most = f"the {high} {of}" if of else high
+        end = f"at least {low}" if high == np.inf else f"between {low} and {most}"
         raise ValueError(f"{name} must be {end}, got {outside[0]}")
 
 
