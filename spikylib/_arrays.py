@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from threadpoolctl import threadpool_limits
 
+from spikylib._checks import check_range
+
 ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a core's cache
 _ZERO = 1e-9  # share of the largest norm up to which a row has no direction
 
@@ -51,8 +53,7 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
         raise ValueError(f"{name} must hold real numbers, got dtype {E.dtype}{remedy}")
     if f is None:
         return E
-    if not 1 <= f <= E.shape[1]:
-        raise ValueError(f"f must be between 1 and the {E.shape[1]} columns of {name}, got {f}")
+    check_range("f", f, 1, E.shape[1], f"columns of {name}")
     return E[:, :f]
 
 

@@ -116,6 +116,8 @@ class Basis:
 
     The newest block is a future of an array, or of a pair (array, products with the basis): what
     can be done in one task a partition is, as a round trip costs more than the arithmetic.
+    The QR of row blocks is that of Demmel, Grigori, Hoemmen, Langou (2012),
+    https://doi.org/10.1137/080731992.
     """
 
     def __init__(self, work, M, seed):

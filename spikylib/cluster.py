@@ -8,7 +8,8 @@ algorithms run here over blocks of rows that live on the workers of a
 Conventions. `client` is a ``distributed.Client``; its workers need spikylib. Every block on a
 worker is the result of a task that the scheduler can run again, so a worker that dies takes
 time and nothing else. An error or Ctrl-C in the client withdraws the tasks of the call. At a
-terminal, a bar on stderr shows how far a stage is.
+terminal, a bar on stderr shows how far a stage is. Options, errors and warnings are those of the
+namesakes; a cluster without a worker is a ValueError too.
 
 Functions. :func:`ppmi_matrix`, :func:`truncated_svd` and :func:`cover`; :func:`partition_rows`
 brings a matrix made elsewhere, :meth:`RowPartitions.gather` brings a result home.
@@ -80,7 +81,6 @@ def partition_rows(
     ----------
     A : sparse matrix or array, shape (n, d)
         May be a memory map.
-    client : distributed.Client
     n_partitions : int, optional
         1 to n. Default: two for each thread of the cluster, or n.
 
@@ -92,8 +92,7 @@ def partition_rows(
     Raises
     ------
     ValueError
-        If A is not two-dimensional or is empty, `n_partitions` is out of range, or the cluster
-        has no worker.
+        If A is not two-dimensional or is empty, or `n_partitions` is out of range.
 
     Examples
     --------
@@ -132,8 +131,6 @@ def ppmi_matrix(
         can read, each with all interactions of its own contexts: scipy's ``.npz`` of shape
         (n_items, its contexts), read fastest when csc and not compressed; or Parquet with the
         integer columns ``item`` (from 0) and ``context``.
-    client : distributed.Client
-    min_count, top_k : int
 
     Returns
     -------
@@ -147,9 +144,8 @@ def ppmi_matrix(
     Raises
     ------
     ValueError
-        As its namesake; if the files disagree on the number of items or are of another kind; if X
-        is a matrix that takes more than a quarter of a worker's memory at 8 bytes per interaction;
-        or if the cluster has no worker.
+        Also if the files disagree on the number of items or are of another kind, or if X is a
+        matrix that takes more than a quarter of a worker's memory at 8 bytes per interaction.
 
     Examples
     --------
@@ -205,8 +201,6 @@ def truncated_svd(
     ----------
     M : RowPartitions, shape (n, n)
         Symmetric (checked on random vectors), finite.
-    client : distributed.Client
-    f, tol, seed : int, float, int
 
     Returns
     -------
@@ -214,15 +208,6 @@ def truncated_svd(
         `U` and `V` are RowPartitions, cut as M is; so is what `embeddings` returns.
         While it runs, a partition of r rows takes about 4 r f float64 on its worker beside M,
         and a worker 16 n float64, the columns multiplied. The client holds O(f^2).
-
-    Raises
-    ------
-    ValueError, ArithmeticError
-        As its namesake.
-
-    References
-    ----------
-    Demmel, Grigori, Hoemmen, Langou (2012), the QR of row blocks, https://doi.org/10.1137/080731992.
 
     Examples
     --------
@@ -270,27 +255,11 @@ def cover(
     ----------
     E : RowPartitions, shape (n, d), any real dtype
         Embeddings, one row per item; finite.
-    client : distributed.Client
-    f, cos_theta, rho : int or None, float, float
 
     Returns
     -------
     spikylib.spikes.SpikeCover
         The client holds 25 n bytes, a task 40 MB beside its partition.
-
-    Raises
-    ------
-    ValueError
-        As its namesake, which also tells when it warns.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from distributed import Client
-    >>> E = np.array([[3., 0.], [2., 0.], [0., 2.5], [1., 0.1], [0., 1.]])
-    >>> with Client(processes=False, n_workers=2, dashboard_address=":0") as client:
-    ...     cover(partition_rows(E, client), client, rho=1).spike
-    array([0, 0, 1, 0, 1])
     """
     n, d = E.shape
     if f is not None and not 1 <= f <= d:

@@ -38,12 +38,12 @@ import numpy as np
 from scipy.special import gammaincinv, gammaln, log_ndtr, ndtr, ndtri, wofz
 
 from spikylib._arrays import checked_rows, largest_entry, n_shared, scale_of
+from spikylib._checks import check_choice, check_range, row_numbers
 from spikylib.retrieval import top_k
 
 _TAIL = 9.0  # normal scores beyond this many standard deviations weigh less than 1e-18
 _ENTRIES = 2**21  # of a table at a time: 16 MB of it
 _EXTREME = 1e6  # moments beyond this are refused: their fourth powers leave no digits to the rest
-_FORMS = ("independent", "conditional")
 
 Score = namedtuple("Score", ["mean", "error"])
 
@@ -91,8 +91,7 @@ def empirical(
     """
     E, _ = _checked(E)
     k = _whole("k", k, len(E))
-    if n_subsets < 2:
-        raise ValueError(f"n_subsets must be at least 2 for a standard error, got {n_subsets}")
+    check_range("n_subsets", n_subsets, 2)  # fewer have no standard error
     rng = np.random.default_rng(seed)
     subsets = np.array([rng.choice(len(E), k, replace=False, shuffle=False) for _ in range(n_subsets)])
     shares = precision(E, subsets, similarity=similarity)
@@ -131,21 +130,14 @@ def precision(E: np.ndarray, subsets: np.ndarray, *, similarity: str = "dot") ->
     array([1., 0.])
     """
     E, _ = _checked(E)
-    subsets = np.asarray(subsets)
-    if subsets.ndim != 2 or subsets.size == 0 or subsets.dtype.kind not in "iu":
-        raise ValueError(
-            f"subsets must be row numbers of shape (q, k), both at least 1, got shape {subsets.shape} "
-            f"and dtype {subsets.dtype}"
-        )
-    k = _whole("k", subsets.shape[1], len(E))
-    if subsets.min() < 0 or subsets.max() >= len(E):
-        raise ValueError(f"subsets name rows {subsets.min()} to {subsets.max()}, E has 0 to {len(E) - 1}")
-    repeated = np.flatnonzero((np.diff(np.sort(subsets, axis=1), axis=1) == 0).any(axis=1))
-    if len(repeated):
-        raise ValueError(f"subset {repeated[0]} repeats an item; give distinct rows")
+    subsets = row_numbers("subsets", subsets, len(E), 2)
+    k = _whole("k", subsets.shape[1])
+    repeats = (np.diff(np.sort(subsets, axis=1), axis=1) == 0).any(axis=1)
+    if repeats.any():
+        raise ValueError(f"subset {repeats.argmax()} repeats an item; give distinct rows")
     means = np.zeros((len(subsets), E.shape[1]))
-    for column in range(k):  # one member at a time, for all at once would take k times the memory
-        means += E[subsets[:, column]]
+    for members in subsets.T:  # one at a time, for all at once would take k times the memory
+        means += E[members]
     return n_shared(top_k(E, means / k, k, similarity=similarity)[0], subsets) / k
 
 
@@ -252,12 +244,8 @@ def moments(E: np.ndarray) -> dict[str, float]:
     values = E.ravel().astype(np.float64) * scale
     mean, variance = values.mean(), values.var()
     third, fourth = (((values - mean) ** power).mean() for power in (3, 4))
-    return {
-        "mean": float(mean / scale),
-        "std": float(np.sqrt(variance) / scale),
-        "skew": float(third / variance**1.5),
-        "kurtosis": float(fourth / variance**2),
-    }
+    found = mean / scale, np.sqrt(variance) / scale, third / variance**1.5, fourth / variance**2
+    return dict(zip(("mean", "std", "skew", "kurtosis"), map(float, found)))
 
 
 def subsets(
@@ -317,24 +305,17 @@ class _Scores(NamedTuple):
 
 
 def _scores(dim, k, form, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0):
-    largest = np.abs([mean / std, skew, kurtosis]).max() if 0 < std < np.inf else np.inf
-    if not largest <= _EXTREME:  # NaN as well
-        raise ValueError(
-            "mean, std, skew and kurtosis must be finite and std above 0; mean / std, skew and kurtosis "
-            f"must be at most {_EXTREME:.0e}, beyond which rounding decides, "
-            f"got {mean} / {std}, {skew}, {kurtosis}"
-        )
+    if not 0 < std < np.inf:
+        raise ValueError(f"std must be finite and above 0, got {std}")
+    # beyond these rounding decides
+    check_range("mean / std, skew and kurtosis", [mean / std, skew, kurtosis], -_EXTREME, _EXTREME)
     if kurtosis < (1 + skew**2) * (1 - 1e-9):
         raise ValueError(
-            f"no distribution has kurtosis {kurtosis} at skewness {skew}: it is at least 1 + skewness^2 "
-            "(Pearson's kurtosis, 3 for a normal distribution, is meant)"
+            f"no distribution has kurtosis {kurtosis} at skew {skew}: Pearson's is at least 1 + skew^2"
         )
-    if form not in _FORMS:
-        raise ValueError(f'form must be "independent" or "conditional", got {form!r}')
-    m = mean / std
-    if form == "independent":
-        return _independent(dim, k, m, skew, kurtosis)
-    return _conditional(dim, k, m, skew, kurtosis)
+    check_choice("form", form, "independent", "conditional")
+    scores = _independent if form == "independent" else _conditional
+    return scores(dim, k, mean / std, skew, kurtosis)
 
 
 def _independent(dim, k, m, skew, kurtosis):
@@ -452,10 +433,8 @@ def _checked(E):
     return E, scale_of(largest)
 
 
-def _whole(name, value, most=None, of="items"):
+def _whole(name, value, most=np.inf, of="items"):
     if not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if not 1 <= value <= (value if most is None else most):
-        end = "at least 1" if most is None else f"between 1 and the {most} {of}"
-        raise ValueError(f"{name} must be {end}, got {value}")
+    check_range(name, value, 1, most, of)
     return int(value)

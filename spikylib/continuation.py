@@ -35,6 +35,7 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from spikylib._arrays import unit_rows
+from spikylib._checks import check_choice, check_range
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 
@@ -84,26 +85,19 @@ def split(X: sp.csr_array, *, validation: float = 0.1, test: float = 0.1, seed: 
     >>> [part.sum(axis=0).tolist() for part in parts]
     [[1, 2], [1, 1], [1, 1]]
     """
-    X = _checked(X)
+    X = _checked(X, 3)  # one each for training, validation and test
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ValueError(
-            f"validation and test must be above 0 and together below 1, got {validation} and {test}"
+            f"validation and test must be above 0, together below 1, got {validation} and {test}"
         )
-    size = np.bincount(X.indices, minlength=X.shape[1])
-    if size.min() < 3:
-        short = int(size.argmin())
-        raise ValueError(
-            f"playlist {short} has {size[short]} tracks: nothing to hide, since training, validation and "
-            "test need one each; leave out playlists of fewer than 3 tracks"
-        )
+    size = np.bincount(X.indices)
     n_test = np.clip(np.rint(test * size), 1, size - 2)
     n_hidden = n_test + np.clip(np.rint(validation * size), 1, size - 1 - n_test)
     place = _places(X, np.random.default_rng(seed).random(X.nnz))
     part = (place >= n_test[X.indices]).astype(int) + (place >= n_hidden[X.indices])  # test first
     row, col = X.tocoo().coords
-    return Split(
-        *(sp.csr_array((X.data[part == k], (row[part == k], col[part == k])), X.shape) for k in (2, 1, 0))
-    )
+    masks = (part == k for k in (2, 1, 0))
+    return Split(*(sp.csr_array((X.data[mask], (row[mask], col[mask])), X.shape) for mask in masks))
 
 
 def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
@@ -218,8 +212,7 @@ def fit(
     True
     """
     train = _checked(train)
-    if dim < 1 or iterations < 1:
-        raise ValueError(f"dim and iterations must be at least 1, got {dim} and {iterations}")
+    check_range("dim and iterations", [dim, iterations], 1)
     if not train.data.min() > 0:
         raise ValueError(f"weights must be above 0, got {train.data.min()}")
     with warnings.catch_warnings(action="ignore"):  # its progress bars ask for another package
@@ -290,8 +283,7 @@ def same_label(train: sp.csr_array, labels: np.ndarray | pd.Series) -> Scorer:
     if len(code) != n_tracks:
         raise ValueError(f"labels must have one entry for each of {n_tracks} tracks, got {len(code)}")
     # a missing label has code -1: column 0, which stays empty, so that nothing is found for it
-    known = np.flatnonzero(code >= 0)
-    carries = sp.csr_array((np.ones(len(known)), (known, code[known] + 1)), (n_tracks, code.max() + 2))
+    carries = sp.csr_array(((code >= 0).astype(float), (np.arange(n_tracks), code + 1)))
     shared = sp.csr_array(_pattern(train).T @ carries)
     counts = np.diff(train.indptr)
     tie_break = counts / (counts.max() + 1)
@@ -388,12 +380,10 @@ def nearest(
     train, E = _checked(train), np.asarray(E, dtype=np.float64)
     n_tracks = train.shape[0]
     rows = np.arange(n_tracks) if rows is None else np.asarray(rows)
-    if E.ndim != 2 or len(E) != len(rows):
+    if len(E) != len(rows):
         raise ValueError(f"E must have one row for each of {len(rows)} tracks, got shape {E.shape}")
-    if to not in ("mean", "any") or similarity not in ("cosine", "dot"):
-        raise ValueError(
-            f'to must be "mean" or "any" and similarity "cosine" or "dot", got {to!r} and {similarity!r}'
-        )
+    check_choice("to", to, "mean", "any")
+    check_choice("similarity", similarity, "cosine", "dot")
     unit = unit_rows(E)
     alive = unit.any(axis=1)
     rows, E, unit = rows[alive], E[alive], unit[alive]
@@ -401,43 +391,36 @@ def nearest(
     visible = sp.csr_array(_pattern(train)[rows].T)
     longest = E[[np.linalg.norm(E, axis=1).argmax()]]
 
-    def to_mean(playlists: np.ndarray) -> np.ndarray:
-        own = visible[playlists]
+    def to_mean(own):
         mean = own @ E / np.maximum(own.sum(axis=1), 1)[:, None]
         # beside the longest track, so that a mean near zero has no direction, whatever the batch
         direction = unit_rows(np.vstack([longest, mean]))[1:]
         scores = (direction if similarity == "cosine" else mean) @ candidates.T
         return np.where(direction.any(axis=1)[:, None], scores, -np.inf)
 
-    def to_any(playlists: np.ndarray) -> np.ndarray:
-        own = (visible.indices[visible.indptr[p] : visible.indptr[p + 1]] for p in playlists)
-        return np.array([(candidates @ candidates[i].T).max(axis=1, initial=-np.inf) for i in own])
+    def to_any(own):
+        lists = np.split(own.indices, own.indptr[1:-1])
+        return np.array([(candidates @ candidates[i].T).max(axis=1, initial=-np.inf) for i in lists])
 
     def score(playlists: np.ndarray) -> np.ndarray:
         scores = np.full((len(playlists), n_tracks), -np.inf)
-        scores[:, rows] = to_mean(playlists) if to == "mean" else to_any(playlists)
+        scores[:, rows] = (to_mean if to == "mean" else to_any)(visible[playlists])
         return scores
 
     return score
 
 
-def fuse(*scorers: Scorer) -> Scorer:
+def fuse(scorer: Scorer, *others: Scorer) -> Scorer:
     """Fuse scorers by reciprocal ranks: the sum of 1 / (60 + rank) over their first 1000 tracks.
 
     Parameters
     ----------
-    *scorers : scorer
-        At least one.
+    scorer, *others : scorer
 
     Returns
     -------
     scorer
         -inf for tracks on no list.
-
-    Raises
-    ------
-    ValueError
-        If there is no scorer.
 
     References
     ----------
@@ -450,11 +433,9 @@ def fuse(*scorers: Scorer) -> Scorer:
     >>> fuse(a, b)([0]).round(4)
     array([[0.0325, 0.0325, 0.0159]])
     """
-    if not scorers:
-        raise ValueError("fuse needs a scorer, got none")
 
     def score(playlists: np.ndarray) -> np.ndarray:
-        by_scorer = [scorer(playlists) for scorer in scorers]
+        by_scorer = [one(playlists) for one in (scorer, *others)]
         total = np.zeros(by_scorer[0].shape)
         for scores in by_scorer:
             ranked = _ranked(scores, _FUSION_DEPTH)
@@ -517,14 +498,13 @@ def evaluate(
     >>> found["accuracy"], found["r_precision"], round(found["ndcg"], 2)
     (1.0, 0.0, 0.63)
     """
-    seen, hidden = _checked(seen, may_be_empty=True), _checked(hidden)
+    seen, hidden = _checked(seen, 0), _checked(hidden)
     if seen.shape != hidden.shape:
         raise ValueError(f"seen and hidden must have one shape, got {seen.shape} and {hidden.shape}")
     leaked = _pattern(seen).multiply(_pattern(hidden)).nnz
     if leaked:
         raise ValueError(f"{leaked} hidden pairs are among the seen ones: a leak; use the parts of one split")
-    if not 1 <= n_yes <= hidden.shape[0]:
-        raise ValueError(f"n_yes must be between 1 and the {hidden.shape[0]} tracks, got {n_yes}")
+    check_range("n_yes", n_yes, 1, hidden.shape[0], "tracks")
     known, wanted = sp.csr_array(seen.T), sp.csr_array(hidden.T)
     size = np.diff(wanted.indptr)
     playlists = np.arange(len(size)) if playlists is None else np.asarray(playlists)
@@ -543,11 +523,8 @@ def evaluate(
         found += hit[:, :n_yes].sum()
         r_precision += ((hit & (place < h)).sum(axis=1) / h[:, 0]).sum()
         ndcg += ((hit * discount).sum(axis=1) / ideal[:, 0]).sum()
-    return {
-        "accuracy": float(found / size[playlists].sum()),
-        "r_precision": float(r_precision / len(playlists)),
-        "ndcg": float(ndcg / len(playlists)),
-    }
+    means = found / size[playlists].sum(), r_precision / len(playlists), ndcg / len(playlists)
+    return dict(zip(("accuracy", "r_precision", "ndcg"), map(float, means)))
 
 
 def yes_rates(
@@ -601,11 +578,8 @@ def yes_rates(
 
 def _places(X, key):
     """Place of each stored entry in its playlist by increasing key, from 0."""
-    order = np.lexsort((key, X.indices))
-    size = np.bincount(X.indices, minlength=X.shape[1])
-    place = np.empty(X.nnz, dtype=np.int64)
-    place[order] = np.arange(X.nnz) - np.repeat(np.cumsum(size) - size, size)
-    return place
+    rank = pd.Series(key).groupby(X.indices).rank(method="first", na_option="bottom")
+    return rank.to_numpy(dtype=np.int64) - 1
 
 
 def _ranked(scores, depth):
@@ -614,15 +588,13 @@ def _ranked(scores, depth):
     bits = np.ascontiguousarray(scores, dtype=np.float32).view(np.int32).astype(np.int64)
     # the bits of negative floats grow with their magnitude, so their order is reversed
     key = np.where(bits < 0, -(2**31) - bits, bits) * 2**32 - np.arange(scores.shape[1])
-    if depth < scores.shape[1]:
-        best = np.argpartition(-key, depth - 1, axis=1)[:, :depth]
-    else:
-        best = np.tile(np.arange(scores.shape[1]), (len(scores), 1))
+    depth = min(depth, scores.shape[1])
+    best = np.argpartition(-key, depth - 1, axis=1)[:, :depth]
     row = np.arange(len(key))[:, None]
     return row, best[row, np.argsort(-key[row, best], axis=1)]
 
 
-def _checked(X, *, may_be_empty=False):
+def _checked(X, fewest=1):
     if not sp.issparse(X) or X.ndim != 2 or 0 in X.shape:
         raise TypeError(f"need a sparse matrix of tracks x playlists, got {type(X).__name__}")
     X = sp.csr_array(X)
@@ -631,10 +603,10 @@ def _checked(X, *, may_be_empty=False):
         X.sum_duplicates()
         if X.nnz < stored:
             raise ValueError("the matrix holds a pair twice; call its sum_duplicates() first")
-    if not may_be_empty:
-        size = np.bincount(X.indices, minlength=X.shape[1])
-        if size.min() == 0:
-            raise ValueError(f"playlist {int(size.argmin())} is empty; leave such playlists out")
+    size = np.bincount(X.indices, minlength=X.shape[1])
+    if size.min() < fewest:
+        p = size.argmin()
+        raise ValueError(f"playlist {p} has {size[p]} tracks of at least {fewest}; leave such playlists out")
     return X
 
 

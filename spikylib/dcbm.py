@@ -22,12 +22,13 @@ matrix that has spikes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from spikylib._arrays import has_direction, row_norms, unit_rows
+from spikylib._checks import check_choice, check_range, row_numbers
 from spikylib.svd import TruncatedSVD
 
 _BLOCK_ENTRIES = 2**22  # probabilities drawn at a time: 32 MB of them
@@ -79,31 +80,20 @@ class DCBM:
     signed: bool = False
 
     def __post_init__(self):
-        community = np.asarray(self.community)
         affinity = np.asarray(self.affinity, dtype=np.float64)
         degree = np.asarray(self.degree, dtype=np.float64)
-        low = -1 if self.signed else 0
-        listed = community.ndim == 1 and community.size > 0 and community.dtype.kind in "iu"
-        if not listed or degree.shape != community.shape:
-            raise ValueError(
-                "community must be a non-empty list of whole numbers, one for each degree, got dtype "
-                f"{community.dtype} and shape {community.shape} for degrees of shape {degree.shape}"
-            )
         if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
             raise ValueError(f"affinity must be square, one row per community, got shape {affinity.shape}")
-        outside = community[(community < 0) | (community >= len(affinity))]
-        if len(outside):
-            raise ValueError(f"community {outside[0]} is not among the affinity's 0 to {len(affinity) - 1}")
-        # negated, so that NaN is caught as well
-        bad = affinity[~((affinity >= low) & (affinity <= 1))]
-        if len(bad):
-            remedy = "pass signed=True" if -1 <= bad[0] < low else "move a factor into degree"
-            raise ValueError(f"affinity must be between {low} and 1, got {bad[0]}; {remedy}")
+        community = row_numbers("community", self.community, len(affinity))
+        if len(community) == 0 or degree.shape != community.shape:
+            got = f"shape {community.shape} for degrees of shape {degree.shape}"
+            raise ValueError(f"community must be a non-empty list, one for each degree, got {got}")
+        name = "affinity" if self.signed else "affinity, unless signed=True,"
+        check_range(name, affinity, -1 if self.signed else 0, 1)
         if np.abs(affinity - affinity.T).max() > 1e-12:
             raise ValueError("affinity is not symmetric; use (B + B.T) / 2")
-        bad = degree[~(np.isfinite(degree) & (degree >= 0))]
-        if len(bad):
-            raise ValueError(f"degree must be finite and at least 0, got {bad[0]}")
+        if not 0 <= degree.min() <= degree.max() < np.inf:
+            raise ValueError(f"degree must be finite and at least 0, got {degree.min()} to {degree.max()}")
         # the only way to set a field of a frozen dataclass
         for name, value in (("community", community), ("affinity", affinity), ("degree", degree)):
             object.__setattr__(self, name, value)
@@ -156,9 +146,8 @@ class DCBM:
         np.maximum.at(largest, self.community, self.degree)
         highest = (np.abs(self.affinity) * np.outer(largest, largest)).max()
         if highest > 1 + 1e-12:
-            raise ValueError(
-                f"the largest expected entry is {highest:.3g}, above 1: divide degree by {highest**0.5:.3g}"
-            )
+            remedy = f"divide degree by {highest**0.5:.3g}"
+            raise ValueError(f"the largest expected entry is {highest:.3g}, above 1: {remedy}")
         rng = np.random.default_rng(seed)
         n = len(self.community)
         step = max(1, _BLOCK_ENTRIES // n)
@@ -287,8 +276,7 @@ def degree_from_norm(svd: TruncatedSVD, *, corrected: bool = False) -> np.ndarra
     """
     if corrected:
         return np.sqrt(np.abs(np.einsum("ij,j,ij->i", svd.U, svd.s, svd.V)))
-    norm, scale = row_norms("E", svd.embeddings())
-    return norm / scale
+    return np.divide(*row_norms("E", svd.embeddings()))
 
 
 def degree_lowrank(svd: TruncatedSVD) -> np.ndarray:
@@ -355,6 +343,7 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
     """
     from sklearn.cluster import KMeans
 
+    check_choice("method", method, "rows", "spherical", "score")
     U = points = np.asarray(U, dtype=np.float64)
     if method == "spherical":
         points = unit_rows(U)
@@ -366,8 +355,6 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
             points = np.clip(U[:, 1:] / first, -np.log(len(U)), np.log(len(U)))
         # an isolated item's row is rounding, and so would be its ratios
         points[~has_direction(row_norms("U", U)[0])] = 0
-    elif method != "rows":
-        raise ValueError(f'method must be "rows", "spherical" or "score", got {method!r}')
     # with 10 starts rounding alone decides now and then whether one of them finds the best
     return KMeans(n_communities, n_init=20, random_state=seed).fit_predict(points)
 
@@ -410,18 +397,14 @@ def explained(
     if len(rows) > max_rows:
         rows = np.sort(rng.choice(rows, max_rows, replace=False))
     labels, signed = np.asarray(spike)[rows], svd.reconstruct(rows, rows)
-    target = np.abs(signed)
-
-    def fitted(labels, signed=False):
-        spike_of_rows = np.full(len(svd.U), -1)
-        spike_of_rows[rows] = labels
-        model = from_spikes(svd, spike_of_rows, signed=signed)
-        return model, model.scale * model.mean()
+    target, part = np.abs(signed), replace(svd, U=svd.U[rows], V=svd.V[rows])
 
     def share(target, fit):
+        if isinstance(fit, DCBM):
+            fit = fit.scale * fit.mean()
         return float(1 - np.sum((target - fit) ** 2) / np.sum(target**2))
 
-    model, mean = fitted(labels)
+    model = from_spikes(part, labels)
     member = np.eye(len(model.affinity))[model.community]
     size = member.sum(axis=0)
     block_means = member.T @ target @ member / np.outer(size, size)
@@ -429,11 +412,11 @@ def explained(
     energy = np.sort(np.linalg.eigvalsh(target) ** 2)[::-1]
     rank = np.linalg.matrix_rank(model.affinity)
     return {
-        "dcbm": share(target, mean),
+        "dcbm": share(target, model),
         "rank": float(energy[:rank].sum() / energy.sum()),
         "sbm": share(target, member @ block_means @ member.T),
-        "shuffled": share(target, fitted(rng.permutation(labels))[1]),
-        "signed": share(signed, fitted(labels, signed=True)[1]),
+        "shuffled": share(target, from_spikes(part, rng.permutation(labels))),
+        "signed": share(signed, from_spikes(part, labels, signed=True)),
     }
 
 
@@ -490,8 +473,7 @@ def agreement(
     nmi = float(normalized_mutual_info_score(spike, codes))
     null = [normalized_mutual_info_score(spike, rng.permutation(codes)) for _ in range(n_permutations)]
     # the labels as they are count among the shuffles, and one equal but for rounding has reached them
-    reached = 1 + int(np.sum(np.array(null) >= nmi - 1e-12))
-    p_value = reached / (1 + n_permutations)
+    p_value = float(np.mean(np.array([*null, nmi]) >= nmi - 1e-12))
     return {"n_rows": len(codes), "nmi": nmi, "null": float(np.mean(null)), "p_value": p_value}
 
 
@@ -499,10 +481,8 @@ def _on_spikes(svd, spike):
     """Rows that are on a spike, their communities numbered without gaps, and their norms."""
     spike = np.asarray(spike)
     if spike.shape != (len(svd.U),) or spike.dtype.kind not in "iu":
-        raise ValueError(
-            f"spike must hold one whole number for each of the {len(svd.U)} rows, "
-            f"got dtype {spike.dtype} and shape {spike.shape}"
-        )
+        got = f"got dtype {spike.dtype} and shape {spike.shape}"
+        raise ValueError(f"spike must hold one whole number for each of the {len(svd.U)} rows, {got}")
     rows = np.flatnonzero(spike >= 0)
     if len(rows) == 0:
         raise ValueError("no row is on a spike: spike must be 0 or more somewhere")

@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from spikylib._arrays import checked_rows, gini, has_direction, n_threads, row_norms, take_rows, threaded_map
+from spikylib._checks import check_choice, check_range, row_numbers
 from spikylib.spikes import SpikeCover
 
 _QUERY_BLOCK = 512  # queries served by one pass over the candidates
@@ -103,22 +104,18 @@ def top_k(
     E = checked_rows("E", E)
     queries = np.asarray(queries)
     given_rows = queries.ndim != 2
-    if similarity not in ("cosine", "dot"):
-        raise ValueError(f'similarity must be "cosine" or "dot", got {similarity!r}')
-    rows = np.arange(len(E)) if candidates is None else _row_numbers("candidates", candidates, len(E))
-    rows = np.sort(rows)
-    repeated = rows[1:][rows[1:] == rows[:-1]]
-    if len(repeated):
+    check_choice("similarity", similarity, "cosine", "dot")
+    rows = np.arange(len(E)) if candidates is None else np.sort(row_numbers("candidates", candidates, len(E)))
+    if len(repeated := rows[1:][rows[1:] == rows[:-1]]):
         raise ValueError(f"candidates repeat row {repeated[0]}; give each row once")
     if given_rows:
-        queries = _row_numbers("queries", queries, len(E))
+        queries = row_numbers("queries", queries, len(E))
     elif checked_rows("queries", queries).shape[1] != E.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} columns, E has {E.shape[1]}")
     elif exclude_self:
         raise ValueError("exclude_self needs queries that are rows of E, got vectors")
     most = len(rows) - int(exclude_self and np.isin(queries, rows).any())
-    if not 1 <= k <= min(most, _MOST):
-        raise ValueError(f"k must be between 1 and the {most} candidates of a query, got {k}")
+    check_range("k", k, 1, min(most, _MOST), "candidates of a query")
     indices = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k))
     with threaded_map() as map_blocks:
@@ -224,9 +221,8 @@ def hide_one(
     >>> len(hidden), int(train.sum()), int(train[hidden[0], 0])
     (1, 3, 0)
     """
-    if min_size < 2:
-        raise ValueError(f"min_size must be at least 2, one item to hide and one to ask with, got {min_size}")
-    columns = sp.csc_array(X)
+    check_range("min_size", min_size, 2)  # one item to hide and one to ask with
+    columns = sp.csc_array(X, copy=True)
     columns.eliminate_zeros()
     size = np.diff(columns.indptr)
     tested = np.flatnonzero(size >= min_size)
@@ -237,11 +233,9 @@ def hide_one(
     second = (first + rng.integers(1, size[tested])) % size[tested]
     at = columns.indptr[tested].astype(np.int64)
     hidden, queries = columns.indices[at + first], columns.indices[at + second]
-    kept = np.ones(columns.nnz, dtype=bool)
-    kept[at + first] = False
-    rows, context = columns.indices[kept], np.repeat(np.arange(len(size)), size)[kept]
-    train = sp.csr_array((columns.data[kept], (rows, context)), shape=columns.shape)
-    return train, queries.astype(np.int64), hidden.astype(np.int64)
+    columns.data[at + first] = 0
+    columns.eliminate_zeros()
+    return sp.csr_array(columns), queries.astype(np.int64), hidden.astype(np.int64)
 
 
 def recall(lists: np.ndarray, queries: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -372,17 +366,12 @@ def paired_interval(values: np.ndarray, others: np.ndarray, *, seed: int = 0) ->
     >>> paired_interval([1, 1, 0, 1], [0, 0, 0, 0])
     (0.75, 0.25, 1.0)
     """
-    values, others = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    if values.shape != others.shape or values.ndim != 1 or len(values) == 0:
-        got = f"got shapes {values.shape} and {others.shape}"
-        raise ValueError(f"values and others must be equally long lists of tests, {got}")
-    difference = values - others
+    difference = np.subtract(*_equally_long(values=values, others=others), dtype=np.float64)
     n = len(difference)
     rng = np.random.default_rng(seed)
     step = max(1, 2**21 // n)  # resamples drawn at once: 16 MB of row numbers
-    means = [
-        difference[rng.integers(n, size=(min(step, 1000 - a), n))].mean(axis=1) for a in range(0, 1000, step)
-    ]
+    sizes = (min(step, 1000 - a) for a in range(0, 1000, step))
+    means = [difference[rng.integers(n, size=(size, n))].mean(axis=1) for size in sizes]
     low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     return float(difference.mean()), float(low), float(high)
 
@@ -424,9 +413,7 @@ def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     >>> at, round(slope, 2)
     (64, 3.91)
     """
-    f, peaks = np.asarray(f), np.asarray(peaks, dtype=np.float64)
-    if f.ndim != 1 or f.shape != peaks.shape or len(f) < 2:
-        raise ValueError(f"f and peaks must be equally long lists of 2 or more, got {f.shape}, {peaks.shape}")
+    f, peaks = _equally_long(2, f=f, peaks=peaks)
     if f[0] <= 0 or (np.diff(f) <= 0).any():
         raise ValueError(f"f must be positive and increase, got {f.tolist()}")
     if not (np.isfinite(peaks) & (peaks > 0)).all():
@@ -580,22 +567,19 @@ class _Search:
 
 def _hits(lists, queries, hidden):
     """Whether each place of the list of a test's query holds the hidden item, shape (n_tests, k)."""
-    lists, queries, hidden = np.asarray(lists), np.asarray(queries), np.asarray(hidden)
-    if queries.shape != hidden.shape or queries.ndim != 1 or len(queries) == 0:
-        got = f"got shapes {queries.shape} and {hidden.shape}"
-        raise ValueError(f"queries and hidden must be equally long lists of tests, {got}")
-    return lists[queries] == hidden[:, None]
+    queries, hidden = _equally_long(queries=queries, hidden=hidden)
+    return np.asarray(lists)[queries] == hidden[:, None]
+
+
+def _equally_long(fewest=1, **lists):
+    arrays = [np.asarray(values) for values in lists.values()]
+    shapes = [array.shape for array in arrays]
+    if shapes[0] != shapes[1] or arrays[0].ndim != 1 or arrays[0].size < fewest:
+        raise ValueError(
+            f"{' and '.join(lists)} must be equally long lists, of at least {fewest}, got {shapes}"
+        )
+    return arrays
 
 
 def _share(mask):
     return float(mask.mean()) if mask.size else math.nan
-
-
-def _row_numbers(name, rows, n):
-    rows = np.asarray(rows)
-    if rows.ndim != 1 or (rows.dtype.kind not in "iu" and len(rows)):
-        raise ValueError(f"{name} must be a list of row numbers, got {rows.dtype} of shape {rows.shape}")
-    bad = rows[(rows < 0) | (rows >= n)]
-    if len(bad):
-        raise ValueError(f"{name} holds row {bad[0]}, but E has rows 0 to {n - 1}")
-    return rows.astype(np.int64)

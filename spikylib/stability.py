@@ -23,11 +23,13 @@ goes with, and :func:`follow` lists one item's neighbours date by date.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from spikylib._arrays import checked_rows, has_direction, n_shared, row_norms
+from spikylib._checks import check_choice, check_range
 from spikylib._interactions import Embeddings, Interactions, resample
 from spikylib.retrieval import top_k
 from spikylib.spikes import cover
@@ -65,9 +67,8 @@ def norm_partitions(E: np.ndarray, n_partitions: int = 5) -> list[np.ndarray]:
     >>> norm_partitions(np.array([[3.0], [1.0], [-2.0], [0.5], [4.0]]), 2)
     [array([1, 2, 3]), array([0, 4])]
     """
-    norm = _norms("E", E)
-    if not 1 <= n_partitions <= len(norm):
-        raise ValueError(f"n_partitions must be between 1 and the {len(norm)} items, got {n_partitions}")
+    norm = _norms(E)
+    check_range("n_partitions", n_partitions, 1, len(norm), "items")
     order = np.argsort(norm, kind="stable")
     return [np.sort(part) for part in np.array_split(order, n_partitions)]
 
@@ -142,45 +143,31 @@ def curves(
     0 2022-06-21     0      1.0      1.0         30
     1 2022-06-21     1      1.0      1.0         30
     """
-    ks = sorted({int(length) for length in np.atleast_1d(k)})
-    if not ks or ks[0] < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
-    if candidates not in ("part", "all"):
-        raise ValueError(f'candidates must be "part" or "all", got {candidates!r}')
-    if n_queries < 2:
-        raise ValueError(f"n_queries must be at least 2, for an interval, got {n_queries}")
+    ks = np.unique(k).tolist()
+    check_choice("candidates", candidates, "part", "all")
+    check_range("n_queries", n_queries, 2)  # fewer have no interval
     similarities = [similarity] if isinstance(similarity, str) else list(similarity)
     dated = _by_date(snapshots)
     common = _common(dated)
     if ids is not None:
         common = common[common.isin(pd.Index(ids))]
-    first, *later = dated
-    E = _rows(dated[first], common)
-    norm, parts = _norms("E", E), norm_partitions(E, n_partitions)
+    E = _rows(next(iter(dated.values())), common)
+    norm, parts = _norms(E), norm_partitions(E, n_partitions)
+    del E  # may be a copy as large as a snapshot
     pools = parts if candidates == "part" else [np.arange(len(common))] * n_partitions
-    fewest = min(map(len, pools)) - 1
-    if ks[-1] > fewest:
-        raise ValueError(
-            f"k={ks[-1]} is more than the {fewest} candidates of an item in the smallest part: {len(common)} "
-            'ids are common to all snapshots. Lower k or n_partitions, or take candidates="all"'
-        )
+    remedy = f'of {len(common)} common ids; for more, lower n_partitions or take candidates="all"'
+    check_range("k", ks or 0, 1, min(map(len, pools)) - 1, f"candidates in the smallest part ({remedy})")
     rng = np.random.default_rng(seed)
     # sorted, so that blocks of queries read neighbouring rows
     queries = [np.sort(rng.choice(part, min(n_queries, len(part)), replace=False)) for part in parts]
-    # lists of the longest k only: shorter ones are their beginnings
-    before = _top_lists(E, queries, pools, ks[-1], similarities)
-    del E  # may be a copy as large as a snapshot
     rows = []
-    for date in later:
-        after = _top_lists(_rows(dated[date], common), queries, pools, ks[-1], similarities)
-        for kind in similarities:
-            for length in ks:
-                for p, part in enumerate(parts):
-                    one, other = before[kind, p][:, :length], after[kind, p][:, :length]
-                    row = {"date": date, "part": p, "similarity": kind, "k": length}
-                    row |= _agreement(one, other)
-                    row |= {"n_queries": len(queries[p]), "n_candidates": len(pools[p]) - 1}
-                    rows.append(row | {"norm_low": norm[part].min(), "norm_high": norm[part].max()})
+    # lists of the longest k only: shorter ones are their beginnings
+    for date, before, after in _paired_lists(dated, common, queries, pools, ks[-1], similarities):
+        for kind, length, (p, part) in product(similarities, ks, enumerate(parts)):
+            row = {"date": date, "part": p, "similarity": kind, "k": length}
+            row |= _agreement(before[kind, p][:, :length], after[kind, p][:, :length])
+            row |= {"n_queries": len(queries[p]), "n_candidates": len(pools[p]) - 1}
+            rows.append(row | {"norm_low": norm[part].min(), "norm_high": norm[part].max()})
     return pd.DataFrame(rows)
 
 
@@ -233,10 +220,8 @@ def windows(
     >>> [f"{end:%Y-%m}" for end in cut]
     ['2023-01', '2023-07', '2024-01']
     """
-    if n_windows < 2:
-        raise ValueError(f"n_windows must be at least 2, got {n_windows}")
-    if kind not in ("sliding", "cumulative"):
-        raise ValueError(f'kind must be "sliding" or "cumulative", got {kind!r}')
+    check_range("n_windows", n_windows, 2)
+    check_choice("kind", kind, "sliding", "cumulative")
     if not 0 < width < 1:
         raise ValueError(f"width must be above 0 and below 1, got {width}")
     second = _seconds(data)
@@ -325,14 +310,13 @@ def floor(
     True
     True
     """
+    check_choice("kind", kind, "resampled", "shuffled")
     if kind == "resampled":
         seeds = np.random.SeedSequence(seed).generate_state(2)
         # any two dates do: curves asks for them, and they are dropped again
         cut = {2000 + i: resample(data, replace=True, seed=int(s)) for i, s in enumerate(seeds)}
-    elif kind == "shuffled":
-        cut = windows(_shuffle_dates(data, seed), 2, kind=window, width=width)
     else:
-        raise ValueError(f'kind must be "resampled" or "shuffled", got {kind!r}')
+        cut = windows(_shuffle_dates(data, seed), 2, kind=window, width=width)
     return curves(embed(cut, fit, seed=seed), seed=seed, **options).drop(columns="date")
 
 
@@ -416,29 +400,23 @@ def item_stability(snapshots: Snapshots, predictors: pd.DataFrame, *, k: int = 5
     """
     dated = _by_date(snapshots)
     common = _common(dated)
-    unknown = common[~common.isin(predictors.index)]
-    if len(unknown):
+    if len(unknown := common[~common.isin(predictors.index)]):
         raise ValueError(f"predictors lack the item {unknown[0]!r}; give a row for each of common_ids")
     rows, kinds = np.arange(len(common)), ("cosine", "dot")
-    first, *later = dated
-    E = _rows(dated[first], common)
-    table = pd.DataFrame({"id": common, "norm": _norms("E", E)}).join(predictors, on="id")
+    first = next(iter(dated.values()))
+    table = pd.DataFrame({"id": common, "norm": _norms(_rows(first, common))}).join(predictors, on="id")
     # spikes are those of the whole reference, items that later dates lack included
-    captured = cover(dated[first].vectors).spike >= 0
-    table["on_spike"] = captured[pd.Index(dated[first].ids).get_indexer(common)].astype(int)
-    before = _top_lists(E, [rows], [rows], k, kinds)
+    captured = cover(first.vectors).spike >= 0
+    table["on_spike"] = captured[pd.Index(first.ids).get_indexer(common)].astype(int)
     table[list(kinds)] = 0.0
-    for date in later:
-        after = _top_lists(_rows(dated[date], common), [rows], [rows], k, kinds)
+    for _, before, after in _paired_lists(dated, common, [rows], [rows], k, kinds):
         for kind in kinds:
-            table[kind] += n_shared(before[kind, 0], after[kind, 0]) / k / len(later)
+            table[kind] += n_shared(before[kind, 0], after[kind, 0]) / k / (len(dated) - 1)
     return table
 
 
 def rank_correlations(
-    table: pd.DataFrame,
-    target: str,
-    predictors: Sequence[str] = ("norm", "degree", "plays", "on_spike"),
+    table: pd.DataFrame, target: str, predictors: Sequence[str] = ("norm", "degree", "plays", "on_spike")
 ) -> pd.DataFrame:
     """Correlate the ranks of a target with those of its predictors, alone and given the others.
 
@@ -471,15 +449,13 @@ def rank_correlations(
     >>> found["rho"].round(1).to_list(), bool(found["partial"].abs().iloc[1] < 0.1)
     ([0.7, 0.5], True)
     """
-    n = len(table)
-    if n < len(predictors) + 4:
-        raise ValueError(f"{n} rows are too few for {len(predictors)} predictors; at least 4 more are needed")
+    check_range("the number of rows", len(table), len(predictors) + 4)
     ranks = {name: table[name].rank().to_numpy() for name in [target, *predictors]}
     rows = {}
     for name in predictors:
+        y, x = ranks[target], ranks[name]
         others = [ranks[other] for other in predictors if other != name]
-        alone = _correlation(ranks[target], ranks[name], [])
-        rows[name] = alone + _correlation(ranks[target], ranks[name], others)
+        rows[name] = _correlation(y, x, []) + _correlation(y, x, others)
     columns = ["rho", "rho_low", "rho_high", "partial", "partial_low", "partial_high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("predictor")
 
@@ -504,14 +480,13 @@ def follow(snapshots: Snapshots, item: Hashable, *, k: int = 10) -> pd.DataFrame
     """
     lists = []
     for date, snapshot in _by_date(snapshots).items():
-        ids = pd.Index(snapshot.ids)
-        alive = np.flatnonzero(_has_vector(date, snapshot))
+        alive, ids = np.flatnonzero(_has_vector(date, snapshot)), pd.Index(snapshot.ids)
         row = alive[ids[alive] == item]
         if len(row):
             options = {"similarity": "dot", "candidates": alive, "exclude_self": True}
             (found,), (score,) = top_k(snapshot.vectors, row, k, **options)
-            rank = np.arange(1, k + 1)
-            lists.append(pd.DataFrame({"date": date, "rank": rank, "id": ids[found], "score": score}))
+            found = {"date": date, "rank": np.arange(1, k + 1), "id": ids[found], "score": score}
+            lists.append(pd.DataFrame(found))
     if not lists:
         raise ValueError(f"no snapshot holds the item {item!r}")
     return pd.concat(lists, ignore_index=True)
@@ -520,31 +495,26 @@ def follow(snapshots: Snapshots, item: Hashable, *, k: int = 10) -> pd.DataFrame
 def _by_date(snapshots):
     """Snapshots by date, in order, checked."""
     dated = sorted(((_date(key), value) for key, value in dict(snapshots).items()), key=lambda pair: pair[0])
-    if len(dated) < 2:
-        raise ValueError(f"at least two snapshots are needed, got {len(dated)}")
+    check_range("the number of snapshots", len(dated), 2)
     by_date, width = {}, dated[0][1].vectors.shape[-1]
     for date, snapshot in dated:
         ids, shape = pd.Index(snapshot.ids), snapshot.vectors.shape
         if date in by_date:
             raise ValueError(f"snapshot {_day(date)} is there twice; give one per date")
         if shape != (len(ids), width):
+            needed = f"one row per id is needed, of {width} dimensions as in snapshot {_day(dated[0][0])}"
             raise ValueError(
-                f"snapshot {_day(date)} has {len(ids)} ids and vectors of shape {shape}; one row per id "
-                f"is needed, of {width} dimensions as in snapshot {_day(dated[0][0])}"
+                f"snapshot {_day(date)} has {len(ids)} ids and vectors of shape {shape}; {needed}"
             )
-        if not ids.is_unique:
-            twice = ids[ids.duplicated()][0]
-            raise ValueError(f"snapshot {_day(date)} holds the id {twice!r} more than once")
+        if len(twice := ids[ids.duplicated()]):
+            raise ValueError(f"snapshot {_day(date)} holds the id {twice[0]!r} more than once")
         by_date[date] = snapshot
     return by_date
 
 
 def _date(key):
-    try:
-        # pandas would read a whole number as nanoseconds; 20220521 is meant as a date
-        date = pd.Timestamp(str(key) if isinstance(key, (int, np.integer)) else key)
-    except (ValueError, TypeError):
-        date = pd.NaT
+    # as text, for pandas would read a whole number as nanoseconds; 20220521 is meant as a date
+    date = pd.to_datetime(str(key), errors="coerce")
     if date is pd.NaT:
         raise ValueError(f'snapshot {key!r}: its key is not a date; use "2022-05-21", say')
     return date
@@ -554,9 +524,8 @@ def _day(date):
     return str(date).removesuffix(" 00:00:00")
 
 
-def _norms(name, E):
-    norm, scale = row_norms(name, checked_rows(name, E))
-    return norm / scale
+def _norms(E):
+    return np.divide(*row_norms("E", checked_rows("E", E)))
 
 
 def _has_vector(date, snapshot):
@@ -572,8 +541,7 @@ def _common(dated):
         common = ids if common is None else common[common.isin(ids)]
         if len(common) == 0:
             raise ValueError(
-                f"snapshot {_day(date)} has no id in common with those before it; "
-                "are ids written in the same way, with rows other than zero?"
+                f"snapshot {_day(date)} has no id in common with earlier ones; are ids spelt alike?"
             )
     return common
 
@@ -584,13 +552,17 @@ def _rows(snapshot, common):
     return snapshot.vectors if ids.equals(common) else snapshot.vectors[ids.get_indexer(common)]
 
 
-def _top_lists(E, queries, pools, k, similarities):
-    """Top-k lists of the queries of each part, by (similarity, part)."""
-    return {
-        (kind, p): top_k(E, rows, k, similarity=kind, candidates=pool, exclude_self=True)[0]
-        for kind in similarities
-        for p, (rows, pool) in enumerate(zip(queries, pools))
-    }
+def _paired_lists(dated, common, queries, pools, k, similarities):
+    """For each later date, the top-k lists of the first and of that date, by (similarity, part)."""
+    before = None
+    for date, snapshot in dated.items():
+        E, after = _rows(snapshot, common), {}
+        for kind, (p, rows) in product(similarities, enumerate(queries)):
+            found = top_k(E, rows, k, similarity=kind, candidates=pools[p], exclude_self=True)
+            after[kind, p] = found[0]
+        if before:
+            yield date, before, after
+        before = before or after
 
 
 def _agreement(one, other):

@@ -217,12 +217,13 @@ def _eigenpairs(M, f, tol, seed, map_blocks):
         d, P = scipy.linalg.eigh(M.toarray())
         order = _lanczos.by_magnitude(d)[:f]
         return P[:, order], d[order]
-    known = _arpack(M, f, tol, seed) if n * f <= _ARPACK_UP_TO else None
-    block = _PROVING if known else _WIDE if M.nnz >= _WIDE_FROM else _NARROW
-    product = _lanczos.threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
-    basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks)
-    # BLAS would divide products that are small already, and wait for its threads at every step
+    # BLAS would divide products that are small already, and wait for its threads at every step: on a
+    # busy machine that takes ten times as long
     with threadpool_limits(1):
+        known = _arpack(M, f, tol, seed) if n * f <= _ARPACK_UP_TO else None
+        block = _PROVING if known else _WIDE if M.nnz >= _WIDE_FROM else _NARROW
+        product = _lanczos.threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
+        basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks)
         # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
         d = _lanczos.leading_eigenpairs(basis, f, max(tol, _lanczos.ROUNDING) / 2, known)
     return basis.V[:, :f].copy(), d

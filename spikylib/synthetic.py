@@ -6,17 +6,19 @@ embeddings form spikes exactly, :func:`planted_shapes` one whose communities spr
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from spikylib._arrays import unit_rows
+from spikylib._checks import check_choice, check_range
 from spikylib._interactions import Interactions, build
 
-_MONTH = np.timedelta64(2629746, "s")  # a twelfth of the mean Gregorian year
+_MONTH = 2629746  # seconds: a twelfth of the mean Gregorian year
 _RAMP = 0.02  # a community rises or fades over a few times this share of the span
 _AFTERGLOW = 0.03  # share of its former plays that a faded community keeps
+_SHARED = 0.2  # of the weight of a spike's direction, over all axes: communities have links
+_WIDTH = 0.3  # for how long a drifting community stays alike, as a share of its span
 
 
 def playlists(
@@ -92,7 +94,7 @@ def drifting_playlists(
     drift: float = 1.0,
     changing: float = 0.3,
     arriving: float = 0.2,
-    start: str | datetime = "2022-01-01",
+    start: str | pd.Timestamp = "2022-01-01",
     seed: int = 0,
 ) -> Interactions:
     """Generate dated playlists: popularity drifts, communities come and go, items arrive.
@@ -118,7 +120,7 @@ def drifting_playlists(
     arriving : float, default 0.2
         Share of the items that arrive after the first month, 0 to 1. The first item of each
         community is always there.
-    start : str or datetime, default "2022-01-01"
+    start : str or pandas.Timestamp, default "2022-01-01"
         First day.
     seed : int, default 0
         Seed of the generator.
@@ -144,19 +146,19 @@ def drifting_playlists(
     ['born', 'fades', 'returns', 'steady']
     """
     _check_playlists(n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise)
-    _check_range("n_months", n_months, 1)
-    _check_range("n_contexts", n_contexts, n_months)
-    _check_range("drift", drift, 0)
-    _check_range("changing", changing, 0, 1)
-    _check_range("arriving", arriving, 0, 1)
+    check_range("n_months", n_months, 1)
+    check_range("n_contexts", n_contexts, n_months)
+    check_range("drift", drift, 0)
+    check_range("changing", changing, 0, 1)
+    check_range("arriving", arriving, 0, 1)
     rng = np.random.default_rng(seed)
     community, weight = _genres(n_items, n_communities, popularity_exponent)
     share = np.bincount(community, weights=weight)
     fate, strength = _histories(rng, n_communities, n_months, changing)
-    arrives = _arrivals(rng, community, n_months, arriving)
+    arrives = np.where(rng.random(n_items) < arriving, rng.integers(0, n_months, n_items), 0)
+    arrives[np.flatnonzero(np.diff(community, prepend=-1))] = 0  # the first of a community is always there
     log_weight = np.log(weight)
-    played, playlist, second = [], [], []
-    mean = np.zeros(n_items)
+    draws, mean = [], np.zeros(n_items)
     first = np.linspace(0, n_contexts, n_months + 1).astype(int)
     for month, n_playlists in enumerate(np.diff(first)):
         if month:
@@ -167,32 +169,22 @@ def drifting_playlists(
         now *= (strength[:, month] * share / np.bincount(community, weights=now))[community]
         mean += now / now.sum() / n_months
         items, number = _draw_playlists(rng, community, now, n_playlists, mean_length, noise)
-        when = (month + np.sort(rng.random(n_playlists))) * (_MONTH / np.timedelta64(1, "s"))
-        played.append(items)
-        playlist.append(first[month] + number)
-        second.append(when[number].astype(np.int64))
-    times = np.datetime64(pd.Timestamp(start), "s") + np.concatenate(second).astype("timedelta64[s]")
-    data = build(
-        np.concatenate(played),
-        np.concatenate(playlist),
-        times=times,
-        name="synthetic-dated",
-    )
+        second = ((month + np.sort(rng.random(n_playlists))) * _MONTH).astype("timedelta64[s]")
+        draws.append((items, first[month] + number, second[number]))
+    played, playlist, second = (np.concatenate(part) for part in zip(*draws))
+    times = np.datetime64(pd.Timestamp(start), "s") + second
+    data = build(played, playlist, times=times, name="synthetic-dated")
     return _labelled(data, community, fate=fate[community], popularity=mean, arrives=arrives)
 
 
 def planted_spikes(
-    sizes: Sequence[int] = (200, 200, 200),
-    n_off: int = 400,
-    *,
-    overlap: float = 0.2,
-    noise: float = 0.0,
-    seed: int = 0,
+    sizes: Sequence[int] = (200, 200, 200), n_off: int = 400, *, noise: float = 0.0, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Generate a symmetric non-negative matrix of rank K whose embeddings form K spikes.
 
     M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no
-    spike has a direction of its own. Lengths alpha_i are uniform on (0.1, 1).
+    spike has a direction of its own. The fixed directions share out a fifth of their weight over all K
+    axes, so that communities have links. Lengths alpha_i are uniform on (0.1, 1).
 
     Parameters
     ----------
@@ -200,9 +192,6 @@ def planted_spikes(
         Rows on each of the K spikes.
     n_off : int, default 400
         Rows on no spike; they come last.
-    overlap : float, default 0.2
-        How much of a direction's weight is shared out over all K axes, 0 (orthogonal
-        directions, communities without links) to below 1.
     noise : float, default 0.0
         Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
         With noise, M may hold negative entries and has full rank.
@@ -231,21 +220,19 @@ def planted_spikes(
     rows = np.asarray(sizes)
     if rows.ndim != 1 or len(rows) == 0 or rows.min() < 1:
         raise ValueError(f"sizes must be one or more positive integers, got {rows.tolist()}")
-    _check_range("n_off", n_off, 0)
-    _check_range("noise", noise, 0)
-    if not 0 <= overlap < 1:
-        raise ValueError(f"overlap must be at least 0 and below 1, got {overlap}")
+    check_range("n_off", n_off, 0)
+    check_range("noise", noise, 0)
     rng = np.random.default_rng(seed)
     K = len(rows)
     spike = np.concatenate([np.repeat(np.arange(K), rows), np.full(n_off, -1)])
-    axes = (1 - overlap) * np.eye(K) + overlap / K
+    axes = (1 - _SHARED) * np.eye(K) + _SHARED / K
     direction = unit_rows(np.concatenate([axes[spike[spike >= 0]], rng.dirichlet(np.ones(K), n_off)]))
     W = direction * rng.uniform(0.1, 1, (len(spike), 1))
     return _with_noise(rng, W @ W.T, noise), spike
 
 
 def planted_shapes(
-    shapes: Sequence[str], size: int, *, width: float = 0.3, noise: float = 0.0, seed: int = 0
+    shapes: Sequence[str], size: int, *, noise: float = 0.0, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Generate a symmetric matrix of unlinked communities of several shapes.
 
@@ -255,7 +242,7 @@ def planted_shapes(
     - ``"spike"``: 1, of rank 1;
     - ``"audiences"``: the cosine of (t_i - t_j) pi / 2, of rank 2: each item belongs to two
       audiences, more to the second the larger t;
-    - ``"drift"``: exp(-(t_i - t_j)^2 / (2 width^2)): items that are near in time are played
+    - ``"drift"``: exp(-(t_i - t_j)^2 / 0.18): items that are near in time are played
       together, and the first ones never with the last ones.
 
     Parameters
@@ -264,8 +251,6 @@ def planted_shapes(
         Shape of each community.
     size : int
         Items in each community, at least 1.
-    width : float, default 0.3
-        For how long a drifting community stays alike, in units of its span.
     noise : float, default 0.0
         Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
     seed : int, default 0
@@ -292,14 +277,12 @@ def planted_shapes(
     kernels = {
         "spike": np.ones_like,
         "audiences": lambda gap: np.cos(gap * np.pi / 2),
-        "drift": lambda gap: np.exp(-(gap**2) / (2 * width**2)),
+        "drift": lambda gap: np.exp(-(gap**2) / (2 * _WIDTH**2)),
     }
-    if unknown := [shape for shape in shapes if shape not in kernels]:
-        raise ValueError(f"shapes must be among {', '.join(kernels)}, got {unknown[0]!r}")
-    _check_range("size", size, 1)
-    _check_range("noise", noise, 0)
-    if width <= 0:
-        raise ValueError(f"width must be above 0, got {width}")
+    for shape in shapes:
+        check_choice("a shape", shape, *kernels)
+    check_range("size", size, 1)
+    check_range("noise", noise, 0)
     rng = np.random.default_rng(seed)
     community = np.repeat(np.arange(len(shapes)), size)
     length, position = rng.uniform(0.1, 1, len(community)), rng.random(len(community))
@@ -312,17 +295,12 @@ def planted_shapes(
 
 
 def _check_playlists(n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise):
-    _check_range("n_communities", n_communities, 1)
-    _check_range("n_items", n_items, 2 * n_communities)
-    _check_range("n_contexts", n_contexts, 1)
-    _check_range("mean_length", mean_length, 1)
-    _check_range("popularity_exponent", popularity_exponent, 0)
-    _check_range("noise", noise, 0, 1)
-
-
-def _check_range(name, value, lowest, highest=np.inf):
-    if not lowest <= value <= highest:
-        raise ValueError(f"{name} must be between {lowest} and {highest}, got {value}")
+    check_range("n_communities", n_communities, 1)
+    check_range("n_items", n_items, 2 * n_communities)
+    check_range("n_contexts", n_contexts, 1)
+    check_range("mean_length", mean_length, 1)
+    check_range("popularity_exponent", popularity_exponent, 0)
+    check_range("noise", noise, 0, 1)
 
 
 def _labelled(data, community, **truth):
@@ -397,10 +375,3 @@ def _histories(rng, n_communities, n_months, changing):
 
 def _rise(t, middle):
     return 1 / (1 + np.exp(-(t - middle) / _RAMP))
-
-
-def _arrivals(rng, community, n_months, arriving):
-    """First month in which each item can be played; the first of a community is always there."""
-    arrives = np.where(rng.random(len(community)) < arriving, rng.integers(0, n_months, len(community)), 0)
-    arrives[np.flatnonzero(np.diff(community, prepend=-1))] = 0
-    return arrives

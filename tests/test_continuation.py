@@ -344,9 +344,9 @@ def test_position_weights_follow_the_clock():
 
 
 def test_playlists_that_cannot_be_split():
-    with pytest.raises(ValueError, match="playlist 1 is empty"):
+    with pytest.raises(ValueError, match="playlist 1 has 0 tracks of at least 3"):
         c.split(playlists([[0, 1, 2], []], 3))
-    with pytest.raises(ValueError, match="playlist 0 has 2 tracks: nothing to hide"):
+    with pytest.raises(ValueError, match="playlist 0 has 2 tracks of at least 3"):
         c.split(playlists([[0, 1], [0, 1, 2]], 3))
     for shares in ({"test": 0}, {"validation": -0.1}, {"test": 0.6, "validation": 0.5}):
         with pytest.raises(ValueError, match="together below 1"):
@@ -358,14 +358,17 @@ def test_playlists_that_cannot_be_split():
     [
         (lambda X: c.fit(X, dim=0), "at least 1"),
         (lambda X: c.fit(-X), "weights must be above 0"),
-        (lambda X: c.fit(playlists([[0], []], 2)), "playlist 1 is empty"),
+        (lambda X: c.fit(playlists([[0], []], 2)), "playlist 1 has 0 tracks of at least 1"),
         (lambda X: c.same_label(X, ["a"]), "one entry for each of 40 tracks"),
         (lambda X: c.nearest(X, np.ones((3, 2))), "one row for each of 40"),
-        (lambda X: c.nearest(X, np.ones(40)), "one row for each of 40"),
-        (lambda X: c.nearest(X, np.ones((40, 2)), similarity="l2"), "got 'mean' and 'l2'"),
-        (lambda X: c.nearest(X, np.ones((40, 2)), to="all"), "got 'all' and 'cosine'"),
+        (lambda X: c.nearest(X, np.ones(40)), r"shape \(rows, columns\), got shape \(40,\)"),
+        (
+            lambda X: c.nearest(X, np.ones((40, 2)), similarity="l2"),
+            "similarity must be 'cosine' or 'dot', got 'l2'",
+        ),
+        (lambda X: c.nearest(X, np.ones((40, 2)), to="all"), "to must be 'mean' or 'any', got 'all'"),
         (lambda X: c.nearest(X, np.full((40, 2), np.nan)), "nan at row 0"),
-        (lambda X: c.fuse(), "needs a scorer"),
+        (lambda X: c.fuse(), "missing 1 required positional argument"),
         (lambda X: c.position_weights(X, np.arange(3)), "one entry for each"),
         (lambda X: c.evaluate(c.popularity(X), X, X), "a leak"),
         (lambda X: c.evaluate(c.popularity(X), X[:-1], X), "one shape"),
@@ -384,7 +387,7 @@ def test_measuring_refuses():
     with pytest.raises(ValueError, match="n_yes must be between 1 and the 3"):
         c.evaluate(scorer, seen, hidden, n_yes=4)
     none_hidden = sp.csr_array((3, 2), dtype=np.int32)
-    with pytest.raises(ValueError, match="playlist 0 is empty"):
+    with pytest.raises(ValueError, match="playlist 0 has 0 tracks"):
         c.evaluate(scorer, seen, none_hidden)
     with pytest.raises(TypeError, match="sparse matrix"):
         c.split(np.ones((3, 2)))

@@ -44,8 +44,8 @@ def test_every_result_is_stored(notebook):
     for cell in code_cells(notebook):
         last = ast.parse(cell.source).body[-1:]
         if last and isinstance(last[0], ast.Expr) and not cell.source.rstrip().endswith(";"):
-            told = ast.unparse(last[0]).startswith(("record", "rerun.glue", "rerun.footer"))
-            assert cell.outputs or told, f"no output stored for: {cell.source[-80:]}"
+            silent = ast.unparse(last[0]).startswith(("record", "rerun.glue", "rerun.footer"))
+            assert cell.outputs or silent, f"no output stored for: {cell.source[-80:]}"
 
 
 def test_nothing_failed_and_nothing_went_to_stderr(notebook):
@@ -78,21 +78,6 @@ def test_parameters_are_typed_commented_and_read_by_papermill(path, notebook_of)
     for name, parameter in inspected.items():
         assert parameter["inferred_type_name"] in ("int", "float", "str", "bool"), name
         assert parameter["help"], f"{name} has no comment"
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_the_record_knows_every_parameter(path, notebook_of):
-    notebook = notebook_of(path)
-    calls = [
-        node
-        for cell in code_cells(notebook)
-        for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "rerun.Record"
-    ]
-    (call,) = calls
-    assert ast.literal_eval(call.args[0]) == path.stem
-    declared = set(papermill.inspect_notebook(str(path)))
-    assert {k.arg for k in call.keywords} == declared - {"data_home", "results_file"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -228,3 +213,69 @@ def test_the_results_page_has_every_number_of_the_stored_reruns():
     stored = (ROOT / "book" / "results" / "every_number.md").read_text(encoding="utf-8")
     assert stored == tool.every_number(), "run `make results`"
     assert "| `peaks_128` | 513 | 1698 | 2649 |" in stored
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_record_is_made_of_the_parameters_alone(path):
+    cells = code_cells(nbformat.read(path, as_version=4))
+    (first,) = [i for i, c in enumerate(cells) if "parameters" in c.metadata.get("tags", [])]
+    assert sum(c.source.count("rerun.Record(") for c in cells) == 1
+    before = [node for cell in (*cells[:first], cells[first + 1]) for node in ast.parse(cell.source).body]
+    lines = [ast.unparse(node) for node in before if not isinstance(node, ast.Import | ast.ImportFrom)]
+    # a plain value that an earlier line assigns would be taken for a parameter
+    assert lines[0] == f"record = rerun.Record({path.stem!r}, globals())"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_what_is_glued_is_what_the_prose_names(path):
+    """Names of stored runs count, for a run of the chapter records them; so do those that its tables read."""
+    notebook = nbformat.read(path, as_version=4)
+    glued = {
+        output.metadata.scrapbook.name
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if "scrapbook" in output.get("metadata", {})
+    }
+    named, stored = names_in_prose(path.stem)
+    assert named - glued == set(), "the prose names what is not glued"
+    unused = {name for name in glued - named - stored if not read_by_code(notebook, name)}
+    assert unused == set(), "glued, and named nowhere"
+
+
+def names_in_prose(chapter):
+    """The names of a chapter that any page glues, and those that any page takes from its stored runs."""
+    named, stored = set(), set()
+    for file in [*NOTEBOOKS, *(ROOT / "book").glob("*.md")]:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".ipynb":
+            cells = nbformat.reads(text, as_version=4).cells
+            text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        for document, name in re.findall(r"\{glue:(?:text)?\}`(?:([^`]+)::)?([^`:]+)[^`]*`", text):
+            named |= {name} if (Path(document).stem or file.stem) == chapter else set()
+        for name, document in re.findall(r"\{glue:\} (\S+)(?:\n:doc: (\S+))?", text):
+            named |= {name} if (Path(document).stem or file.stem) == chapter else set()
+        for page, name in re.findall(r"\{stored\}`(?:([^`/]+)/)?[^`/]+/([^`:]+)[^`]*`", text):
+            stored |= {name} if (page or file.stem) == chapter else set()
+    return named, stored
+
+
+def read_by_code(notebook, name):
+    """Whether code other than that which records has the name, as a text or the pattern of an f-string."""
+    for cell in code_cells(notebook):
+        tree = ast.parse(cell.source)
+        records = [
+            n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("record")
+        ]
+        recording = {id(inner) for call in records for inner in ast.walk(call)}
+        for node in ast.walk(tree):
+            if id(node) in recording:
+                continue
+            if isinstance(node, ast.Constant) and node.value == name:
+                return True
+            if isinstance(node, ast.JoinedStr):
+                fixed = [p.value if isinstance(p, ast.Constant) else None for p in node.values]
+                pattern = "".join(".+" if part is None else re.escape(part) for part in fixed)
+                # a pattern with nothing of its own would have every name
+                if re.search(r"\w{3}", "".join(filter(None, fixed))) and re.fullmatch(pattern, name):
+                    return True
+    return False

@@ -182,8 +182,10 @@ def test_equal_magnitudes_put_the_positive_eigenvalue_first():
 def test_the_leading_triplets_are_the_svd_of_that_rank():
     M = symmetric(60, seed=4)
     r, expected = truncated_svd(M, f=6).leading(3), truncated_svd(M, f=3)
-    for name in ("U", "s", "V", "residuals"):
+    for name in ("U", "s", "V"):
         np.testing.assert_array_equal(getattr(r, name), getattr(expected, name))
+    # residuals are rounding here, and a product of fewer columns may round otherwise
+    np.testing.assert_allclose(r.residuals, expected.residuals, atol=1e-13)
     for f in (0, 4):
         with pytest.raises(ValueError, match=f"between 1 and the 3 triplets held, got {f}"):
             r.leading(f)

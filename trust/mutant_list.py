@@ -60,7 +60,7 @@ MUTANTS = [
     Mutant("stability", "Jaccard divides by both lists", "shared / (2 * k - shared)", "shared / (2 * k)"),
     Mutant("stability", "lists have k - 1 items", "before[kind, p][:, :length], after[kind, p][:, :length]", "before[kind, p][:, : length - 1], after[kind, p][:, : length - 1]"),
     Mutant("stability", "the first part has the highest norms", 'order = np.argsort(norm, kind="stable")', 'order = np.argsort(-norm, kind="stable")'),
-    Mutant("stability", "the latest date is the reference", "isin(pd.Index(ids))]\n    first, *later = dated", "isin(pd.Index(ids))]\n    *later, first = dated"),
+    Mutant("stability", "the latest date is the reference", "key=lambda pair: pair[0])", "key=lambda pair: pair[0], reverse=True)"),
     Mutant("stability", "intervals of 68 %", "_NORMAL_95 = 1.959964", "_NORMAL_95 = 1.0"),
     Mutant("stability", "every window begins with the data", '0 if kind == "cumulative" else end - length', "0"),
     # --- consistency

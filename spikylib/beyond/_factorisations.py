@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from spikylib import continuation
 from spikylib._arrays import n_shared
+from spikylib._checks import check_choice, check_range
 from spikylib.nulls import gaussian, like_normal
 from spikylib.ppmi import ppmi_matrix
 from spikylib.retrieval import hide_one, recall, top_k
@@ -17,7 +18,8 @@ from spikylib.spikes import spk
 from spikylib.svd import truncated_svd
 
 _NMF_PASSES = 100
-_EPOCHS, _BATCH, _RATE = 30, 100, 3e-3  # of the autoencoder
+# the autoencoder has 30 epochs of Adam, however little the last ones improve it
+_TRAINING = {"alpha": 0.0, "learning_rate_init": 3e-3, "max_iter": 30, "n_iter_no_change": 30}
 
 
 def factorise(
@@ -76,17 +78,15 @@ def factorise(
     >>> E.shape, bool((E >= 0).all())
     ((10, 2), True)
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    check_choice("method", method, *METHODS)
     X = sp.csr_array(X)
     n = X.shape[0]
     if method in _OF_M:
         M = sp.csr_array(M)
         if M.shape != (n, n):
             raise ValueError(f"M and X must describe the same items, got shapes {M.shape} and {X.shape}")
-    if not 1 <= f <= n:
-        raise ValueError(f"f must be between 1 and the {n} items, got {f}")
-    return (_OF_M | _OF_X)[method](M if method in _OF_M else X, f, seed, **options)
+    check_range("f", f, 1, n, "items")
+    return _OF_M[method](M, f, seed) if method in _OF_M else _OF_X[method](X, f, seed, **options)
 
 
 def compare_on_halves(
@@ -139,8 +139,7 @@ def compare_on_halves(
     >>> (mean.loc["svd"] / mean.loc["normal"] > 3).to_dict()
     {'spk': False, 'cosine': True, 'overlap': True}
     """
-    if n_splits < 1:
-        raise ValueError(f"n_splits must be at least 1, got {n_splits}")
+    check_range("n_splits", n_splits, 1)
     X = sp.csc_array(X)
     rows = []
     for split in range(n_splits):
@@ -166,10 +165,10 @@ def _laplacian(M, f, seed):
     degree = np.asarray(M.sum(axis=1)).ravel()
     if not (degree > 0).all():
         raise ValueError(f"row {int(np.argmin(degree))} of M is empty; leave such items out")
-    scale = sp.dia_array((1 / np.sqrt(degree)[None], [0]), shape=M.shape)
+    scale = sp.diags_array(1 / np.sqrt(degree))
     similarity = scale @ M @ scale
     # eigenvalues of D^-1/2 M D^-1/2 lie in [-1, 1]: one more, and the largest are largest in magnitude too
-    shifted = (similarity + similarity.T) / 2 + sp.dia_array((np.ones((1, len(degree))), [0]), shape=M.shape)
+    shifted = (similarity + similarity.T) / 2 + sp.eye_array(len(degree))
     return truncated_svd(shifted, f, seed=seed).U
 
 
@@ -191,13 +190,7 @@ def _autoencoder(M, f, seed):
     rows = M.toarray()
     rows /= np.sqrt(np.sum(rows**2, axis=1).mean())
     model = MLPRegressor(
-        hidden_layer_sizes=(f,),
-        alpha=0.0,
-        batch_size=min(_BATCH, len(rows)),
-        learning_rate_init=_RATE,
-        max_iter=_EPOCHS,
-        n_iter_no_change=_EPOCHS,
-        random_state=seed,
+        hidden_layer_sizes=(f,), batch_size=min(100, len(rows)), random_state=seed, **_TRAINING
     )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model.fit(rows, rows)
@@ -244,8 +237,7 @@ METHODS = (*_OF_M, *_OF_X)
 def _overlap(E, kept, k):
     """Share of their k nearest by cosine that items have in common, among items in both."""
     common, *at = np.intersect1d(*kept, return_indices=True)
-    everyone = np.arange(len(common))
-    near = [top_k(e[rows], everyone, k, exclude_self=True)[0] for e, rows in zip(E, at)]
+    near = [top_k(e[rows], np.arange(len(common)), k, exclude_self=True)[0] for e, rows in zip(E, at)]
     return n_shared(*near).sum() / (k * len(common))
 
 

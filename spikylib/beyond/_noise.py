@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spikylib import spikes, svd, synthetic
+from spikylib._checks import check_range
 
 
 def noise_law(
@@ -66,11 +67,7 @@ def noise_law(
     """
     norm, s = np.asarray(norm, dtype=np.float64), np.asarray(s, dtype=np.float64)
     n = len(norm)
-    if min(ranks) < K or max(*ranks, K + 1) > len(s):
-        raise ValueError(
-            f"ranks must be between K={K} and the {len(s)} singular values, of which K + 1 are needed at "
-            f"least; got {list(ranks)}"
-        )
+    check_range("ranks and K + 1", [*ranks, K + 1], K, len(s), "singular values")
     inside = K * s[K] ** 2 / 4 / n
     signal = np.maximum(norm**2 - inside, 0.0)
     peak = np.median(np.sort(signal)[-K:])
@@ -122,8 +119,7 @@ def planted_runs(
     runs = []
     for K, noise, seed in ((K, noise, seed) for K in n_spikes for noise in noises for seed in seeds):
         n = n_items // K * K
-        if max(K, *ranks) > n:
-            raise ValueError(f"K and ranks must be at most the {n} items, got {max(K, *ranks)}")
+        check_range("K and ranks", [K, *ranks], 1, n, "items")
         M, _ = synthetic.planted_spikes((n // K,) * K, 0, noise=noise, seed=seed)
         found = svd.truncated_svd(M, f=max(K, *ranks))
         E = found.embeddings()
@@ -175,8 +171,8 @@ def fit_stretch(
         return np.log(predicted / peaks[rising]) ** 2
 
     grid = np.exp(np.arange(np.log(0.5), np.log(4), 0.01))
-    unfitted = np.concatenate([squares(run, 1.0) for run in runs])
-    count = np.array([len(squares(run, 1.0)) for run in runs])
+    unfitted = [squares(run, 1.0) for run in runs]
+    count = np.array([len(errors) for errors in unfitted])
     if not count.any():
         raise ValueError("the peaks rise in none of the runs: take larger ranks or more noise")
     square = np.array([[squares(run, x).sum() for x in grid] for run in runs])
@@ -184,11 +180,6 @@ def fit_stretch(
     draw = draw[count[draw].sum(axis=1) > 0]  # a resample without a rise fits nothing
     low, high = np.quantile(grid[square[draw].sum(axis=1).argmin(axis=1)], [0.025, 0.975])
     best = square.sum(axis=0).argmin()
-    return {
-        "stretch": float(grid[best]),
-        "low": float(low),
-        "high": float(high),
-        "error": float(np.sqrt(square[:, best].sum() / count.sum())),
-        "error_unfitted": float(np.sqrt(unfitted.mean())),
-        "n_points": len(unfitted),
-    }
+    error = np.sqrt([square[:, best].sum() / count.sum(), np.concatenate(unfitted).mean()])
+    values = {"stretch": grid[best], "low": low, "high": high, "error": error[0], "error_unfitted": error[1]}
+    return {name: float(value) for name, value in values.items()} | {"n_points": int(count.sum())}

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from spikylib._arrays import has_direction, unit_rows
+from spikylib._checks import check_range
 from spikylib.beyond._orders import best_first, neighbours, ordered_cover
 
 _CANDIDATES = 60  # peaks that half-lines and planes go through: 1770 planes
@@ -47,12 +48,9 @@ def plane_gain(
     >>> found["gain"] > 0.1 > found["null_high"]
     True
     """
-
-    if not 0 < cos_theta < 1 or n_directions < 1:
-        raise ValueError(
-            "cos_theta must be between 0 and 1, both excluded, and n_directions at least 1, "
-            f"got {cos_theta} and {n_directions}"
-        )
+    check_range("n_directions", n_directions, 1)
+    if not 0 < cos_theta < 1:
+        raise ValueError(f"cos_theta must be between 0 and 1, both excluded, got {cos_theta}")
 
     def captured(A):
         """Shares of rows captured by half-lines alone and with planes, and the half-lines."""
@@ -66,9 +64,8 @@ def plane_gain(
     lines, planes, axes = captured(E)
     nulls = [captured(_redrawn(E, axes, seed=seed + i)) for i in range(_NULLS)]
     gains = [with_planes - alone for alone, with_planes, _ in nulls]
-    found = {"lines": lines, "planes": planes, "gain": planes - lines}
-    found |= {"null_low": min(gains), "null_high": max(gains)}
-    return {name: float(value) for name, value in found.items()}
+    null = {"null_low": min(gains), "null_high": max(gains)}
+    return {"lines": lines, "planes": planes, "gain": planes - lines} | null
 
 
 def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
@@ -123,9 +120,7 @@ def _redrawn(E, candidates, *, seed=0):
     unit = unit_rows(E)
     direction = unit[candidates]
     cosine = unit @ direction.T
-    nearest = cosine.argmax(axis=1)
-    cosine = cosine[np.arange(len(unit)), nearest][:, None]
-    axis = direction[nearest]
+    axis, cosine = direction[cosine.argmax(axis=1)], cosine.max(axis=1, keepdims=True)
     spread = np.sqrt((np.asarray(E) ** 2).mean(axis=0))
     rest = np.random.default_rng(seed).standard_normal(unit.shape) * spread
     rest -= (rest * axis).sum(axis=1, keepdims=True) * axis

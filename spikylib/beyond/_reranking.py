@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from spikylib._checks import check_range
+
 
 def rerank(lists: np.ndarray, spike: np.ndarray, k: int, *, queries: np.ndarray | None = None) -> np.ndarray:
     """Move to the front the first item of each spike or, given queries, those on the query's own.
@@ -37,17 +39,12 @@ def rerank(lists: np.ndarray, spike: np.ndarray, k: int, *, queries: np.ndarray 
     array([[0, 2, 3, 1]])
     """
     lists, spike = np.asarray(lists, dtype=np.int64), np.asarray(spike)
-    if lists.ndim != 2 or not 1 <= k <= lists.shape[1]:
-        raise ValueError(f"k must be between 1 and the length of the lists, shape {lists.shape}, got {k}")
+    check_range("k", k, 1, lists.shape[1], "items of a list")
     listed = spike[lists]
     if queries is None:
-        # sorted by spike, and stably, an item that follows one of its spike is not the first of it
-        order = np.argsort(listed, axis=1, kind="stable")
-        grouped = np.take_along_axis(listed, order, axis=1)
-        repeated = (grouped == np.roll(grouped, 1, axis=1)) & (grouped >= 0)
-        repeated[:, 0] = False
-        later = np.empty_like(repeated)
-        np.put_along_axis(later, order, repeated, axis=1)
+        later = listed >= 0
+        for row, numbers in zip(later, listed):
+            row[np.unique(numbers, return_index=True)[1]] = False  # the first item of each spike
     elif np.shape(queries) == (len(lists),):
         own = spike[np.asarray(queries)][:, None]
         later = (listed != own) | (own < 0)

@@ -70,9 +70,9 @@ def test_a_fit_without_a_rise_is_refused():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: noise_law([1, 1], [1, 1, 1], 2, [1], 1), r"between K=2 and the 3"),
+        (lambda: noise_law([1, 1], [1, 1, 1], 2, [1], 1), "between 2 and the 3 singular values, got 1"),
         (lambda: noise_law([1, 1], [3, 9], 1, [1], 1), "no row stands out"),
-        (lambda: planted_runs([5], [1], [64], n_items=20), "at most the 20 items, got 64"),
+        (lambda: planted_runs([5], [1], [64], n_items=20), "between 1 and the 20 items, got 64"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -177,11 +177,20 @@ def seeds(name):
     csv = plays.to_csv(index=False).encode()
     wide = pd.DataFrame({"id": ["a", "b"], "d0": [1.5, 0.0], "d1": [0.0, 1.0], "d2": [2.0, 3.0]})
     song = {"trackName": "t", "artistName": "a", "albumName": "l", "trackUri": "u:1"}
-    playlists = {"playlists": [{"name": "p", "items": [{"track": song, "addedDate": "2021-05-05"}], "description": None}]}
+    playlists = {
+        "playlists": [
+            {"name": "p", "items": [{"track": song, "addedDate": "2021-05-05"}], "description": None}
+        ]
+    }
     history = [{"endTime": "2024-01-01 10:00", "artistName": "X", "trackName": "t", "msPlayed": 1000}]
-    listens = [{"user_name": u, "listened_at": 1700000000, "track_metadata": {"track_name": "t", "artist_name": "a"}} for u in "ab"]
+    listens = [
+        {"user_name": u, "listened_at": 1700000000, "track_metadata": {"track_name": "t", "artist_name": "a"}}
+        for u in "ab"
+    ]
     words = b"2 3\na 1 0 0 \nb 0.5 1e-3 0 \n"
-    binary = b"2 3\n" + b"".join(w + b" " + np.array([1.5, 0, 2], "<f4").tobytes() + b"\n" for w in (b"a", b"b"))
+    binary = b"2 3\n" + b"".join(
+        w + b" " + np.array([1.5, 0, 2], "<f4").tobytes() + b"\n" for w in (b"a", b"b")
+    )
     tarred = io.BytesIO()
     with tarfile.open(fileobj=tarred, mode="w") as bundle:
         for member in ("x/r.csv", "x/m.csv"):
