@@ -123,7 +123,7 @@ def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
             # the kernel works where the notebook lies; papermill's cwd would move this whole process
             resources={"metadata": {"path": str(run.notebook.parent)}},
             # ipykernel's warnings about its own transport are no business of a terminal
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
         )
         return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
 
