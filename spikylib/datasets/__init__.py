@@ -114,19 +114,16 @@ def load(
 
 
 def kind(
-    name: str | os.PathLike,
-    *,
-    data_home: str | os.PathLike | None = None,
-    item: str | int | None = None,
-    context: str | int | None = None,
-    time: str | int | None = None,
+    name: str | os.PathLike, *, data_home: str | os.PathLike | None = None, **columns: str | int | None
 ) -> str:
     """Say what a dataset, a file or a folder holds, without reading a large one.
 
     Parameters
     ----------
-    name, data_home, item, context, time
+    name, data_home
         As for :func:`load`.
+    **columns
+        ``item``, ``context`` and ``time``, as for :func:`load`.
 
     Returns
     -------
@@ -143,26 +140,24 @@ def kind(
     >>> kind("synthetic-dated")
     'dated interactions'
     """
-    path, columns = Path(name), _asked(item, context, time)
+    path, columns = Path(name), _asked(**columns)
     if _is_name(path):
         known = find(name)
         if known.files and not files(name, data_home):
             load(name, data_home=data_home)  # raises, and says where to put what
-        if not known.has_contexts:
-            return "embeddings"
-        dated = known.kind.endswith(", dated")
-    elif holds_snapshots(path):
+        of_items = "interactions" if known.has_contexts else "embeddings"
+        return "dated " * known.kind.endswith(", dated") + of_items
+    if holds_snapshots(path):
         return "snapshots"
-    elif not path.exists() or sum(file.stat().st_size for file in files(path)) < _SMALL:
-        found = load(path, **columns)
-        if isinstance(found, Embeddings):
-            return "embeddings"
-        dated = found.times is not None
-    elif _is_vectors(path, columns, {}):
-        return "embeddings"
+    if path.exists() and sum(file.stat().st_size for file in files(path)) >= _SMALL:
+        vectors = _is_vectors(path, columns, {})
+        table = None if vectors else open_table(path, columns["item"], columns["context"])
+        dated = not vectors and "time" in choose(table, path, **columns)[0]
     else:
-        dated = "time" in choose(open_table(path, columns["item"], columns["context"]), path, **columns)[0]
-    return "dated interactions" if dated else "interactions"
+        found = load(path, **columns)
+        vectors = isinstance(found, Embeddings)
+        dated = not vectors and found.times is not None
+    return "embeddings" if vectors else "dated " * dated + "interactions"
 
 
 def describe(data: Interactions) -> dict[str, int | float]:
@@ -199,7 +194,7 @@ def _is_name(path):
     return str(path) in DATASETS or not (path.suffix or (path.name and path.exists()))
 
 
-def _asked(item, context, time):
+def _asked(item=None, context=None, time=None):
     """Columns by role; a parameter left empty asks for none."""
     columns = {"item": item, "context": context, "time": time}
     return {role: None if column == "" else column for role, column in columns.items()}
