@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spikylib._interactions import Embeddings, Interactions, build
-from spikylib.datasets._guard import pick, reading
+from spikylib.datasets._guard import pick, reading, reading_own
 from spikylib.datasets._guess import choose, find, whole
 from spikylib.datasets._tables import open_table
 from spikylib.datasets._times import read_times
@@ -99,9 +99,9 @@ def read_interactions(
     >>> plays.notes
     "4 rows read, 4 used, for 3 pairs of item and context; guessed: item 'track', context 'user'"
     """
-    path = _existing(path)
-    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
-    with reading(path, "cannot be read", "save it as CSV or Parquet"):
+    path = Path(path)
+    with reading_own(path):
+        how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
         table = open_table(path, item, context, **how)
         chosen, notes = choose(table, path, item=item, context=context, time=time)
         labels = labels if isinstance(labels, Mapping) else {column: column for column in labels}
@@ -205,11 +205,11 @@ def read_embeddings(
     >>> E.ids.tolist(), E.notes
     (['x', 'y'], "vectors: 2 of dimension 2; ids from 'track_id'")
     """
-    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
-    path = _existing(path)
+    path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; dated embeddings are read by read_snapshots")
-    return read_vectors(path, id_column, vector_column, how)
+    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
+    return read_vectors(path, id_column, vector_column, sure=True, **how)
 
 
 def read_snapshots(
@@ -277,13 +277,6 @@ def read_snapshots(
     if common.empty:
         raise ValueError(f"{folder}: no id is common to all {len(dated)} dates")
     return {date: _rows(snapshot, common, date) for date, snapshot in snapshots.items()}
-
-
-def _existing(path):
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}; give the path of a file of interactions or embeddings")
-    return path
 
 
 def _ids(values, path):

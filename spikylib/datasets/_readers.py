@@ -9,6 +9,7 @@ the distinct labels, never the whole text.
 """
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -23,7 +24,7 @@ import pyarrow.csv
 from spikylib._interactions import Embeddings
 from spikylib.datasets._catalogue import DATASETS
 from spikylib.datasets._guard import reading, unpacked
-from spikylib.datasets._vectors import parquet_embeddings
+from spikylib.datasets._vectors import read_vectors
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
 _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole; no published one comes near
@@ -267,7 +268,8 @@ def deezer_songs(name: str, home: Path, *, features: str = "svd") -> Embeddings:
     if features not in ("svd", "mf"):
         raise ValueError(f"features of {path} must be 'svd' or 'mf', got {features!r}")
     _require(path, name)
-    return parquet_embeddings(path, name, id_column="song_index", vector_column=f"features_{features}")
+    songs = read_vectors(path, "song_index", f"features_{features}", sure=True)
+    return dataclasses.replace(songs, name=name)
 
 
 # --- files -------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from spikylib.datasets import _text
-from spikylib.datasets._guard import check_density, reading, suffix_of, unpacked
+from spikylib.datasets._guard import PARQUET, check_density, reading_own, suffix_of, unpacked
 
 _SAMPLE = 1000  # rows from which columns are guessed
 _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole
@@ -36,8 +36,8 @@ def open_table(path: Path, item=None, context=None, **how: Any) -> Table:
     suffix = suffix_of(path)
     if path.is_dir():
         return _folder(path, item, context, how)
-    with reading(path, f"cannot be read as {suffix or 'text'}", "name its true suffix, or save it again"):
-        if suffix in (".parquet", ".pq"):
+    with reading_own(path):
+        if suffix in PARQUET:
             return _parquet(path)
         if suffix in (".json", ".jsonl", ".ndjson"):
             return _json(path, item)
