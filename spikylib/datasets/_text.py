@@ -20,7 +20,6 @@ from spikylib.datasets._guard import suffix_of, unpacked
 
 HEAD = 1 << 16  # bytes by which a file is judged
 _ROWS = 1 << 18  # rows of text parsed at a time
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # of encodings
 _SEPARATORS = ["\t", "::", ";", ",", "|", " "]
 _USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".inter": "\t", ".dat": "::"}
 _ONE = "\x1f"  # stands for "::", for parsers want one character
@@ -105,20 +104,16 @@ def layout(
 
     `lists` is whether each line is a list, `positions` whether columns were asked for by position.
     """
-    with unpacked(path) as file:
-        start = file.read(HEAD)
-    marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
-    if not encoding and marked == "utf-8" and b"\0" in start:
-        raise ValueError(f"{path} holds zero bytes, so it is not text in UTF-8; {_binary(start)}")
-    encoding = encoding or marked
+    usual = _USUAL.get(suffix_of(path))
+    encoding = encoding or _encoding(path)
     with opened(path, encoding) as file:
         head = file.read(HEAD)
         lines = re.split(r"\r\n|\r|\n", head if len(head) < HEAD else head + file.readline())
     if not any(line.strip() for line in lines):
         raise ValueError(f"{path} is empty")
-    found = Layout(path, encoding, separator or _separator(lines, _USUAL.get(suffix_of(path))))
+    found = Layout(path, encoding, separator or _separator(lines, usual))
     found.notes = [f"read as {encoding}"] * (encoding not in ("utf-8", "utf-8-sig"))
-    if found.separator != _USUAL.get(suffix_of(path), found.separator):
+    if found.separator != (usual or found.separator):
         found.notes.append(f"fields are separated by {found.separator!r}")
     if declared := re.fullmatch(r"sep=(.)", lines[0]):  # a line that spreadsheets write
         found.separator, found.skipped, lines = separator or declared[1], 1, lines[1:]
@@ -127,17 +122,16 @@ def layout(
     if len(found.separator) != 1:
         raise ValueError(f"{path}: separator must be one character or '::', got {separator!r}")
     found.rows = list(found.split(lines))
-    width = len(found.rows[0])
     if names is None and header == "guess":
+        first = found.rows[0]
         # a table has as many fields in most lines as in the first, but for empty ones at the end
         rows = [row for row in found.rows if row]
-        alike = [row for row in rows if len(row) >= width and not any(row[width:])]
-        ragged = len(alike) < len(rows) / 2
-        found.lists = ragged if lists is None else lists
+        alike = [row for row in rows if len(row) >= len(first) and not any(row[len(first) :])]
+        found.lists = len(alike) < len(rows) / 2 if lists is None else lists
         if found.lists:
             return found
-        if found.separator == _ONE and NUMBER.fullmatch(found.rows[0][-1]):
-            names = [*_COLONS, *range(4, width)][:width]
+        if found.separator == _ONE and NUMBER.fullmatch(first[-1]):
+            names = [*_COLONS, *range(4, len(first))][: len(first)]
             found.notes.append("columns taken to be user::item::rating::time")
         elif (odd := _data_in(found.rows)) and positions:
             header = None
@@ -166,23 +160,22 @@ def parsed(found: Layout, columns: Sequence) -> pd.DataFrame:
     """
     known = len(found.names)
     width = max([known, *map(len, found.rows)]) + 1  # trailing separators make empty fields
-    parts = [pd.DataFrame({column: pd.Series(dtype=str) for column in columns})]
+    sep = r"\s+" if found.separator == " " else found.separator
+    layout = {"sep": sep, "quoting": found.quoting, "names": range(width), "skiprows": found.skipped}
+    parts = []
     try:
         with opened(found.path, found.encoding, found.separator) as file:
-            sep = r"\s+" if found.separator == " " else found.separator
-            layout = {"sep": sep, "quoting": found.quoting, "names": range(width), "skiprows": found.skipped}
             for part in pd.read_csv(file, chunksize=_ROWS, **layout, **_AS_TEXT):
                 filled = part.notna()
-                if (extra := filled[range(known, width)].any(axis=1)).any():
+                if (extra := filled.loc[:, known:].any(axis=1)).any():
                     raise ValueError(
                         f"{found.path}, {found.place(extra.idxmax())}: more fields than the {known} columns "
                         f"{', '.join(map(str, found.names))}"
                     )
-                if not (some := filled.any(axis=1)).all():
-                    part = part[some]  # without empty lines
+                part = part[filled.any(axis=1)]  # without empty lines
                 parts.append(part[[found.names.index(c) for c in columns]].set_axis(columns, axis=1))
     except pd.errors.EmptyDataError:
-        pass  # a header alone
+        return pd.DataFrame(columns=columns, dtype=str)  # a header alone
     except pd.errors.ParserError as error:
         text = str(error)
         if many := re.search(r"in line (\d+), saw (\d+)", text):
@@ -191,17 +184,24 @@ def parsed(found: Layout, columns: Sequence) -> pd.DataFrame:
             row = int(unclosed[1]) + 1
             text = f"a quote opened at line {row} is never closed: close it, double it, or save with tabs"
         raise ValueError(f"{found.path}: {text}") from None
-    return pd.concat(parts) if len(parts) > 1 else parts[0]
+    return pd.concat(parts)
 
 
-def _binary(start):
-    """What a file with zero bytes may be, and the remedy."""
-    if start.startswith(b"PK"):
-        return "it is a workbook or a zip archive: save its table as CSV"
+def _encoding(path):
+    """That of a mark at the start, else UTF-8; zero bytes are in neither, and what they may be is said."""
+    with unpacked(path) as file:
+        start = file.read(HEAD)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if b"\0" not in start:
+        return "utf-8-sig"  # with or without its mark
+    remedy = "save it in one of the formats of the page on data"
     for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
         if zeros.count(0) > len(zeros) / 2:
-            return f"it looks like {encoding}: give encoding={encoding!r}"
-    return "save it in one of the formats of the page on data"
+            remedy = f"it looks like {encoding}: give encoding={encoding!r}"
+    if start.startswith(b"PK"):
+        remedy = "it is a workbook or a zip archive: save its table as CSV"
+    raise ValueError(f"{path} holds zero bytes, so it is not text in UTF-8; {remedy}")
 
 
 def _separator(lines, usual):
