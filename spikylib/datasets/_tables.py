@@ -62,7 +62,7 @@ def _delimited(found):
 def _lists(found, context):
     """One list of items a line, the first field of which may name it."""
     with _text.opened(found.path, found.encoding, found.separator) as file:
-        rows = [row for row in found.split(file) if row]
+        rows = [row for _, row in found.split(file) if row]
     first, items = [row[0] for row in rows], {item for row in rows for item in row[1:]}
     if all(word.isdecimal() and int(word) == len(row) - 1 for word, row in zip(first, rows)):
         rows, context = [row[1:] for row in rows], "line"

@@ -48,17 +48,17 @@ class Layout:
         """Quotes enclose fields between commas and the like; between tabs they belong to a title."""
         return csv.QUOTE_MINIMAL if self.separator in (",", ";", "|") else csv.QUOTE_NONE
 
-    def split(self, lines) -> Iterator[list[str]]:
-        """Fields of each line; of an empty line none."""
-        for row in csv.reader(lines, delimiter=self.separator, quoting=self.quoting):
-            yield [word for word in row if word] if self.separator == " " else row
+    def split(self, lines) -> Iterator[tuple[int, list[str]]]:
+        """Fields of each row, none of an empty one, and the number of its last line."""
+        reader = csv.reader(lines, delimiter=self.separator, quoting=self.quoting)
+        for row in reader:
+            yield reader.line_num, [word for word in row if word] if self.separator == " " else row
 
     def place(self, row: int) -> str:
         """The line on which a row ends, for an error about it: a quoted field may spread over several."""
         with opened(self.path, self.encoding, self.separator) as file:
-            reader = csv.reader(file, delimiter=self.separator, quoting=self.quoting)
-            next(islice(reader, self.skipped + row, None), None)
-            return f"line {reader.line_num}"
+            *_, (line, _) = islice(self.split(file), self.skipped + row + 1)
+        return f"line {line}"
 
 
 class _OneCharacter(io.TextIOWrapper):
@@ -121,7 +121,7 @@ def layout(
         found.separator, lines = _ONE, [line.replace("::", _ONE) for line in lines]
     if len(found.separator) != 1:
         raise ValueError(f"{path}: separator must be one character or '::', got {separator!r}")
-    found.rows = list(found.split(lines))
+    found.rows = [row for _, row in found.split(lines)]
     if names is None and header == "guess":
         first = found.rows[0]
         # a table has as many fields in most lines as in the first, but for empty ones at the end
@@ -158,8 +158,7 @@ def parsed(found: Layout, columns: Sequence) -> pd.DataFrame:
 
     "NA", "None" and "null" are titles like any other. A line with more fields than names is refused.
     """
-    known = len(found.names)
-    width = max([known, *map(len, found.rows)]) + 1  # trailing separators make empty fields
+    width = max([len(found.names), *map(len, found.rows)]) + 1  # trailing separators make empty fields
     sep = r"\s+" if found.separator == " " else found.separator
     layout = {"sep": sep, "quoting": found.quoting, "names": range(width), "skiprows": found.skipped}
     parts = []
@@ -167,24 +166,27 @@ def parsed(found: Layout, columns: Sequence) -> pd.DataFrame:
         with opened(found.path, found.encoding, found.separator) as file:
             for part in pd.read_csv(file, chunksize=_ROWS, **layout, **_AS_TEXT):
                 filled = part.notna()
-                if (extra := filled.loc[:, known:].any(axis=1)).any():
-                    raise ValueError(
-                        f"{found.path}, {found.place(extra.idxmax())}: more fields than the {known} columns "
-                        f"{', '.join(map(str, found.names))}"
-                    )
+                if filled.loc[:, len(found.names) :].any(axis=None):
+                    raise pd.errors.ParserError
                 part = part[filled.any(axis=1)]  # without empty lines
                 parts.append(part[[found.names.index(c) for c in columns]].set_axis(columns, axis=1))
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=columns, dtype=str)  # a header alone
-    except pd.errors.ParserError as error:
-        text = str(error)
-        if many := re.search(r"in line (\d+), saw (\d+)", text):
-            text = f"line {many[1]} has {many[2]} fields, more than the {known} columns"
-        elif unclosed := re.search(r"EOF inside string starting at row (\d+)", text):
-            row = int(unclosed[1]) + 1
-            text = f"a quote opened at line {row} is never closed: close it, double it, or save with tabs"
-        raise ValueError(f"{found.path}: {text}") from None
+    except pd.errors.ParserError:
+        raise ValueError(f"{found.path}{_fault(found)}") from None
     return pd.concat(parts)
+
+
+def _fault(found):
+    """Why a file cannot be parsed: the first line with too many fields, else a quote that is never closed."""
+    names, start, end = found.names, 0, 0
+    with opened(found.path, found.encoding, found.separator) as file:
+        for line, row in found.split(file):
+            start, end = end + 1, line
+            if any(row[len(names) :]):
+                known = f"the {len(names)} columns {', '.join(map(str, names))}"
+                return f", line {line}: more fields than {known}"
+    return f": a quote opened at line {start} is never closed: close it, double it, or save with tabs"
 
 
 def _encoding(path):
