@@ -61,7 +61,7 @@ def _delimited(found):
 
 def _lists(found, context):
     """One list of items a line, the first field of which may name it."""
-    with _text.opened(found.path, found.encoding, found.separator) as file:
+    with found.opened() as file:
         rows = [row for _, row in found.split(file) if row]
     first, items = [row[0] for row in rows], {item for row in rows for item in row[1:]}
     if all(word.isdecimal() and int(word) == len(row) - 1 for word, row in zip(first, rows)):
@@ -110,9 +110,9 @@ def _json(path, item):
     with unpacked(path, _MAX_WHOLE) as file:
         text = file.read().decode("utf-8-sig")
     try:
-        data = json.loads(text) if suffix_of(path) == ".json" else _lines_of_json(text)
-    except json.JSONDecodeError:
-        data = _lines_of_json(text)
+        data = json.loads(text if suffix_of(path) == ".json" else "")
+    except json.JSONDecodeError:  # one record a line
+        data = [json.loads(line) for line in text.split("\n") if line.strip()]
     if isinstance(data, dict):  # an envelope, such as {"playlists": [...]}
         inside = {k: v for k, v in data.items() if isinstance(v, list)}
         data = [{k: record} for k, v in inside.items() for record in v] if len(inside) == 1 else [data]
@@ -122,8 +122,8 @@ def _json(path, item):
     # lists deeper in a record describe its one event
     depth = min([name.count(".") for name in lists], default=0)
     listed = [item] if item in lists else [name for name in lists if name.count(".") == depth <= 1]
-    of_records = [name for name in listed if table[name].map(_is_list_of_records).any()]
-    listed = listed if len(listed) == 1 else of_records
+    if len(listed) > 1:  # of records, among those of anything
+        listed = [n for n in listed if any(isinstance(c, list) and dict in map(type, c) for c in table[n])]
     if len(listed) == 1:
         table = table.assign(**{LIST: range(len(table))})
         table = table[table[listed[0]].map(lambda cell: cell != [])].explode(listed)
@@ -132,10 +132,6 @@ def _json(path, item):
         table = pd.concat([table, inside], axis=1)
     table = table.drop(columns=_columns_of_lists(table))
     return Table([*table.columns], table[:_SAMPLE], table.__getitem__, place="record {}".format)
-
-
-def _lines_of_json(text):
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _leaves(value, name=""):
@@ -148,10 +144,6 @@ def _leaves(value, name=""):
 
 def _columns_of_lists(table):
     return [name for name in table if table[name].map(lambda cell: isinstance(cell, list)).any()]
-
-
-def _is_list_of_records(cell):
-    return isinstance(cell, list) and any(isinstance(entry, dict) for entry in cell)
 
 
 def _folder(path, item, context, how):

@@ -30,37 +30,6 @@ NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-@dataclass
-class Layout:
-    """How a text file is written, and its first rows."""
-
-    path: Path
-    encoding: str
-    separator: str
-    skipped: int = 0  # lines above the first row
-    names: list = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    lists: bool = False  # each line is a list of items, as long as it may be
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def quoting(self) -> int:
-        """Quotes enclose fields between commas and the like; between tabs they belong to a title."""
-        return csv.QUOTE_MINIMAL if self.separator in (",", ";", "|") else csv.QUOTE_NONE
-
-    def split(self, lines) -> Iterator[tuple[int, list[str]]]:
-        """Fields of each row, none of an empty one, and the number of its last line."""
-        reader = csv.reader(lines, delimiter=self.separator, quoting=self.quoting)
-        for row in reader:
-            yield reader.line_num, [word for word in row if word] if self.separator == " " else row
-
-    def place(self, row: int) -> str:
-        """The line on which a row ends, for an error about it: a quoted field may spread over several."""
-        with opened(self.path, self.encoding, self.separator) as file:
-            *_, (line, _) = islice(self.split(file), self.skipped + row + 1)
-        return f"line {line}"
-
-
 class _OneCharacter(io.TextIOWrapper):
     """Text in which "::" has become one character."""
 
@@ -72,47 +41,69 @@ class _OneCharacter(io.TextIOWrapper):
         return super().__next__().replace("::", _ONE)
 
 
-@contextmanager
-def opened(path: Path, encoding: str, separator: str = ",") -> Iterator[io.TextIOWrapper]:
-    """Text of a file, unpacked on the way. Bytes that are not in its encoding are shown in the error."""
-    kind = _OneCharacter if separator == _ONE else io.TextIOWrapper
-    try:
-        with unpacked(path) as file, kind(file, encoding, newline="") as text:
-            yield text
-    except LookupError as error:
-        raise ValueError(f"{path}: {error}") from None  # unknown encoding
-    except UnicodeDecodeError as error:
-        line = re.split(rb"[\r\n]", error.object[: error.end])[-1][-40:]
-        raise ValueError(
-            f"{path} is not {error.encoding} at the bytes {line!r}, which in windows-1252 are "
-            f"{line.decode('cp1252', 'replace')!r}: give encoding='windows-1252' if that is right, "
-            "else the encoding in which it was saved"
-        ) from None
+@dataclass
+class Layout:
+    """How a text file is written, and its first rows."""
+
+    path: Path
+    encoding: str
+    separator: str = ","
+    skipped: int = 0  # lines above the first row
+    names: list = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    lists: bool = False  # each line is a list of items, as long as it may be
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def quoting(self) -> int:
+        """Quotes enclose fields between commas and the like; between tabs they belong to a title."""
+        return csv.QUOTE_MINIMAL if self.separator in (",", ";", "|") else csv.QUOTE_NONE
+
+    @contextmanager
+    def opened(self) -> Iterator[io.TextIOWrapper]:
+        """The text, unpacked on the way. Bytes that are not in its encoding are shown in the error."""
+        kind = _OneCharacter if self.separator == _ONE else io.TextIOWrapper
+        try:
+            with unpacked(self.path) as file, kind(file, self.encoding, newline="") as text:
+                yield text
+        except LookupError as error:
+            raise ValueError(f"{self.path}: {error}") from None  # unknown encoding
+        except UnicodeDecodeError as error:
+            line = re.split(rb"[\r\n]", error.object[: error.end])[-1][-40:]
+            raise ValueError(
+                f"{self.path} is not {error.encoding} at the bytes {line!r}, which in windows-1252 are "
+                f"{line.decode('cp1252', 'replace')!r}: give encoding='windows-1252' if that is right, "
+                "else the encoding in which it was saved"
+            ) from None
+
+    def split(self, lines) -> Iterator[tuple[int, list[str]]]:
+        """Fields of each row, none of an empty one, and the number of its last line."""
+        reader = csv.reader(lines, delimiter=self.separator, quoting=self.quoting)
+        for row in reader:
+            yield reader.line_num, [word for word in row if word] if self.separator == " " else row
+
+    def place(self, row: int) -> str:
+        """The line on which a row ends, for an error about it: a quoted field may spread over several."""
+        with self.opened() as file:
+            return f"line {max(line for line, _ in islice(self.split(file), self.skipped + row + 1))}"
 
 
 def layout(
-    path: Path,
-    *,
-    encoding: str | None = None,
-    separator: str | None = None,
-    header: int | str | None = "guess",
-    names: Sequence | None = None,
-    lists: bool | None = None,
-    positions: bool = False,
+    path: Path, *, encoding=None, separator=None, header="guess", names=None, lists=None, positions=False
 ) -> Layout:
     """Judge a file by its first lines, as far as the options leave it open.
 
     `lists` is whether each line is a list, `positions` whether columns were asked for by position.
     """
     usual = _USUAL.get(suffix_of(path))
-    encoding = encoding or _encoding(path)
-    with opened(path, encoding) as file:
+    found = Layout(path, encoding or _encoding(path))
+    with found.opened() as file:
         head = file.read(HEAD)
         lines = re.split(r"\r\n|\r|\n", head if len(head) < HEAD else head + file.readline())
     if not any(line.strip() for line in lines):
         raise ValueError(f"{path} is empty")
-    found = Layout(path, encoding, separator or _separator(lines, usual))
-    found.notes = [f"read as {encoding}"] * (encoding not in ("utf-8", "utf-8-sig"))
+    found.separator = separator or _separator(lines, usual)
+    found.notes = [f"read as {found.encoding}"] * (found.encoding not in ("utf-8", "utf-8-sig"))
     if found.separator != (usual or found.separator):
         found.notes.append(f"fields are separated by {found.separator!r}")
     if declared := re.fullmatch(r"sep=(.)", lines[0]):  # a line that spreadsheets write
@@ -163,7 +154,7 @@ def parsed(found: Layout, columns: Sequence) -> pd.DataFrame:
     layout = {"sep": sep, "quoting": found.quoting, "names": range(width), "skiprows": found.skipped}
     parts = []
     try:
-        with opened(found.path, found.encoding, found.separator) as file:
+        with found.opened() as file:
             for part in pd.read_csv(file, chunksize=_ROWS, **layout, **_AS_TEXT):
                 filled = part.notna()
                 if filled.loc[:, len(found.names) :].any(axis=None):
@@ -180,7 +171,7 @@ def parsed(found: Layout, columns: Sequence) -> pd.DataFrame:
 def _fault(found):
     """Why a file cannot be parsed: the first line with too many fields, else a quote that is never closed."""
     names, start, end = found.names, 0, 0
-    with opened(found.path, found.encoding, found.separator) as file:
+    with found.opened() as file:
         for line, row in found.split(file):
             start, end = end + 1, line
             if any(row[len(names) :]):

@@ -13,11 +13,7 @@ _SLASHED = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d\d)\b(.*)"
 
 
 def read_times(
-    values: pd.Series,
-    where: str,
-    place: Callable[[int], str],
-    time_unit: str | None = None,
-    day_first: bool | None = None,
+    values: pd.Series, where: str, place: Callable[[int], str], time_unit=None, day_first=None
 ) -> tuple[np.ndarray, str]:
     """Times in UTC, datetime64[s], and a note on how they were read; a missing one is NaT.
 

@@ -1,6 +1,7 @@
 """Embeddings in the formats that people bring: arrays, tables with a column a dimension or of lists, word vectors."""
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -138,18 +139,14 @@ def _dimensions(table, path, prefix=None):
     fractional = [name for name in numeric if (numbers[name].dropna() % 1 != 0).any()]
     if fractional and numeric[0] == 0 and 0 not in fractional and not numbers[0].duplicated().any():
         numeric = numeric[1:]  # ids at the head of a table without names
-    groups = {}
+    groups = defaultdict(dict)
     for name in numeric:
         if numbered := re.fullmatch(r"(.*?)(\d+)", str(name)):
-            groups.setdefault(numbered[1], {})[int(numbered[2])] = name
-    runs = {
-        stem: found
-        for stem, found in groups.items()
-        if len(found) > 1 and sorted(found)[-1] - min(found) < len(found)
-    }
+            groups[numbered[1]][int(numbered[2])] = name
+    runs = {stem: g for stem, g in groups.items() if len(g) > 1 and max(g) - min(g) < len(g)}
     if runs:
-        found = runs[pick(path, "prefix of columns", list(runs), prefix, "vector_column")]
-        return [found[number] for number in sorted(found)]
+        run = runs[pick(path, "prefix of columns", [*runs], prefix, "vector_column")]
+        return [run[number] for number in sorted(run)]
     return fractional if len(fractional) > 1 and len(fractional) >= len(table.names) - 1 else []
 
 
@@ -214,7 +211,7 @@ def _text_words(path, *, encoding=None, header="guess", names=None, **_):
     if found.separator not in (" ", "\t") or dim < 2 or not fits:
         return None
     words, vectors = [], []
-    with _text.opened(path, found.encoding) as file:
+    with found.opened() as file:
         for line, row in enumerate(file, start=1):
             word, *numbers = row.rsplit(None, dim) or [""]
             if (line == 1 and n is not None) or not numbers:
