@@ -53,9 +53,8 @@ def reading_own(path: Path) -> Iterator[None]:
     """The same for a file of the user's own, which may be of another format than its name says."""
     if not path.exists():
         raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
-    with reading(
-        path, f"cannot be read as {suffix_of(path) or 'text'}", "name its true suffix, or save it again"
-    ):
+    wrong = f"cannot be read as {suffix_of(path) or 'text'}"
+    with reading(path, wrong, "name its true suffix, or save it again"):
         yield
 
 

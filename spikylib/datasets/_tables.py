@@ -1,9 +1,9 @@
 """Tables in the formats that people bring, opened alike: text, Parquet, JSON, lists of items, folders of these."""
 
-import bisect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ class Table:
 
     names: list
     sample: pd.DataFrame  # first rows
-    read: Callable[[list], pd.DataFrame]  # columns by name; the index numbers the rows of the file
-    place: Callable[[int], str] = "row {}".format
+    read: Callable[[list], pd.DataFrame]  # columns by name; the index is what `place` takes
+    place: Callable = "row {}".format  # where a row is, for an error about it
     notes: list[str] = field(default_factory=list)
 
 
@@ -44,19 +44,16 @@ def open_table(path: Path, item=None, context=None, **how: Any) -> Table:
         lists = context == "line" or (context == 0 and item is None) or None
         positions = isinstance(item, int)
         found = _text.layout(path, lists=lists if item is None else False, positions=positions, **how)
-        return _lists(found, context) if found.lists else _delimited(found)
+        if found.lists:
+            return _lists(found, context)
+        rows = [row[: len(found.names)] for row in found.rows[:_SAMPLE] if len(row) >= len(found.names)]
+        sample = pd.DataFrame(rows, columns=found.names, dtype=str).replace("", None)
+        return Table(found.names, sample, partial(_text.parsed, found), found.place, found.notes)
 
 
 def is_list(type_: pa.DataType) -> bool:
     """Whether a column of Parquet holds a list in each row."""
     return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
-
-
-def _delimited(found):
-    width = len(found.names)
-    rows = [row[:width] for row in found.rows[:_SAMPLE] if len(row) >= width]
-    sample = pd.DataFrame(rows, columns=found.names, dtype=str).replace("", None)
-    return Table(found.names, sample, lambda columns: _text.parsed(found, columns), found.place, found.notes)
 
 
 def _lists(found, context):
@@ -156,7 +153,6 @@ def _folder(path, item, context, how):
         )
     tables = [open_table(f, item, context, **how) for f in files]
     keys = [dict(p.split("=", 1) for p in f.relative_to(path).parts[:-1] if "=" in p) for f in files]
-    starts = []
 
     def read(columns):
         parts, lists = [], 0
@@ -165,13 +161,11 @@ def _folder(path, item, context, how):
             if LIST in part and part[LIST].dtype.kind == "i":  # a number within the file
                 part[LIST] += lists
                 lists = part[LIST].max() + 1
-            starts.append(sum(map(len, parts)))
             parts.append(part)
-        return pd.concat(parts, ignore_index=True)
+        return pd.concat(parts, keys=range(len(parts)))
 
     def place(row):
-        k = bisect.bisect(starts, row) - 1
-        return f"{tables[k].place(row - starts[k])} of {files[k].relative_to(path)}"
+        return f"{tables[row[0]].place(row[1])} of {files[row[0]].relative_to(path)}"
 
     notes = [f"{len(files)} files", *tables[0].notes]
     return Table([*tables[0].names, *keys[0]], tables[0].sample.assign(**keys[0]), read, place, notes)

@@ -20,9 +20,7 @@ from spikylib.datasets._tables import is_list, open_table
 _SPARSE = {"indices", "indptr", "shape", "data"}  # what scipy.sparse.save_npz writes
 
 
-def read_vectors(
-    path: Path, id_column=None, vector_column=None, *, sure: bool = False, **how
-) -> Embeddings | None:
+def read_vectors(path: Path, id_column=None, vector_column=None, *, sure: bool = False, **how):
     """Embeddings of any file but a folder; None, unless it is `sure` that they are, of what looks like interactions.
 
     `how` are options of `_text.layout`.
