@@ -326,8 +326,5 @@ def _wanted(path, targets):
         raise ValueError(f"{path!r} in it would leave the folder")
     if "__MACOSX" in parts:
         return None
-    for target in targets:
-        end = PurePosixPath(target).parts[1:]
-        if parts[-len(end) :] == end:
-            return target
-    return None
+    place = "/" + "/".join(parts)
+    return next((target for target in targets if place.endswith(target[target.index("/") :])), None)

@@ -171,12 +171,10 @@ def movielens(name: str, home: Path) -> dict:
         convert = pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[])
         table = pyarrow.csv.read_csv(path, convert_options=convert)
     user, movie, stamp = (table[column].to_numpy() for column in types)
-    items = None
-    if (films := path.with_name("movies.csv")).is_file():
-        labels = _table(films, {"movieId": int, "title": str, "genres": str})
-        labels = labels.drop_duplicates("movieId").set_index("movieId").reindex(pd.unique(movie)).fillna("")
-        genres = labels.pop("genres").replace("(no genres listed)", "")
-        items = labels.assign(tags=[tuple(filter(None, text.split("|"))) for text in genres])
+    items = _labels(path.with_name("movies.csv"), movie, {"movieId": int, "title": str, "genres": str})
+    if items is not None:
+        genres = items.pop("genres").replace("(no genres listed)", "")
+        items["tags"] = [tuple(filter(None, text.split("|"))) for text in genres]
     return {
         "item": movie,
         "context": user,
@@ -191,15 +189,11 @@ def lastfm_2k(name: str, home: Path) -> dict:
     path = _require(home / "lastfm-2k" / "user_artists.dat", name)
     tabs = {"sep": "\t", "quoting": csv.QUOTE_NONE}
     plays = _table(path, {"userID": int, "artistID": int}, **tabs)
-    items = None
-    if (artists := path.with_name("artists.dat")).is_file():
-        labels = _table(artists, {"id": int, "name": str}, **tabs).drop_duplicates("id", keep="last")
-        labels = labels.set_index("id").reindex(plays["artistID"].unique()).fillna("")
-        items = labels.rename(columns={"name": "artist"})
+    labels = _labels(path.with_name("artists.dat"), plays["artistID"], {"id": int, "name": str}, **tabs)
     return {
         "item": plays["artistID"].to_numpy(),
         "context": plays["userID"].to_numpy(),
-        "items": items,
+        "items": None if labels is None else labels.rename(columns={"name": "artist"}),
         "notes": _share(len(plays), DATASETS[name].interactions, "lines"),
     }
 
@@ -299,6 +293,14 @@ def _table(file, columns, *, what=None, **options):
     """Columns by name and type, of a text table small enough to be read whole."""
     with reading(what or file, "is empty, damaged or cut short"):
         return pd.read_csv(file, dtype=columns, keep_default_na=False, usecols=list(columns), **options)
+
+
+def _labels(path, numbers, columns, **options):
+    """Columns of text about numbered items, the first column their number; None where the file is absent."""
+    if not path.is_file():
+        return None
+    table = _table(path, columns, **options).drop_duplicates(number := next(iter(columns)), keep="last")
+    return table.set_index(number).reindex(pd.unique(numbers)).fillna("")
 
 
 def _share(found, published, what):
