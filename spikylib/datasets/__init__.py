@@ -19,25 +19,12 @@ from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
 from spikylib.datasets._download import fetch
 from spikylib.datasets._guard import reading
 from spikylib.datasets._own import read_embeddings, read_interactions, read_snapshots
-from spikylib.datasets._vectors import holds_vectors
+from spikylib.datasets._vectors import read_vectors
 
-__all__ = [
-    "Embeddings",
-    "Interactions",
-    "catalogue",
-    "describe",
-    "fetch",
-    "files",
-    "home",
-    "load",
-    "read_embeddings",
-    "read_interactions",
-    "read_snapshots",
-    "resample",
-]
+__all__ = ["Embeddings", "Interactions", "catalogue", "describe", "fetch", "files", "home", "load"]
+__all__ += ["read_embeddings", "read_interactions", "read_snapshots", "resample"]
 
 # options of `build`: they serve every dataset that has contexts
-_TEXT = ("encoding", "separator", "header", "names")  # options of text files
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
 
 
@@ -97,20 +84,20 @@ def load(
     path = Path(name)
     if name in DATASETS or not (path.suffix or (path.name and path.exists())):
         return _load_named(name, data_home, download, options)
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
-    columns = {"item": item, "context": context, "time": time}
-    columns = {role: None if column == "" else column for role, column in columns.items()}
+    asked = {"item": item, "context": context, "time": time}
+    # a chapter's parameter is "" where nothing is said
+    asked = {role: column for role, column in asked.items() if column not in (None, "")}
     # a matrix has no columns: the same parameters of a chapter serve files of both kinds
-    asked = path.suffix.lower() not in (".npy", ".npz") and not columns["item"] is columns["context"] is None
-    chosen = "vector_column" in options or "id_column" in options
-    if asked or not (chosen or holds_vectors(path, {key: options[key] for key in _TEXT if key in options})):
-        _check_options(path.name, _keywords(read_interactions), options)
-        if label:
-            options = {"labels": {label: "title"}} | options
-        return read_interactions(path, **columns, **options)
-    _check_options(path.name, _keywords(read_embeddings), options)
-    return read_embeddings(path, **options)
+    if path.is_dir() or (path.suffix.lower() not in (".npy", ".npz") and asked.keys() & {"item", "context"}):
+        found = None
+    else:
+        of_vectors = {key: options[key] for key in _keywords(read_embeddings) if key in options}
+        sure = not of_vectors.keys().isdisjoint(("id_column", "vector_column"))
+        found = read_vectors(path, sure=sure, **of_vectors)
+    _check_options(path.name, _keywords(read_interactions if found is None else read_embeddings), options)
+    if found is not None:
+        return found
+    return read_interactions(path, **asked, **({"labels": {label: "title"}} if label else {}) | options)
 
 
 def describe(data: Interactions) -> dict[str, int | float]:
