@@ -206,9 +206,9 @@ def build(
     row, item_ids = pd.factorize(item)
     col, context_ids = pd.factorize(context)
     key, times = _pairs(row, col, times)
-    shape = (len(item_ids), len(context_ids))
-    starts = np.concatenate([[0], np.cumsum(np.bincount(key >> 32, minlength=shape[0]))])
+    starts = np.concatenate([[0], np.cumsum(np.bincount(key >> 32))])  # every item is in a pair
     key &= 0xFFFFFFFF
+    shape = (len(item_ids), len(context_ids))
     matrix = sp.csr_array((np.ones(len(key), np.int32), key, starts), shape=shape)
     if context_times is not None:
         times = context_times[context_ids][matrix.indices]
@@ -235,22 +235,17 @@ def _pairs(row, col, times=None):
 
 
 def _within(times, start, end, name):
-    low, high = (pd.Timestamp(t) if t is not None else None for t in (start, end))
-    if low is not None and high is not None and low >= high:
+    low, high = pd.Timestamp(start or "0001-01-01"), pd.Timestamp(end or "9999-12-31")
+    if low >= high:
         raise ValueError(f"{name}: start={start} is not before end={end}")
     times = np.asarray(times)
-    inside = ~np.isnat(times)
-    if low is not None:
-        inside &= times >= low.to_datetime64()
-    if high is not None:
-        inside &= times < high.to_datetime64()
-    return inside
+    return (times >= low.to_datetime64()) & (times < high.to_datetime64())  # false where it is not known
 
 
 def _described(table, ids):
     if table is None:
         return pd.DataFrame({"id": ids})
-    described = table.reindex(ids).reset_index(drop=True)
+    described = table[~table.index.duplicated()].reindex(ids).reset_index(drop=True)
     if "id" not in described:
         described.insert(0, "id", ids)
     return described

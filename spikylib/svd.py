@@ -173,8 +173,8 @@ def truncated_svd(
         sign = _lanczos.first_sign(U, _lanczos.largest_magnitudes(U))
         U *= sign
         V *= sign
-        small = _lanczos.is_small(n, f, M.nnz)
-        product = M.toarray().__matmul__ if small else _lanczos.threaded_product(M, map_blocks)
+        full = 2 * M.nnz > n * n  # then a sparse product is several times slower
+        product = M.toarray().__matmul__ if full else _lanczos.threaded_product(M, map_blocks)
         residuals = _residuals(product, U, s, V)
     if solver == "exact" and residuals.max() > tol * s[0]:
         raise _lanczos.not_converged(residuals, s[0], tol)

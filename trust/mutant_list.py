@@ -75,7 +75,7 @@ MUTANTS = [
     Mutant("continuation", "R-precision looks one place too far", "(hit & (place < h))", "(hit & (place <= h))"),
     Mutant("continuation", "ties go to the higher track", "* 2**32 - np.arange(", "* 2**32 + np.arange("),
     # --- reading data
-    Mutant("_interactions", "`end` is part of the time asked for", "times < high.to_datetime64()", "times <= high.to_datetime64()", "datasets"),
+    Mutant("_interactions", "`end` is part of the time asked for", "(times < high.to_datetime64())", "(times <= high.to_datetime64())", "datasets"),
     Mutant("_interactions", "a context of just the size asked for is dropped", ">= min_context_size)[number]", "> min_context_size)[number]", "datasets"),
     Mutant("_interactions", "items are numbered by their ids", "row, item_ids = pd.factorize(item)", "row, item_ids = pd.factorize(item, sort=True)", "datasets"),
     Mutant("_interactions", "a pair takes its last time", "np.fmin.reduceat", "np.fmax.reduceat", "datasets"),
@@ -83,7 +83,7 @@ MUTANTS = [
     Mutant("datasets/_vectors", "NaN passes for a vector", "largest_entry(str(path), vectors)", "pass", "datasets"),
     Mutant("datasets/_text", "a track named NA is missing", '"keep_default_na": False', '"keep_default_na": True', "datasets"),
     Mutant("datasets/_vectors", "a pickle is opened", "allow_pickle=False", "allow_pickle=True", "datasets"),
-    Mutant("datasets/_own", "snapshots keep ids that later dates lack", "common = ids if common is None else common[common.isin(ids)]", "common = ids if common is None else common", "datasets"),
+    Mutant("datasets/_own", "snapshots keep ids that later dates lack", "common = common[common.isin(snapshot.ids)]", "pass", "datasets"),
     # --- fetching, and keeping results
     Mutant("datasets/_download", "checksums are not compared", "if found != expected:", "if False:", "download"),
     Mutant("datasets/_download", "plain http is spoken", 'parts.scheme == "https"', 'parts.scheme in ("http", "https")', "download"),

@@ -6,6 +6,7 @@ appearance in the source. Published files are looked for under the *data home*: 
 `spiky data fetch` downloads them. No data is bundled: every licence forbids it.
 """
 
+import contextlib
 import inspect
 import os
 from pathlib import Path
@@ -17,30 +18,16 @@ from spikylib._interactions import Embeddings, Interactions, build, resample
 from spikylib.datasets import _readers
 from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
 from spikylib.datasets._download import fetch
-from spikylib.datasets._guard import reading
+from spikylib.datasets._guard import PARQUET, reading, suffix_of
 from spikylib.datasets._guess import choose
 from spikylib.datasets._own import holds_snapshots, read_embeddings, read_interactions, read_snapshots
 from spikylib.datasets._tables import open_table
-from spikylib.datasets._vectors import holds_vectors
+from spikylib.datasets._vectors import read_vectors
 
-__all__ = [
-    "Embeddings",
-    "Interactions",
-    "catalogue",
-    "describe",
-    "fetch",
-    "files",
-    "home",
-    "kind",
-    "load",
-    "read_embeddings",
-    "read_interactions",
-    "read_snapshots",
-    "resample",
-]
+__all__ = ["Embeddings", "Interactions", "catalogue", "describe", "fetch", "files", "home", "kind", "load"]
+__all__ += ["read_embeddings", "read_interactions", "read_snapshots", "resample"]
 
 # options of `build`: they serve every dataset that has contexts
-_TEXT = ("encoding", "separator", "header", "names")  # options of text files
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
 _SMALL = 2**25  # bytes of files that are read in about a second
 
@@ -101,16 +88,20 @@ def load(
     path = Path(name)
     if _is_name(path):
         return _load_named(name, data_home, download, options)
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
-    columns = _asked(item, context, time)
-    if not _is_vectors(path, columns, options):
-        _check_options(path.name, _keywords(read_interactions), options)
-        if label:
-            options = {"labels": {label: "title"}} | options
-        return read_interactions(path, **columns, **options)
-    _check_options(path.name, _keywords(read_embeddings), options)
-    return read_embeddings(path, **options)
+    asked = {"item": item, "context": context, "time": time}
+    # a chapter's parameter is "" where nothing is said
+    asked = {role: column for role, column in asked.items() if column not in (None, "")}
+    # a matrix has no columns: the same parameters of a chapter serve files of both kinds
+    if path.is_dir() or (path.suffix.lower() not in (".npy", ".npz") and asked.keys() & {"item", "context"}):
+        found = None
+    else:
+        of_vectors = {key: options[key] for key in _keywords(read_embeddings) if key in options}
+        sure = not of_vectors.keys().isdisjoint(("id_column", "vector_column"))
+        found = read_vectors(path, sure=sure, **of_vectors)
+    _check_options(path.name, _keywords(read_interactions if found is None else read_embeddings), options)
+    if found is not None:
+        return found
+    return read_interactions(path, **asked, **({"labels": {label: "title"}} if label else {}) | options)
 
 
 def kind(
@@ -133,14 +124,14 @@ def kind(
     Raises
     ------
     ValueError, FileNotFoundError
-        As :func:`load`, and for what is found in the first rows only, where the files are larger than 32 MiB.
+        As :func:`load`; of tables larger than 32 MiB the first rows decide.
 
     Examples
     --------
     >>> kind("synthetic-dated")
     'dated interactions'
     """
-    path, columns = Path(name), _asked(**columns)
+    path = Path(name)
     if _is_name(path):
         known = find(name)
         if known.files and not files(name, data_home):
@@ -149,15 +140,17 @@ def kind(
         return "dated " * known.kind.endswith(", dated") + of_items
     if holds_snapshots(path):
         return "snapshots"
-    if path.exists() and sum(file.stat().st_size for file in files(path)) >= _SMALL:
-        vectors = _is_vectors(path, columns, {})
-        table = None if vectors else open_table(path, columns["item"], columns["context"])
-        dated = not vectors and "time" in choose(table, path, **columns)[0]
-    else:
-        found = load(path, **columns)
-        vectors = isinstance(found, Embeddings)
-        dated = not vectors and found.times is not None
-    return "embeddings" if vectors else "dated " * dated + "interactions"
+    asked = {role: columns.get(role) or None for role in ("item", "context", "time")}
+    a_table = asked["item"] or asked["context"] or suffix_of(path) in (".csv", ".tsv", *PARQUET)
+    if a_table and path.exists() and sum(file.stat().st_size for file in files(path)) >= _SMALL:
+        # what is no table of interactions is read whole, to see what it is or what is wrong
+        with contextlib.suppress(ValueError):
+            chosen, _ = choose(open_table(path, asked["item"], asked["context"]), path, **asked)
+            return "dated " * ("time" in chosen) + "interactions"
+    found = load(path, **asked)
+    if isinstance(found, Embeddings):
+        return "embeddings"
+    return "dated " * (found.times is not None) + "interactions"
 
 
 def describe(data: Interactions) -> dict[str, int | float]:
@@ -192,20 +185,6 @@ def describe(data: Interactions) -> dict[str, int | float]:
 
 def _is_name(path):
     return str(path) in DATASETS or not (path.suffix or (path.name and path.exists()))
-
-
-def _asked(item=None, context=None, time=None):
-    """Columns by role; a parameter left empty asks for none."""
-    columns = {"item": item, "context": context, "time": time}
-    return {role: None if column == "" else column for role, column in columns.items()}
-
-
-def _is_vectors(path, columns, options):
-    # a matrix has no columns: the same parameters of a chapter serve files of both kinds
-    if path.suffix.lower() not in (".npy", ".npz") and not columns["item"] is columns["context"] is None:
-        return False
-    chosen = "vector_column" in options or "id_column" in options
-    return chosen or holds_vectors(path, {key: options[key] for key in _TEXT if key in options})
 
 
 def _load_named(name, data_home, download, options):

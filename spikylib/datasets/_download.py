@@ -199,12 +199,9 @@ def _stage(name, address, folder, progress):
                 pyarrow.parquet.read_metadata(file)
         return {target: file if file.parent == folder else shutil.copyfile(file, folder / "download")}
     # datasets that share a folder share the archive, and one download brings them all
-    wanted = {
-        target: checksum
-        for other, row in DATASETS.items()
-        if row.folder == known.folder
-        for target, checksum in _targets(other).items()
-    }
+    wanted = {}
+    for other in [other for other, row in DATASETS.items() if row.folder == known.folder]:
+        wanted |= _targets(other)
     with reading(f"{name}: the archive from {address}", "is refused", by_hand):
         staged = unpack(file, list(wanted), known.largest, folder)
     for target, file in staged.items():
@@ -272,10 +269,9 @@ def _check_address(address, first=None):
     parts = urlsplit(address)
     if "://" not in address or parts.scheme == "https":
         return
-    local = ("localhost", "127.0.0.1", "::1")
-    if parts.scheme == "http" and parts.hostname in local and urlsplit(first or address).hostname in local:
-        return
-    raise ValueError(f"{address} is not an https address; give one, or the path of the downloaded file")
+    hosts = {parts.hostname, urlsplit(first or address).hostname}
+    if parts.scheme != "http" or not hosts <= {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError(f"{address} is not an https address; give one, or the path of the downloaded file")
 
 
 def _verify(file, checksum, remedy):
@@ -330,8 +326,5 @@ def _wanted(path, targets):
         raise ValueError(f"{path!r} in it would leave the folder")
     if "__MACOSX" in parts:
         return None
-    for target in targets:
-        end = PurePosixPath(target).parts[1:]
-        if parts[-len(end) :] == end:
-            return target
-    return None
+    place = "/" + "/".join(parts)
+    return next((target for target in targets if place.endswith(target[target.index("/") :])), None)

@@ -19,13 +19,14 @@ import pyarrow.parquet
 
 # bytes that a packed byte may stand for, and a tenth as many rows: text packs to a tenth or so,
 # and the densest that deflate can do is 1032
-DENSEST = 1000
-PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zip": None}  # openers by suffix
+_DENSEST = 1000
+_PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zip": None}  # openers by suffix
+PARQUET = (".parquet", ".pq")
 
 
 def suffix_of(path: Path) -> str:
     """The suffix that says what a file holds, in lower case, without that of its packing."""
-    return next((s for s in map(str.lower, reversed(path.suffixes)) if s not in PACKED), "")
+    return next((s for s in map(str.lower, reversed(path.suffixes)) if s not in _PACKED), "")
 
 
 @contextlib.contextmanager
@@ -48,19 +49,29 @@ def reading(
 
 
 @contextlib.contextmanager
+def reading_own(path: Path) -> Iterator[None]:
+    """The same for a file of the user's own, which may be of another format than its name says."""
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
+    wrong = f"cannot be read as {suffix_of(path) or 'text'}"
+    with reading(path, wrong, "name its true suffix, or save it again"):
+        yield
+
+
+@contextlib.contextmanager
 def unpacked(path: Path, limit: float = float("inf")) -> Iterator[BinaryIO]:
     """Open a file, or the one file in a zip, and unpack it on the way.
 
     More than `limit` bytes, or a thousand times those that are packed, are refused.
     """
-    limit = min(limit, DENSEST * path.stat().st_size)
+    limit = min(limit, _DENSEST * path.stat().st_size)
     with contextlib.ExitStack() as stack:
         if path.suffix.lower() == ".zip":
             archive = stack.enter_context(zipfile.ZipFile(path))
             names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
             stream = stack.enter_context(archive.open(pick(path, "file inside", names)))
         else:
-            stream = stack.enter_context(PACKED.get(path.suffix.lower(), open)(path, "rb"))
+            stream = stack.enter_context(_PACKED.get(path.suffix.lower(), open)(path, "rb"))
         yield io.BufferedReader(Capped(stream, limit), 1 << 18)
 
 
@@ -87,7 +98,7 @@ def check_density(path: Path) -> None:
     metadata = pyarrow.parquet.read_metadata(path)
     promised = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     size = path.stat().st_size
-    if max(10 * metadata.num_rows, promised) > DENSEST * size:
+    if max(10 * metadata.num_rows, promised) > _DENSEST * size:
         raise ValueError(
             f"{path} promises {metadata.num_rows} rows and {promised} bytes in {size}, which no data does"
         )
@@ -101,8 +112,8 @@ def pick(
         return chosen
     if chosen is None and len(candidates) == 1:
         return candidates[0]
-    wrong = (
+    found = (
         f"no {what} is named {chosen!r}" if chosen else f"one {what} was expected, {len(candidates)} found"
     )
     remedy = f"; choose {option} among: {', '.join(candidates)}" if option and candidates else ""
-    raise ValueError(f"{path}: {wrong}{remedy}")
+    raise ValueError(f"{path}: {found}{remedy}")

@@ -69,11 +69,8 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
     if asked["context"] == "line" and LIST in names:
         asked["context"] = LIST
     by_day = asked["context"] == "day" and "day" not in names
-    chosen = {
-        role: find(names, n, path)
-        for role, n in asked.items()
-        if n is not None and (n != "day" or not by_day)
-    }
+    given = {role: n for role, n in asked.items() if n is not None and not (by_day and n == "day")}
+    chosen = {role: find(names, n, path) for role, n in given.items()}
     if {"item", "context"} <= set(chosen):
         return chosen, []
     # what is empty in every row says nothing
@@ -97,9 +94,8 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
             chosen[role] = fits[0]
             notes.append(f"{role} {fits[0]!r}")
         elif fits and role != "time":
-            raise ValueError(
-                f"{path}: {' or '.join(map(str, fits))} may be the column of the {role}; say {role}="
-            )
+            either = " or ".join(map(str, fits))
+            raise ValueError(f"{path}: {either} may be the column of the {role}; say {role}=")
         elif fits:
             notes.append(f"no time, for there are {' and '.join(map(str, fits))}")
         if role == "item" and (sense := senses.get(chosen.get("item"))) and sense.group != "artist":

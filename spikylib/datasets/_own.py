@@ -12,11 +12,11 @@ import pandas as pd
 
 from spikylib._interactions import Embeddings, Interactions, build
 from spikylib.datasets._catalogue import DATASETS
-from spikylib.datasets._guard import pick, reading
+from spikylib.datasets._guard import pick, reading, reading_own
 from spikylib.datasets._guess import choose, find, whole
 from spikylib.datasets._tables import open_table
 from spikylib.datasets._times import read_times
-from spikylib.datasets._vectors import holds_vectors, read_vectors
+from spikylib.datasets._vectors import read_vectors
 
 _DATE = re.compile(r"(?<!\d)(\d{4})([-_]?)(\d\d)(?:\2(\d\d))?(?!\d)")  # 20220521, 2022-05-21, 2022-05
 
@@ -102,24 +102,31 @@ def read_interactions(
     >>> plays.notes
     "4 rows read, 4 used, for 3 pairs of item and context; guessed: item 'track', context 'user'"
     """
-    path = _existing(path)
-    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
-    with reading(path, "cannot be read", "save it as CSV or Parquet"):
+    path = Path(path)
+    with reading_own(path):
+        how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
         table = open_table(path, item, context, **how)
-        chosen, notes = choose(table, path, item=item, context=context, time=time)
+        chosen, guessed = choose(table, path, item=item, context=context, time=time)
         labels = labels if isinstance(labels, Mapping) else {column: column for column in labels}
         labels = {find(table.names, column, path): name for column, name in labels.items()}
         labels = labels or {chosen[role]: role for role in ("title", "artist") if role in chosen}
         frame = table.read([*dict.fromkeys([*chosen.values(), *labels])])
         rows, frame = frame.index, frame.reset_index(drop=True)
-        used = frame.dropna(subset=[chosen[role] for role in ("item", "context") if role in chosen])
-        times = None
+        whole_rows = (
+            frame[[chosen[role] for role in ("item", "context") if role in chosen]].notna().all(axis=1)
+        )
+        used, notes, times = frame[whole_rows], [*guessed], None
+
+        def place(row):
+            return table.place(rows[row])
+
+        if dropped := len(frame) - len(used):
+            first = place(whole_rows.idxmin())
+            notes.insert(0, f"{dropped} without an item or a context dropped, the first on {first}")
         if "time" in chosen:
             where = f"{path}, column {chosen['time']!r}"
             try:
-                times, note = read_times(
-                    used[chosen["time"]], where, lambda row: table.place(rows[row]), time_unit, day_first
-                )
+                times, note = read_times(used[chosen["time"]], where, place, time_unit, day_first)
                 notes += [note] * bool(note)
             except ValueError as error:
                 if time is not None or "context" not in chosen:
@@ -136,18 +143,11 @@ def read_interactions(
             # a title alone may be that of several tracks
             ids = (used[chosen["artist"]].fillna("") + " | " + ids).rename(ids.name)
         items = _ids(ids, path)
-        described = None
-        if labels:
-            first = ~pd.Index(items).duplicated()
-            described = used.loc[first, [*labels]].rename(columns=labels).set_axis(items[first])
-    if dropped := len(frame) - len(used):
-        place = table.place(rows[frame.index.difference(used.index)[0]])
-        notes.insert(0, f"{dropped} without an item or a context dropped, the first on {place}")
     data = build(
         items,
         contexts,
         times=times,
-        items=described,
+        items=used[[*labels]].rename(columns=labels).set_axis(items) if labels else None,
         name=path.name,
         notes="; ".join(notes),
         min_context_size=min_context_size,
@@ -208,11 +208,11 @@ def read_embeddings(
     >>> E.ids.tolist(), E.notes
     (['x', 'y'], "vectors: 2 of dimension 2; ids from 'track_id'")
     """
-    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
-    path = _existing(path)
+    path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; dated embeddings are read by read_snapshots")
-    return read_vectors(path, id_column, vector_column, how)
+    how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
+    return read_vectors(path, id_column, vector_column, sure=True, **how)
 
 
 def read_snapshots(
@@ -253,8 +253,7 @@ def read_snapshots(
     >>> {date: E.ids.tolist() for date, E in read_snapshots(folder).items()}
     {'2022-05-21': [1, 2], '2022-06-25': [1, 2]}
     """
-    folder = Path(folder)
-    dated = {}
+    folder, dated = Path(folder), {}
     for inside in sorted(folder.iterdir()) if folder.is_dir() else []:
         if date := _date(inside):
             if date in dated:
@@ -265,21 +264,24 @@ def read_snapshots(
         raise FileNotFoundError(
             f"{folder} holds no file or folder named by a date, such as 20220521 or 2022-05"
         )
-    common, size, snapshots = None, 0, {}
-    for date, path in sorted(dated.items()):
-        snapshot = read_embeddings(path, id_column=id_column, vector_column=vector_column)
-        ids = pd.Index(snapshot.ids)
-        if common is not None and "no ids" in snapshot.notes and len(ids) != size:
+    read = {
+        date: read_embeddings(path, id_column=id_column, vector_column=vector_column)
+        for date, path in sorted(dated.items())
+    }
+    first = common = pd.Index(next(iter(read.values())).ids)
+    for date, snapshot in read.items():
+        if "no ids" in snapshot.notes and len(snapshot.ids) != len(first):
             raise ValueError(
-                f"{path} has {len(ids)} rows, the first date {size}, and no ids say which are the same"
+                f"{dated[date]} has {len(snapshot.ids)} rows, the first date {len(first)}, and no ids say which are the same"
             )
-        common = ids if common is None else common[common.isin(ids)]
-        size = len(ids)
-        # what a date shares with those before it: one date at a time is held whole
-        snapshots[date] = _rows(snapshot, common, date)
+        common = common[common.isin(snapshot.ids)]
     if common.empty:
         raise ValueError(f"{folder}: no id is common to all {len(dated)} dates")
-    return {date: _rows(snapshot, common, date) for date, snapshot in snapshots.items()}
+    places = {date: pd.Index(snapshot.ids).get_indexer(common) for date, snapshot in read.items()}
+    return {
+        date: replace(read[date], ids=read[date].ids[at], vectors=read[date].vectors[at], name=date)
+        for date, at in places.items()
+    }
 
 
 def holds_snapshots(path: str | os.PathLike) -> bool:
@@ -291,15 +293,8 @@ def holds_snapshots(path: str | os.PathLike) -> bool:
         if _DATE.search(inside.name):
             files = [inside] if inside.is_file() else sorted(f for f in inside.rglob("*") if f.is_file())
             first = next((file for file in files if file.name[0] not in "._"), None)
-            return first is not None and holds_vectors(first, {})
+            return first is not None and read_vectors(first) is not None
     return False
-
-
-def _existing(path):
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}; give the path of a file of interactions or embeddings")
-    return path
 
 
 def _ids(values, path):
@@ -321,9 +316,3 @@ def _date(path):
     year, _, month, day = found[0]
     with reading(path, "is not named by a date", "rename it"):
         return pd.Timestamp(f"{year}-{month}-{day or '01'}").date().isoformat()[: 10 if day else 7]
-
-
-def _rows(snapshot, ids, name):
-    """The rows of a snapshot with these ids, in this order."""
-    place = pd.Index(snapshot.ids).get_indexer(ids)
-    return replace(snapshot, ids=snapshot.ids[place], vectors=snapshot.vectors[place], name=name)

@@ -9,9 +9,11 @@ the distinct labels, never the whole text.
 """
 
 import csv
+import dataclasses
 import io
 import json
 import re
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ import pyarrow.csv
 from spikylib._interactions import Embeddings
 from spikylib.datasets._catalogue import DATASETS
 from spikylib.datasets._guard import reading, unpacked
-from spikylib.datasets._vectors import parquet_embeddings
+from spikylib.datasets._vectors import read_vectors
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
 _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole; no published one comes near
@@ -32,22 +34,21 @@ _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole; no published one com
 def cornell_yes(name: str, home: Path) -> dict:
     """Radio playlists of Yes.com; a song repeated in a playlist counts towards its size."""
     folder = home / "cornell-yes" / name.replace("cornell-yes-", "yes_")
-    sources = [_require(folder / "train.txt", name)]
-    if (folder / "test.txt").is_file():
-        sources.append(folder / "test.txt")
+    sources = ["train.txt", *["test.txt"] * (folder / "test.txt").is_file()]
+    _require(folder / "train.txt", name)
     playlists = {
-        f"{source.name}:{number}": line for source in sources for number, line in _read_playlists(source)
+        f"{source}:{number}": songs
+        for source in sources
+        for number, songs in _read_playlists(folder / source)
     }
     songs = np.concatenate(list(playlists.values()))
-    notes = f"read {' and '.join(source.name for source in sources)}"
-    if len(sources) == 1:
-        notes += "; test.txt is absent, and the paper used both"
+    alone = "; test.txt is absent, and the paper used both" * (len(sources) == 1)
     return {
         "item": songs,
         "context": np.repeat(np.arange(len(playlists)), [len(line) for line in playlists.values()]),
         "items": _cornell_labels(songs.max() + 1, folder),
         "contexts": pd.DataFrame({"id": list(playlists)}),
-        "notes": notes,
+        "notes": f"read {' and '.join(sources)}{alone}",
     }
 
 
@@ -56,30 +57,23 @@ def aotm_2011(name: str, home: Path) -> dict:
     path = home / "aotm-2011" / "aotm2011_playlists.json.gz"
     if not path.is_file() and path.with_suffix("").is_file():
         path = path.with_suffix("")
-    number, titles, mixes, item, size = {}, {}, [], [], []
-    for place, mix in enumerate(_read_json(_require(path, name))):
-        with reading(f"{path}, playlist {place}", "is not of the published format"):
-            tracks = [track for part in mix["filtered_lists"] for track in part]
-            for label, track, *_ in mix["playlist"]:
-                if track is not None and len(label) == 2:
-                    titles.setdefault(track, label)
-            user = (mix.get("user") or {}).get("name")
-            mixes.append((mix["mix_id"], mix.get("category"), user, mix.get("timestamp")))
-            item.extend(number.setdefault(track, len(number)) for track in tracks)
-        size.append(len(tracks))
-    if not item:
+    labels = {}
+
+    def playlists():
+        for place, mix in enumerate(_read_json(_require(path, name))):
+            with reading(f"{path}, playlist {place}", "is not of the published format"):
+                tracks = [track for part in mix["filtered_lists"] for track in part]
+                for label, track, *_ in mix["playlist"]:
+                    if track is not None and len(label) == 2:
+                        labels.setdefault(track, label)
+                user = (mix.get("user") or {}).get("name")
+                yield tracks, (mix["mix_id"], mix.get("category"), user, mix.get("timestamp"))
+
+    found = _joined(name, playlists(), ["id", "category", "user", "time"], format="ISO8601", errors="coerce")
+    if not len(found["item"]):
         raise ValueError(f"{path} holds no playlist with a matched track")
-    contexts = pd.DataFrame(mixes, columns=["id", "category", "user", "time"])
-    contexts["time"] = pd.to_datetime(contexts["time"], errors="coerce", format="ISO8601")
-    artist, title = zip(*(titles.get(track, ("", "")) for track in number))
-    return {
-        "item": np.array(item),
-        "context": np.repeat(np.arange(len(size)), size),
-        "context_times": contexts["time"].to_numpy().astype("datetime64[s]"),
-        "items": pd.DataFrame({"id": list(number), "title": title, "artist": artist}),
-        "contexts": contexts,
-        "notes": _share(len(mixes), DATASETS[name].contexts, "playlists"),
-    }
+    found["items"][["artist", "title"]] = [labels.get(track, ("", "")) for track in found["items"]["id"]]
+    return found
 
 
 def spotify_mpd(name: str, home: Path) -> dict:
@@ -90,34 +84,27 @@ def spotify_mpd(name: str, home: Path) -> dict:
     )
     if not slices:
         _require(folder / "mpd.slice.0-999.json", name)
-    number, playlists, item, size = {}, [], [], []
-    labels = {"track": [], "artist": [], "album": []}
-    for path in slices:  # one at a time: all of them together are 33 GB
-        codes = []
-        with reading(path, "is not a slice of the published format"):
-            for entry in _read_json(path)["playlists"]:
-                playlists.append(
-                    (entry["pid"], entry.get("name"), entry.get("num_followers"), entry["modified_at"])
-                )
-                size.append(len(entry["tracks"]))
-                for track in entry["tracks"]:
-                    code = number.setdefault(track["track_uri"], len(number))
-                    codes.append(code)
-                    if code == len(labels["track"]):
-                        for column, values in labels.items():
-                            values.append(track.get(f"{column}_name", ""))
-        # numbers of a slice at a time: Python's own would take ten times the memory
-        item.append(np.array(codes, np.int32))
-    contexts = pd.DataFrame(playlists, columns=["id", "title", "followers", "time"])
-    contexts["time"] = pd.to_datetime(contexts["time"], unit="s")
-    return {
-        "item": np.concatenate(item),
-        "context": np.repeat(np.arange(len(size), dtype=np.int32), size),
-        "context_times": contexts["time"].to_numpy().astype("datetime64[s]"),
-        "items": pd.DataFrame({"id": list(number), **labels}).rename(columns={"track": "title"}),
-        "contexts": contexts,
-        "notes": _share(len(size), DATASETS[name].contexts, "playlists"),
-    }
+    labels = {}
+
+    def playlists():
+        for path in slices:  # one at a time: all of them together are 33 GB
+            with reading(path, "is not a slice of the published format"):
+                for entry in _read_json(path)["playlists"]:
+                    for track in entry["tracks"]:
+                        if track["track_uri"] not in labels:
+                            columns = ("track_name", "artist_name", "album_name")
+                            labels[track["track_uri"]] = [track.get(column, "") for column in columns]
+                    context = (
+                        entry["pid"],
+                        entry.get("name"),
+                        entry.get("num_followers"),
+                        entry["modified_at"],
+                    )
+                    yield [track["track_uri"] for track in entry["tracks"]], context
+
+    found = _joined(name, playlists(), ["id", "title", "followers", "time"], unit="s")
+    found["items"][["title", "artist", "album"]] = list(labels.values())
+    return found
 
 
 def lastfm_360k(name: str, home: Path) -> dict:
@@ -184,12 +171,10 @@ def movielens(name: str, home: Path) -> dict:
         convert = pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[])
         table = pyarrow.csv.read_csv(path, convert_options=convert)
     user, movie, stamp = (table[column].to_numpy() for column in types)
-    items = None
-    if (films := path.with_name("movies.csv")).is_file():
-        labels = _table(films, {"movieId": int, "title": str, "genres": str})
-        labels = labels.drop_duplicates("movieId").set_index("movieId").reindex(pd.unique(movie)).fillna("")
-        genres = labels["genres"].replace("(no genres listed)", "")
-        items = labels[["title"]].assign(tags=[tuple(filter(None, text.split("|"))) for text in genres])
+    items = _labels(path.with_name("movies.csv"), movie, {"movieId": int, "title": str, "genres": str})
+    if items is not None:
+        genres = items.pop("genres").replace("(no genres listed)", "")
+        items["tags"] = [tuple(filter(None, text.split("|"))) for text in genres]
     return {
         "item": movie,
         "context": user,
@@ -204,15 +189,11 @@ def lastfm_2k(name: str, home: Path) -> dict:
     path = _require(home / "lastfm-2k" / "user_artists.dat", name)
     tabs = {"sep": "\t", "quoting": csv.QUOTE_NONE}
     plays = _table(path, {"userID": int, "artistID": int}, **tabs)
-    items = None
-    if (artists := path.with_name("artists.dat")).is_file():
-        labels = _table(artists, {"id": int, "name": str}, **tabs).drop_duplicates("id", keep="last")
-        labels = labels.set_index("id").reindex(plays["artistID"].unique()).fillna("")
-        items = labels.rename(columns={"name": "artist"})
+    labels = _labels(path.with_name("artists.dat"), plays["artistID"], {"id": int, "name": str}, **tabs)
     return {
         "item": plays["artistID"].to_numpy(),
         "context": plays["userID"].to_numpy(),
-        "items": items,
+        "items": None if labels is None else labels.rename(columns={"name": "artist"}),
         "notes": _share(len(plays), DATASETS[name].interactions, "lines"),
     }
 
@@ -233,30 +214,22 @@ def triplej(name: str, home: Path) -> dict:
     folded = [table[column].map(str.casefold) for column in ("artist", "trackname")]
     track = table.groupby(folded, sort=False).ngroup().to_numpy()
     show = table.groupby(["date", "program"], sort=False).ngroup().to_numpy()
-    items, shows = (table.iloc[_firsts(code)].reset_index(drop=True) for code in (track, show))
+    items, shows = (
+        table.iloc[np.unique(code, return_index=True)[1]].reset_index(drop=True) for code in (track, show)
+    )
+    items["id"] = (items["artist"] + " | " + items["trackname"]).map(str.casefold)
     # a track's album is the first that is known: not every play gives one
     album = table["album"].str.strip()
     album = album[album != ""].groupby(track[album != ""]).first()
-    day = pd.to_datetime(shows["date"], format="%d/%m/%Y")
+    items["album"] = album.reindex(items.index, fill_value="")
+    shows["date"] = pd.to_datetime(shows["date"], format="%d/%m/%Y")
+    shows["id"] = shows["date"].dt.strftime("%Y-%m-%d") + " | " + shows["program"]
     return {
         "item": track,
         "context": show,
         "times": times.to_numpy(),
-        "items": pd.DataFrame(
-            {
-                "id": (items["artist"] + " | " + items["trackname"]).map(str.casefold),
-                "title": items["trackname"],
-                "artist": items["artist"],
-                "album": album.reindex(items.index, fill_value=""),
-            }
-        ),
-        "contexts": pd.DataFrame(
-            {
-                "id": day.dt.strftime("%Y-%m-%d") + " | " + shows["program"],
-                "date": day,
-                "program": shows["program"],
-            }
-        ),
+        "items": items.rename(columns={"trackname": "title"})[["id", "title", "artist", "album"]],
+        "contexts": shows[["id", "date", "program"]],
         "notes": f"{undated} rows without a date dropped" if undated else "",
     }
 
@@ -267,7 +240,8 @@ def deezer_songs(name: str, home: Path, *, features: str = "svd") -> Embeddings:
     if features not in ("svd", "mf"):
         raise ValueError(f"features of {path} must be 'svd' or 'mf', got {features!r}")
     _require(path, name)
-    return parquet_embeddings(path, name, id_column="song_index", vector_column=f"features_{features}")
+    songs = read_vectors(path, "song_index", f"features_{features}", sure=True)
+    return dataclasses.replace(songs, name=name)
 
 
 # --- files -------------------------------------------------------------------------------
@@ -288,6 +262,26 @@ def _read_json(path):
         return json.loads(file.read())
 
 
+def _joined(name, playlists, columns, **time):
+    """What `build` takes, of playlists that come one at a time: ids of tracks, and what describes the playlist."""
+    # Python's own numbers would take ten times the memory
+    number, item, size, described = {}, array("i"), [], []
+    for tracks, context in playlists:
+        item.extend(number.setdefault(track, len(number)) for track in tracks)
+        size.append(len(tracks))
+        described.append(context)
+    contexts = pd.DataFrame(described, columns=columns)
+    contexts["time"] = pd.to_datetime(contexts["time"], **time)
+    return {
+        "item": np.array(item, np.int32),
+        "context": np.repeat(np.arange(len(size), dtype=np.int32), size),
+        "context_times": contexts["time"].to_numpy().astype("datetime64[s]"),
+        "items": pd.DataFrame({"id": list(number)}),
+        "contexts": contexts,
+        "notes": _share(len(size), DATASETS[name].contexts, "playlists"),
+    }
+
+
 def _numbered(values, numbers):
     """int32 numbers of an arrow array by first appearance; `numbers` holds those already given."""
     encoded = values.dictionary_encode()
@@ -301,13 +295,16 @@ def _table(file, columns, *, what=None, **options):
         return pd.read_csv(file, dtype=columns, keep_default_na=False, usecols=list(columns), **options)
 
 
+def _labels(path, numbers, columns, **options):
+    """Columns of text about numbered items, the first column their number; None where the file is absent."""
+    if not path.is_file():
+        return None
+    table = _table(path, columns, **options).drop_duplicates(number := next(iter(columns)), keep="last")
+    return table.set_index(number).reindex(pd.unique(numbers)).fillna("")
+
+
 def _share(found, published, what):
     return "" if found == published else f"{found:,} of the {published:,} published {what}"
-
-
-def _firsts(codes):
-    """Position of the first row of each code 0, 1, ..."""
-    return np.unique(codes, return_index=True)[1]
 
 
 def _text(values):
@@ -347,7 +344,12 @@ def _cornell_labels(n_songs, folder):
     items = pd.DataFrame({"id": range(n_songs)})
     if (folder / "song_hash.txt").is_file():
         rows = [line.split("\t") for line in _lines(folder / "song_hash.txt")]
-        names = {int(row[0]): [_slashed(word) for word in row[1:3]] for row in rows if len(row) > 2}
+        # the publisher escapes "/"
+        names = {
+            int(row[0]): [word.strip().replace("\\/", "/") for word in row[1:3]]
+            for row in rows
+            if len(row) > 2
+        }
         items[["title", "artist"]] = [names.get(i, ["", ""]) for i in range(n_songs)]
     if (folder / "tags.txt").is_file() and (folder / "tag_hash.txt").is_file():
         tag = dict(line.split(", ", 1) for line in _lines(folder / "tag_hash.txt") if ", " in line)
@@ -358,11 +360,6 @@ def _cornell_labels(n_songs, folder):
             )
         items["tags"] = [tuple(tag[t].strip() for t in row.split() if t in tag) for row in rows[:n_songs]]
     return items
-
-
-def _slashed(word):
-    """The publisher escapes "/"."""
-    return word.strip().replace("\\/", "/")
 
 
 def _lines(path):

@@ -1,9 +1,9 @@
 """Tables in the formats that people bring, opened alike: text, Parquet, JSON, lists of items, folders of these."""
 
-import bisect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from spikylib.datasets import _text
-from spikylib.datasets._guard import check_density, reading, suffix_of, unpacked
+from spikylib.datasets._guard import PARQUET, check_density, reading_own, suffix_of, unpacked
 
 _SAMPLE = 1000  # rows from which columns are guessed
 _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole
@@ -26,8 +26,8 @@ class Table:
 
     names: list
     sample: pd.DataFrame  # first rows
-    read: Callable[[list], pd.DataFrame]  # columns by name; the index numbers the rows of the file
-    place: Callable[[int], str] = "row {}".format
+    read: Callable[[list], pd.DataFrame]  # columns by name; the index is what `place` takes
+    place: Callable = "row {}".format  # where a row is, for an error about it
     notes: list[str] = field(default_factory=list)
 
 
@@ -36,15 +36,19 @@ def open_table(path: Path, item=None, context=None, **how: Any) -> Table:
     suffix = suffix_of(path)
     if path.is_dir():
         return _folder(path, item, context, how)
-    with reading(path, f"cannot be read as {suffix or 'text'}", "name its true suffix, or save it again"):
-        if suffix in (".parquet", ".pq"):
+    with reading_own(path):
+        if suffix in PARQUET:
             return _parquet(path)
         if suffix in (".json", ".jsonl", ".ndjson"):
             return _json(path, item)
         lists = context == "line" or (context == 0 and item is None) or None
         positions = isinstance(item, int)
         found = _text.layout(path, lists=lists if item is None else False, positions=positions, **how)
-        return _lists(found, context) if found.lists else _delimited(found)
+        if found.lists:
+            return _lists(found, context)
+        rows = [row[: len(found.names)] for row in found.rows[:_SAMPLE] if len(row) >= len(found.names)]
+        sample = pd.DataFrame(rows, columns=found.names, dtype=str).replace("", None)
+        return Table(found.names, sample, partial(_text.parsed, found), found.place, found.notes)
 
 
 def is_list(type_: pa.DataType) -> bool:
@@ -52,17 +56,10 @@ def is_list(type_: pa.DataType) -> bool:
     return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
 
 
-def _delimited(found):
-    width = len(found.names)
-    rows = [row[:width] for row in found.rows[:_SAMPLE] if len(row) >= width]
-    sample = pd.DataFrame(rows, columns=found.names, dtype=str).replace("", None)
-    return Table(found.names, sample, lambda columns: _text.parsed(found, columns), found.place, found.notes)
-
-
 def _lists(found, context):
     """One list of items a line, the first field of which may name it."""
-    with _text.opened(found.path, found.encoding, found.separator) as file:
-        rows = [row for row in found.split(file) if row]
+    with found.opened() as file:
+        rows = [row for _, row in found.split(file) if row]
     first, items = [row[0] for row in rows], {item for row in rows for item in row[1:]}
     if all(word.isdecimal() and int(word) == len(row) - 1 for word, row in zip(first, rows)):
         rows, context = [row[1:] for row in rows], "line"
@@ -110,9 +107,9 @@ def _json(path, item):
     with unpacked(path, _MAX_WHOLE) as file:
         text = file.read().decode("utf-8-sig")
     try:
-        data = json.loads(text) if suffix_of(path) == ".json" else _lines_of_json(text)
-    except json.JSONDecodeError:
-        data = _lines_of_json(text)
+        data = json.loads(text if suffix_of(path) == ".json" else "")
+    except json.JSONDecodeError:  # one record a line
+        data = [json.loads(line) for line in text.split("\n") if line.strip()]
     if isinstance(data, dict):  # an envelope, such as {"playlists": [...]}
         inside = {k: v for k, v in data.items() if isinstance(v, list)}
         data = [{k: record} for k, v in inside.items() for record in v] if len(inside) == 1 else [data]
@@ -122,8 +119,8 @@ def _json(path, item):
     # lists deeper in a record describe its one event
     depth = min([name.count(".") for name in lists], default=0)
     listed = [item] if item in lists else [name for name in lists if name.count(".") == depth <= 1]
-    of_records = [name for name in listed if table[name].map(_is_list_of_records).any()]
-    listed = listed if len(listed) == 1 else of_records
+    if len(listed) > 1:  # of records, among those of anything
+        listed = [n for n in listed if any(isinstance(c, list) and dict in map(type, c) for c in table[n])]
     if len(listed) == 1:
         table = table.assign(**{LIST: range(len(table))})
         table = table[table[listed[0]].map(lambda cell: cell != [])].explode(listed)
@@ -132,10 +129,6 @@ def _json(path, item):
         table = pd.concat([table, inside], axis=1)
     table = table.drop(columns=_columns_of_lists(table))
     return Table([*table.columns], table[:_SAMPLE], table.__getitem__, place="record {}".format)
-
-
-def _lines_of_json(text):
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _leaves(value, name=""):
@@ -150,10 +143,6 @@ def _columns_of_lists(table):
     return [name for name in table if table[name].map(lambda cell: isinstance(cell, list)).any()]
 
 
-def _is_list_of_records(cell):
-    return isinstance(cell, list) and any(isinstance(entry, dict) for entry in cell)
-
-
 def _folder(path, item, context, how):
     """Files of one format; folders named key=value give a column."""
     files = [f for f in sorted(path.rglob("*")) if f.is_file()]
@@ -164,7 +153,6 @@ def _folder(path, item, context, how):
         )
     tables = [open_table(f, item, context, **how) for f in files]
     keys = [dict(p.split("=", 1) for p in f.relative_to(path).parts[:-1] if "=" in p) for f in files]
-    starts = []
 
     def read(columns):
         parts, lists = [], 0
@@ -173,13 +161,11 @@ def _folder(path, item, context, how):
             if LIST in part and part[LIST].dtype.kind == "i":  # a number within the file
                 part[LIST] += lists
                 lists = part[LIST].max() + 1
-            starts.append(sum(map(len, parts)))
             parts.append(part)
-        return pd.concat(parts, ignore_index=True)
+        return pd.concat(parts, keys=range(len(parts)))
 
     def place(row):
-        k = bisect.bisect(starts, row) - 1
-        return f"{tables[k].place(row - starts[k])} of {files[k].relative_to(path)}"
+        return f"{tables[row[0]].place(row[1])} of {files[row[0]].relative_to(path)}"
 
     notes = [f"{len(files)} files", *tables[0].notes]
     return Table([*tables[0].names, *keys[0]], tables[0].sample.assign(**keys[0]), read, place, notes)

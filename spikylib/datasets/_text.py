@@ -20,7 +20,6 @@ from spikylib.datasets._guard import suffix_of, unpacked
 
 HEAD = 1 << 16  # bytes by which a file is judged
 _ROWS = 1 << 18  # rows of text parsed at a time
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # of encodings
 _SEPARATORS = ["\t", "::", ";", ",", "|", " "]
 _USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".inter": "\t", ".dat": "::"}
 _ONE = "\x1f"  # stands for "::", for parsers want one character
@@ -29,37 +28,6 @@ _AS_TEXT: dict[str, Any] = {"header": None, "index_col": False, "skip_blank_line
 _AS_TEXT |= {"dtype": str, "keep_default_na": False, "na_values": [""]}
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-
-
-@dataclass
-class Layout:
-    """How a text file is written, and its first rows."""
-
-    path: Path
-    encoding: str
-    separator: str
-    skipped: int = 0  # lines above the first row
-    names: list = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    lists: bool = False  # each line is a list of items, as long as it may be
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def quoting(self) -> int:
-        """Quotes enclose fields between commas and the like; between tabs they belong to a title."""
-        return csv.QUOTE_MINIMAL if self.separator in (",", ";", "|") else csv.QUOTE_NONE
-
-    def split(self, lines) -> Iterator[list[str]]:
-        """Fields of each line; of an empty line none."""
-        for row in csv.reader(lines, delimiter=self.separator, quoting=self.quoting):
-            yield [word for word in row if word] if self.separator == " " else row
-
-    def place(self, row: int) -> str:
-        """The line on which a row ends, for an error about it: a quoted field may spread over several."""
-        with opened(self.path, self.encoding, self.separator) as file:
-            reader = csv.reader(file, delimiter=self.separator, quoting=self.quoting)
-            next(islice(reader, self.skipped + row, None), None)
-            return f"line {reader.line_num}"
 
 
 class _OneCharacter(io.TextIOWrapper):
@@ -73,52 +41,70 @@ class _OneCharacter(io.TextIOWrapper):
         return super().__next__().replace("::", _ONE)
 
 
-@contextmanager
-def opened(path: Path, encoding: str, separator: str = ",") -> Iterator[io.TextIOWrapper]:
-    """Text of a file, unpacked on the way. Bytes that are not in its encoding are shown in the error."""
-    kind = _OneCharacter if separator == _ONE else io.TextIOWrapper
-    try:
-        with unpacked(path) as file, kind(file, encoding, newline="") as text:
-            yield text
-    except LookupError as error:
-        raise ValueError(f"{path}: {error}") from None  # unknown encoding
-    except UnicodeDecodeError as error:
-        line = re.split(rb"[\r\n]", error.object[: error.end])[-1][-40:]
-        raise ValueError(
-            f"{path} is not {error.encoding} at the bytes {line!r}, which in windows-1252 are "
-            f"{line.decode('cp1252', 'replace')!r}: give encoding='windows-1252' if that is right, "
-            "else the encoding in which it was saved"
-        ) from None
+@dataclass
+class Layout:
+    """How a text file is written, and its first rows."""
+
+    path: Path
+    encoding: str
+    separator: str = ","
+    skipped: int = 0  # lines above the first row
+    names: list = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    lists: bool = False  # each line is a list of items, as long as it may be
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def quoting(self) -> int:
+        """Quotes enclose fields between commas and the like; between tabs they belong to a title."""
+        return csv.QUOTE_MINIMAL if self.separator in (",", ";", "|") else csv.QUOTE_NONE
+
+    @contextmanager
+    def opened(self) -> Iterator[io.TextIOWrapper]:
+        """The text, unpacked on the way. Bytes that are not in its encoding are shown in the error."""
+        kind = _OneCharacter if self.separator == _ONE else io.TextIOWrapper
+        try:
+            with unpacked(self.path) as file, kind(file, self.encoding, newline="") as text:
+                yield text
+        except LookupError as error:
+            raise ValueError(f"{self.path}: {error}") from None  # unknown encoding
+        except UnicodeDecodeError as error:
+            line = re.split(rb"[\r\n]", error.object[: error.end])[-1][-40:]
+            raise ValueError(
+                f"{self.path} is not {error.encoding} at the bytes {line!r}, which in windows-1252 are "
+                f"{line.decode('cp1252', 'replace')!r}: give encoding='windows-1252' if that is right, "
+                "else the encoding in which it was saved"
+            ) from None
+
+    def split(self, lines) -> Iterator[tuple[int, list[str]]]:
+        """Fields of each row, none of an empty one, and the number of its last line."""
+        reader = csv.reader(lines, delimiter=self.separator, quoting=self.quoting)
+        for row in reader:
+            yield reader.line_num, [word for word in row if word] if self.separator == " " else row
+
+    def place(self, row: int) -> str:
+        """The line on which a row ends, for an error about it: a quoted field may spread over several."""
+        with self.opened() as file:
+            return f"line {max(line for line, _ in islice(self.split(file), self.skipped + row + 1))}"
 
 
 def layout(
-    path: Path,
-    *,
-    encoding: str | None = None,
-    separator: str | None = None,
-    header: int | str | None = "guess",
-    names: Sequence | None = None,
-    lists: bool | None = None,
-    positions: bool = False,
+    path: Path, *, encoding=None, separator=None, header="guess", names=None, lists=None, positions=False
 ) -> Layout:
     """Judge a file by its first lines, as far as the options leave it open.
 
     `lists` is whether each line is a list, `positions` whether columns were asked for by position.
     """
-    with unpacked(path) as file:
-        start = file.read(HEAD)
-    marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
-    if not encoding and marked == "utf-8" and b"\0" in start:
-        raise ValueError(f"{path} holds zero bytes, so it is not text in UTF-8; {_binary(start)}")
-    encoding = encoding or marked
-    with opened(path, encoding) as file:
+    usual = _USUAL.get(suffix_of(path))
+    found = Layout(path, encoding or _encoding(path))
+    with found.opened() as file:
         head = file.read(HEAD)
         lines = re.split(r"\r\n|\r|\n", head if len(head) < HEAD else head + file.readline())
     if not any(line.strip() for line in lines):
         raise ValueError(f"{path} is empty")
-    found = Layout(path, encoding, separator or _separator(lines, _USUAL.get(suffix_of(path))))
-    found.notes = [f"read as {encoding}"] * (encoding not in ("utf-8", "utf-8-sig"))
-    if found.separator != _USUAL.get(suffix_of(path), found.separator):
+    found.separator = separator or _separator(lines, usual)
+    found.notes = [f"read as {found.encoding}"] * (found.encoding not in ("utf-8", "utf-8-sig"))
+    if found.separator != (usual or found.separator):
         found.notes.append(f"fields are separated by {found.separator!r}")
     if declared := re.fullmatch(r"sep=(.)", lines[0]):  # a line that spreadsheets write
         found.separator, found.skipped, lines = separator or declared[1], 1, lines[1:]
@@ -126,18 +112,17 @@ def layout(
         found.separator, lines = _ONE, [line.replace("::", _ONE) for line in lines]
     if len(found.separator) != 1:
         raise ValueError(f"{path}: separator must be one character or '::', got {separator!r}")
-    found.rows = list(found.split(lines))
-    width = len(found.rows[0])
+    found.rows = [row for _, row in found.split(lines)]
     if names is None and header == "guess":
+        first = found.rows[0]
         # a table has as many fields in most lines as in the first, but for empty ones at the end
         rows = [row for row in found.rows if row]
-        alike = [row for row in rows if len(row) >= width and not any(row[width:])]
-        ragged = len(alike) < len(rows) / 2
-        found.lists = ragged if lists is None else lists
+        alike = [row for row in rows if len(row) >= len(first) and not any(row[len(first) :])]
+        found.lists = len(alike) < len(rows) / 2 if lists is None else lists
         if found.lists:
             return found
-        if found.separator == _ONE and NUMBER.fullmatch(found.rows[0][-1]):
-            names = [*_COLONS, *range(4, width)][:width]
+        if found.separator == _ONE and NUMBER.fullmatch(first[-1]):
+            names = [*_COLONS, *range(4, len(first))][: len(first)]
             found.notes.append("columns taken to be user::item::rating::time")
         elif (odd := _data_in(found.rows)) and positions:
             header = None
@@ -164,44 +149,52 @@ def parsed(found: Layout, columns: Sequence) -> pd.DataFrame:
 
     "NA", "None" and "null" are titles like any other. A line with more fields than names is refused.
     """
-    known = len(found.names)
-    width = max([known, *map(len, found.rows)]) + 1  # trailing separators make empty fields
-    parts = [pd.DataFrame({column: pd.Series(dtype=str) for column in columns})]
+    width = max([len(found.names), *map(len, found.rows)]) + 1  # trailing separators make empty fields
+    sep = r"\s+" if found.separator == " " else found.separator
+    layout = {"sep": sep, "quoting": found.quoting, "names": range(width), "skiprows": found.skipped}
+    parts = []
     try:
-        with opened(found.path, found.encoding, found.separator) as file:
-            sep = r"\s+" if found.separator == " " else found.separator
-            layout = {"sep": sep, "quoting": found.quoting, "names": range(width), "skiprows": found.skipped}
+        with found.opened() as file:
             for part in pd.read_csv(file, chunksize=_ROWS, **layout, **_AS_TEXT):
                 filled = part.notna()
-                if (extra := filled[range(known, width)].any(axis=1)).any():
-                    raise ValueError(
-                        f"{found.path}, {found.place(extra.idxmax())}: more fields than the {known} columns "
-                        f"{', '.join(map(str, found.names))}"
-                    )
-                if not (some := filled.any(axis=1)).all():
-                    part = part[some]  # without empty lines
+                if filled.loc[:, len(found.names) :].any(axis=None):
+                    raise pd.errors.ParserError
+                part = part[filled.any(axis=1)]  # without empty lines
                 parts.append(part[[found.names.index(c) for c in columns]].set_axis(columns, axis=1))
     except pd.errors.EmptyDataError:
-        pass  # a header alone
-    except pd.errors.ParserError as error:
-        text = str(error)
-        if many := re.search(r"in line (\d+), saw (\d+)", text):
-            text = f"line {many[1]} has {many[2]} fields, more than the {known} columns"
-        elif unclosed := re.search(r"EOF inside string starting at row (\d+)", text):
-            row = int(unclosed[1]) + 1
-            text = f"a quote opened at line {row} is never closed: close it, double it, or save with tabs"
-        raise ValueError(f"{found.path}: {text}") from None
-    return pd.concat(parts) if len(parts) > 1 else parts[0]
+        return pd.DataFrame(columns=columns, dtype=str)  # a header alone
+    except pd.errors.ParserError:
+        raise ValueError(f"{found.path}{_fault(found)}") from None
+    return pd.concat(parts)
 
 
-def _binary(start):
-    """What a file with zero bytes may be, and the remedy."""
-    if start.startswith(b"PK"):
-        return "it is a workbook or a zip archive: save its table as CSV"
+def _fault(found):
+    """Why a file cannot be parsed: the first line with too many fields, else a quote that is never closed."""
+    names, start, end = found.names, 0, 0
+    with found.opened() as file:
+        for line, row in found.split(file):
+            start, end = end + 1, line
+            if any(row[len(names) :]):
+                known = f"the {len(names)} columns {', '.join(map(str, names))}"
+                return f", line {line}: more fields than {known}"
+    return f": a quote opened at line {start} is never closed: close it, double it, or save with tabs"
+
+
+def _encoding(path):
+    """That of a mark at the start, else UTF-8; zero bytes are in neither, and what they may be is said."""
+    with unpacked(path) as file:
+        start = file.read(HEAD)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if b"\0" not in start:
+        return "utf-8-sig"  # with or without its mark
+    remedy = "save it in one of the formats of the page on data"
     for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
         if zeros.count(0) > len(zeros) / 2:
-            return f"it looks like {encoding}: give encoding={encoding!r}"
-    return "save it in one of the formats of the page on data"
+            remedy = f"it looks like {encoding}: give encoding={encoding!r}"
+    if start.startswith(b"PK"):
+        remedy = "it is a workbook or a zip archive: save its table as CSV"
+    raise ValueError(f"{path} holds zero bytes, so it is not text in UTF-8; {remedy}")
 
 
 def _separator(lines, usual):

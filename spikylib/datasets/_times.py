@@ -13,44 +13,39 @@ _SLASHED = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d\d)\b(.*)"
 
 
 def read_times(
-    values: pd.Series,
-    where: str,
-    place: Callable[[int], str],
-    time_unit: str | None = None,
-    day_first: bool | None = None,
+    values: pd.Series, where: str, place: Callable[[int], str], time_unit=None, day_first=None
 ) -> tuple[np.ndarray, str]:
     """Times in UTC, datetime64[s], and a note on how they were read; a missing one is NaT.
 
     `where` names the file and the column, `place` the row of an index label.
     """
+
+    def bad(row, what):
+        return ValueError(f"{where}: {known[row]!r} on {place(row)} {what}")
+
+    if time_unit not in (None, *_UNITS):
+        raise ValueError(f"time_unit must be one of {', '.join(_UNITS)}, got {time_unit!r}")
     known, note = values.dropna(), ""
-    numbers = known
-    if known.dtype.kind not in "iufM" and not isinstance(known.dtype, pd.DatetimeTZDtype):
-        numbers = pd.to_numeric(known, errors="coerce")
-    if isinstance(known.dtype, pd.DatetimeTZDtype) or known.dtype.kind == "M":
-        times = pd.to_datetime(known, utc=True)
-    elif len(known) and (time_unit or numbers.notna().all()):
-        if (bad := known[numbers.isna()]).size:
-            raise ValueError(
-                f"{where}: {bad.iloc[0]!r} on {place(bad.index[0])} is not a number of {time_unit}"
-            )
-        times, note = _since_1970(numbers, where, time_unit)
+    if pd.api.types.is_datetime64_any_dtype(known):
+        times = pd.to_datetime(known, utc=True).dt.tz_localize(None)
     else:
-        times, note = _written(known.astype(str), where, place, day_first)
-    return times.dt.tz_localize(None).reindex(values.index).to_numpy().astype("datetime64[s]"), note
+        numbers = pd.to_numeric(known, errors="coerce")
+        if time_unit and numbers.isna().any():
+            raise bad(numbers.isna().idxmax(), f"is not a number of {time_unit}")
+        if len(known) and numbers.notna().all():
+            times, note = _since_1970(numbers, where, time_unit)
+        else:
+            times, note = _written(known.astype(str).str.strip(), day_first, bad)
+    return times.reindex(values.index).to_numpy().astype("datetime64[s]"), note
 
 
 def _since_1970(numbers, where, unit):
     low, high = float(numbers.min()), float(numbers.max())
     if unit is None and 19000101 <= low <= high < 21010000:
-        days = pd.to_datetime(
-            numbers.astype(np.int64).astype(str), format="%Y%m%d", errors="coerce", utc=True
-        )
+        days = pd.to_datetime(numbers.astype(np.int64).astype(str), format="%Y%m%d", errors="coerce")
         if days.notna().all():
             return days, "times are days written as YYYYMMDD"
     fits = [u for u, scale in _UNITS.items() if _FROM * scale <= low and high < _TO * scale]
-    if unit not in (None, *_UNITS):
-        raise ValueError(f"time_unit must be one of {', '.join(_UNITS)}, got {unit!r}")
     if unit is None and not fits:
         raise ValueError(
             f"{where}: the numbers from {low:.10g} to {high:.10g} are not in one unit since 1970 for the years "
@@ -58,38 +53,31 @@ def _since_1970(numbers, where, unit):
         )
     # whole numbers are divided as such: nanoseconds are beyond what a float counts exactly
     seconds = numbers // _UNITS[unit or fits[0]]
-    if not max(abs(float(seconds.min())), float(seconds.max())) < _LAST:
+    if not seconds.astype(float).abs().max() < _LAST:
         raise ValueError(
             f"{where}: the numbers up to {high:.10g} are beyond any date in {unit}; check time_unit"
         )
     note = f"times are {unit or fits[0]} since 1970" + ("" if unit else ", by their range")
-    return pd.to_datetime(seconds.astype(np.int64).to_numpy().astype("datetime64[s]"), utc=True).to_series(
-        seconds.index
-    ), note
+    return pd.Series(seconds.to_numpy(np.int64).astype("datetime64[s]"), seconds.index), note
 
 
-def _written(text, where, place, day_first):
-    text, note = text.str.strip(), ""
-    original = text
+def _written(text, day_first, bad):
+    note = ""
     parts = text.str.extract(_SLASHED).dropna()
     if len(parts):
         first, second = parts[0].astype(int), parts[1].astype(int)
-        decided = first.index[(first > 12) != (second > 12)]
-        at = (decided if len(decided) else first.index)[0]
-        if day_first is None and not len(decided):
-            raise ValueError(
-                f"{where}: {text[at]!r} on {place(at)} is {_day(first[at], second[at])} with day_first=True and "
-                f"{_day(second[at], first[at])} with day_first=False; say which"
-            )
+        decided = (first > 12) != (second > 12)
+        at = decided.idxmax()  # the first where no row is decided
+        if day_first is None and not decided.any():
+            days = _day(first[at], second[at]), _day(second[at], first[at])
+            raise bad(at, "is {} with day_first=True and {} with day_first=False; say which".format(*days))
         if day_first is None:
             day_first = bool(first[at] > 12)
-            note = (
-                f"dates have the {'day' if day_first else 'month'} first, as {text[at]!r} on {place(at)} has"
-            )
+            note = f"dates have the {'day' if day_first else 'month'} first, as in {text[at]!r}"
         year = parts[2].where(parts[2].str.len() == 4, "20" + parts[2])
-        in_order = (parts[1], parts[0]) if day_first else (parts[0], parts[1])
+        day, month = (parts[k].str.zfill(2) for k in ((0, 1) if day_first else (1, 0)))
         text = text.copy()
-        text[parts.index] = year + "-" + in_order[0].str.zfill(2) + "-" + in_order[1].str.zfill(2) + parts[3]
+        text[parts.index] = year + "-" + month + "-" + day + parts[3]
     times = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce").astype("datetime64[us, UTC]")
     # what has no year is no date, though a lenient parser would make one of it
     for form in (None, "mixed"):
@@ -97,12 +85,9 @@ def _written(text, where, place, day_first):
         form = form or (len(left) and pd.tseries.api.guess_datetime_format(left.iloc[0]))
         if form and len(left):
             times[left.index] = pd.to_datetime(left, format=form, utc=True, errors="coerce")
-    if (bad := text[times.isna()]).size:
-        raise ValueError(
-            f"{where}: {original[bad.index[0]]!r} on {place(bad.index[0])} is not a time ({len(bad)} of {len(text)} rows); "
-            "mend or remove it"
-        )
-    return times, note
+    if (wrong := times.isna()).any():
+        raise bad(wrong.idxmax(), f"is not a time ({wrong.sum()} of {len(text)} rows); mend or remove it")
+    return times.dt.tz_localize(None), note
 
 
 def _day(day, month):
