@@ -91,6 +91,8 @@ MUTANTS = [
     Mutant("datasets/_download", "a path may leave its folder", 'if ".." in parts or', "if", "download"),
     Mutant("rerun/_record", "a float is kept with all its digits", "value = round(value, digits) + 0.0", "pass", "rerun"),
     Mutant("rerun/_record", "a name may be used twice", "if name in self.results:", "if False:", "rerun"),
+    Mutant("rerun/_runs", "a file may be replaced and the run stays", "if changed:", "if False:", "cli_run -k replaced"),
+    Mutant("rerun/_runs", "a chapter takes whatever it is given", "if wanted := takes(notebook):", "if wanted := None:", "cli_run -k takes"),
     Mutant("rerun/_parameters", "a parameter may be out of its range", "not parameter.low <= value <= parameter.high", "False", "cli_run -k wrong"),
     Mutant("rerun/_parameters", "a choice may be none of those listed", "if parameter.choices and", "if False and", "cli_run -k wrong"),
 ]  # fmt: skip
