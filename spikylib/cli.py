@@ -25,7 +25,7 @@ def main():
     Completion, for this shell (bash, or zsh with zsh_source):
       eval "$(_SPIKY_COMPLETE=bash_source spiky)"
     \b
-    Exit codes: 0 done, 1 a run failed, 2 wrong usage.
+    Exit codes: 0 done, 1 a run failed, 2 wrong usage, or data that cannot be used.
     """
 
 
@@ -164,12 +164,12 @@ def _usage():
     """Turn what is wrong with the words of a command into its exit code 2."""
     try:
         yield
-    except FileNotFoundError as error:
-        # one line, without the usage: nothing is wrong with the form of the command
-        click.echo(f"Error: {error}", err=True)
+    except (OSError, ValueError) as error:
+        # in one line, and of the system's errors what concerns the user
+        of_system = isinstance(error, OSError) and error.filename
+        text = f"{error.filename}: {error.strerror}" if of_system else " ".join(str(error).split())
+        click.echo(f"Error: {text}", err=True)
         raise SystemExit(2) from None
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 @main.command()
@@ -234,12 +234,14 @@ def run(notebook, given, folder, force, html):
 
     with _usage():
         (planned,) = _runs.plan(_parameters.find(notebook), given, folder)
-    outcome = _runs.execute(planned, folder, force=force)
-    place = f"{folder}/{planned.name}"
-    if outcome.status == "failed":
-        raise click.ClickException(f"{outcome.detail}\n\nThe notebook up to there is in {place}")
-    if html:
-        _html.write(Path(place) / planned.notebook.name)
+        place = f"{folder}/{planned.name}"
+        outcome = _runs.execute(planned, folder, force=force)
+        if outcome.status == "failed" and not outcome.detail:
+            raise ValueError(f"{outcome.reason}; the notebook up to there is in {place}")
+        if outcome.status == "failed":
+            raise click.ClickException(f"{outcome.detail}\n\nThe notebook up to there is in {place}")
+        if html:
+            _html.write(Path(place) / planned.notebook.name)
     hint = "; --force runs it again" if outcome.status == "existing" else ""
     click.echo(f"{place} {_outcome_text(outcome)}{hint}")
 
@@ -332,7 +334,12 @@ def results(folder, form, patterns):
 def _outcome_text(outcome):
     if outcome.status == "existing":
         return "is there already" + (f" ({outcome.reason})" if outcome.reason else "")
-    return f"{outcome.status} in {outcome.seconds:.1f} s" if outcome.seconds else outcome.status
+    seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
+    return (
+        outcome.status
+        + seconds
+        + (f" ({outcome.reason})" if outcome.status == "done" and outcome.reason else "")
+    )
 
 
 def _print_columns(rows):

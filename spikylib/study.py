@@ -21,6 +21,7 @@ import scipy.sparse as sp
 
 from spikylib import datasets, nulls, ppmi, retrieval, spikes, stability, svd
 from spikylib.datasets import Embeddings, Interactions
+from spikylib.datasets._own import holds_snapshots
 
 
 def ppmi_svd(
@@ -126,18 +127,25 @@ class Study:
         data_home: str | Path | None = None,
         **settings,
     ) -> "Study":
-        """Start from a dataset's name, a file, or a folder of dated embeddings.
+        """Start from a dataset's name, a file or a folder of interactions, or a folder of dated embeddings.
 
         Columns as for :func:`spikylib.datasets.load`; `interactions` are those behind embeddings.
         """
         columns = {"item": item, "context": context, "time": time, "label": label, "data_home": data_home}
-        if Path(path_or_name).is_dir():
+        if holds_snapshots(path_or_name):
             return cls(snapshots=datasets.read_snapshots(path_or_name), **settings)
         found = datasets.load(path_or_name, **columns)
         if isinstance(found, Interactions):
             return cls(found, **settings)
         behind = None if interactions is None else datasets.load(interactions, **columns)
         return cls(behind, found, **settings)
+
+    @property
+    def notes(self) -> str:
+        """What was read and guessed, in one line; nothing where there is nothing to say."""
+        # dates are written alike, so the first snapshot speaks for all
+        sources = [self.interactions, self.embeddings, *list((self._snapshots or {}).values())[:1]]
+        return "; ".join(source.notes for source in sources if source and source.notes)
 
     @cached_property
     def _matrix(self):

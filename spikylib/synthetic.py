@@ -78,7 +78,7 @@ def playlists(
     rng = np.random.default_rng(seed)
     community, popularity = _genres(n_items, n_communities, popularity_exponent)
     draws, playlist = _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise)
-    data = build(draws, playlist, name="synthetic", notes=f"generated with seed {seed}")
+    data = build(draws, playlist, name="synthetic")
     return _labelled(data, community, popularity=popularity)
 
 
@@ -172,8 +172,8 @@ def drifting_playlists(
         second = ((month + np.sort(rng.random(n_playlists))) * _MONTH).astype("timedelta64[s]")
         draws.append((items, first[month] + number, second[number]))
     played, playlist, second = (np.concatenate(part) for part in zip(*draws))
-    times, notes = np.datetime64(pd.Timestamp(start), "s") + second, f"dated, generated with seed {seed}"
-    data = build(played, playlist, times=times, name="synthetic-dated", notes=notes)
+    times = np.datetime64(pd.Timestamp(start), "s") + second
+    data = build(played, playlist, times=times, name="synthetic-dated")
     return _labelled(data, community, fate=fate[community], popularity=mean, arrives=arrives)
 
 

@@ -53,13 +53,14 @@ def inline(monkeypatch):
     inline_runner.install(monkeypatch)
 
 
-def make(path, parameters, *bodies):
+def make(path, parameters, *bodies, takes=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     cell = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
     title = nbformat.v4.new_markdown_cell("# Double a rank\n\n**Time**: the code runs in a blink.")
     cells = [title, cell, *map(nbformat.v4.new_code_cell, bodies)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    metadata = {"kernelspec": kernel} | ({"spiky": {"takes": takes}} if takes else {})
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
     return path
 
 
@@ -234,7 +235,7 @@ def test_html_is_one_file_with_the_numbers_of_this_run(tmp_path, request):
     assert not html.exists()
     assert "is there already" in spiky(*words, "--html").stdout
     page = html.read_text()
-    assert "It is 37.5%, not {glue:text}<code>other</code>, 2,649 and $x^2$." in page
+    assert "It is 37.5%, not (not measured in this run), 2,649 and $x^2$." in page
     assert set(re.findall(r'<(?:script|img|link)[^>]*?(?:src|href)="([^:"]*)', page)) == {"data"}
     html.unlink()
     assert spiky(*words, "--html", "--force").exit_code == 0
@@ -246,7 +247,7 @@ def test_html_is_one_file_with_the_numbers_of_this_run(tmp_path, request):
 
 
 def test_notebooks_are_listed_with_title_duration_and_parameters(tmp_path, monkeypatch):
-    make(tmp_path / "notebooks" / "01_tiny.ipynb", PARAMETERS, BODY)
+    make(tmp_path / "notebooks" / "01_tiny.ipynb", PARAMETERS, BODY, takes=["interactions"])
     (tmp_path / "notebooks" / "within").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks" / "within")
     assert spiky("notebooks").stdout == (

@@ -56,7 +56,7 @@ def test_nothing_failed_and_nothing_went_to_stderr(notebook):
 
 
 def test_what_changes_from_run_to_run_is_stripped(notebook):
-    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert set(notebook.metadata) == {"kernelspec", "language_info", "spiky"}
     assert notebook.metadata.language_info == {"name": "python"}
     for cell in code_cells(notebook):
         assert not {"execution", "papermill", "ExecuteTime"} & set(cell.metadata)

@@ -217,9 +217,11 @@ def _keep_times(times, file):
 
 def _strip(notebook):
     """Remove times, machine-bound metadata and the commit, which differ at every run."""
+    kept = {name: notebook.metadata[name] for name in ["spiky"] if name in notebook.metadata}
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        **kept,
     }
     for cell in notebook.cells:
         for key in ("execution", "papermill", "ExecuteTime"):

@@ -18,14 +18,17 @@ from spikylib.datasets import _readers
 from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
 from spikylib.datasets._download import fetch
 from spikylib.datasets._guard import reading
-from spikylib.datasets._own import read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._guess import choose
+from spikylib.datasets._own import holds_snapshots, read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._tables import open_table
 from spikylib.datasets._vectors import read_vectors
 
-__all__ = ["Embeddings", "Interactions", "catalogue", "describe", "fetch", "files", "home", "load"]
+__all__ = ["Embeddings", "Interactions", "catalogue", "describe", "fetch", "files", "home", "kind", "load"]
 __all__ += ["read_embeddings", "read_interactions", "read_snapshots", "resample"]
 
 # options of `build`: they serve every dataset that has contexts
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
+_LARGE = 2**25  # bytes of a file that takes about a second to read
 
 
 def load(
@@ -82,13 +85,12 @@ def load(
     (500, 800)
     """
     path = Path(name)
-    if name in DATASETS or not (path.suffix or (path.name and path.exists())):
+    if _is_name(path):
         return _load_named(name, data_home, download, options)
-    asked = {"item": item, "context": context, "time": time}
-    # a chapter's parameter is "" where nothing is said
-    asked = {role: column for role, column in asked.items() if column not in (None, "")}
-    # a matrix has no columns: the same parameters of a chapter serve files of both kinds
-    if path.is_dir() or (path.suffix.lower() not in (".npy", ".npz") and asked.keys() & {"item", "context"}):
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
+    asked = _asked(item, context, time)
+    if path.is_dir() or _names_columns(path, asked):
         found = None
     else:
         of_vectors = {key: options[key] for key in _keywords(read_embeddings) if key in options}
@@ -98,6 +100,60 @@ def load(
     if found is not None:
         return found
     return read_interactions(path, **asked, **({"labels": {label: "title"}} if label else {}) | options)
+
+
+def kind(
+    name: str | os.PathLike,
+    *,
+    data_home: str | os.PathLike | None = None,
+    item: str | int | None = None,
+    context: str | int | None = None,
+    time: str | int | None = None,
+) -> str:
+    """Say what a dataset, a file or a folder holds, without reading a large one.
+
+    Parameters
+    ----------
+    name, data_home, item, context, time
+        As for :func:`load`.
+
+    Returns
+    -------
+    {"interactions", "dated interactions", "embeddings", "snapshots"}
+        Snapshots are dated embeddings, for :func:`read_snapshots`.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As :func:`load`, and for what is found in the first rows only, where the files are larger than 32 MiB.
+
+    Examples
+    --------
+    >>> kind("synthetic-dated")
+    'dated interactions'
+    """
+    path, asked = Path(name), _asked(item, context, time)
+    large = path.is_file() and path.stat().st_size > _LARGE
+    if _is_name(path):
+        known = find(name)
+        if known.files and not files(name, data_home):
+            load(name, data_home=data_home)  # raises, and says where to put what
+        if not known.has_contexts:
+            return "embeddings"
+        dated = known.kind.endswith(", dated")
+    elif holds_snapshots(path):
+        return "snapshots"
+    elif large and path.suffix.lower() in (".npy", ".npz"):
+        return "embeddings"
+    elif large and _names_columns(path, asked):
+        table = open_table(path, asked.get("item"), asked.get("context"))
+        dated = "time" in choose(table, path, **{"item": None, "context": None, "time": None} | asked)[0]
+    else:
+        found = load(path, **asked)
+        if isinstance(found, Embeddings):
+            return "embeddings"
+        dated = found.times is not None
+    return "dated interactions" if dated else "interactions"
 
 
 def describe(data: Interactions) -> dict[str, int | float]:
@@ -128,6 +184,21 @@ def describe(data: Interactions) -> dict[str, int | float]:
         "gini": _arrays.gini(data.matrix.sum(axis=1)),
         "median_context": float(np.median(data.matrix.sum(axis=0))),
     }
+
+
+def _is_name(path):
+    return str(path) in DATASETS or not (path.suffix or (path.name and path.exists()))
+
+
+def _asked(item=None, context=None, time=None):
+    """Columns by role; a chapter's parameter is "" where nothing is said."""
+    columns = {"item": item, "context": context, "time": time}
+    return {role: column for role, column in columns.items() if column not in (None, "")}
+
+
+def _names_columns(path, asked):
+    """Whether columns asked for make a file interactions; a matrix has none, whatever a chapter asks."""
+    return path.suffix.lower() not in (".npy", ".npz") and bool(asked.keys() & {"item", "context"})
 
 
 def _load_named(name, data_home, download, options):

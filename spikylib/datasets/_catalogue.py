@@ -65,7 +65,7 @@ def home(data_home: str | os.PathLike | None = None) -> Path:
     Parameters
     ----------
     data_home : path, optional
-        Taken as it is where given.
+        Taken as it is where given; a relative one from the working directory.
 
     Returns
     -------
@@ -79,7 +79,8 @@ def home(data_home: str | os.PathLike | None = None) -> Path:
     """
     # platformdirs is what pooch.os_cache goes by, and is quicker to import than pooch
     chosen = data_home or os.environ.get("SPIKYLIB_DATA") or platformdirs.user_cache_dir("spikylib")
-    return Path(chosen).expanduser()
+    # a chapter runs in a folder of its own, where a relative path would lead elsewhere
+    return Path(chosen).expanduser().absolute()
 
 
 def files(name: str | os.PathLike, data_home: str | os.PathLike | None = None) -> list[Path]:

@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 
 from spikylib._interactions import Embeddings, Interactions, build
+from spikylib.datasets._catalogue import DATASETS
 from spikylib.datasets._guard import pick, reading, reading_own
 from spikylib.datasets._guess import choose, find, whole
 from spikylib.datasets._tables import open_table
 from spikylib.datasets._times import read_times
 from spikylib.datasets._vectors import read_vectors
+
+_DATE = re.compile(r"(?<!\d)(\d{4})([-_]?)(\d\d)(?:\2(\d\d))?(?!\d)")  # 20220521, 2022-05-21, 2022-05
 
 
 def read_interactions(
@@ -281,6 +284,26 @@ def read_snapshots(
     }
 
 
+def holds_snapshots(path: str | os.PathLike) -> bool:
+    """Whether a folder is dated embeddings: whether its first dated entry is embeddings."""
+    path = Path(path)
+    # a dataset goes before a folder of its name, as everywhere
+    for inside in sorted(path.iterdir()) if str(path) not in DATASETS and path.is_dir() else []:
+        # a log may have a file or a partition a day, which holds no vectors
+        if _DATE.search(inside.name):
+            files = [inside] if inside.is_file() else sorted(f for f in inside.rglob("*") if f.is_file())
+            first = next((file for file in files if file.name[0] not in "._"), None)
+            return first is not None and read_vectors(first) is not None
+    return False
+
+
+def _existing(path):
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}; give the path of a file of interactions or embeddings")
+    return path
+
+
 def _ids(values, path):
     """Ids of a column; a line break in one shows a quote that was not closed where it should be."""
     where = f"{path}, column {values.name!r}"
@@ -294,7 +317,7 @@ def _ids(values, path):
 
 def _date(path):
     """The one date in the name of a file or a folder, in ISO form, or None."""
-    found = re.findall(r"(?<!\d)(\d{4})([-_]?)(\d\d)(?:\2(\d\d))?(?!\d)", path.name)
+    found = _DATE.findall(path.name)
     if len(found) != 1:
         return None
     year, _, month, day = found[0]

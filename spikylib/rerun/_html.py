@@ -42,7 +42,8 @@ def _fill_numbers(notebook, chapter):
         name, _, form = reference.partition(":")
         with contextlib.suppress(ValueError, KeyError, FileNotFoundError):
             return format(glued[name], form) if kind == "glue:text" else stored_number(reference, chapter)[-1]
-        return role[0]
+        # a rank that this data does not have, say
+        return "(not measured in this run)" if kind == "glue:text" else role[0]
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

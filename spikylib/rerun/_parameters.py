@@ -1,6 +1,7 @@
 """The notebooks, and the parameters that they declare: found, read, and checked against what is given."""
 
 import ast
+import contextlib
 import json
 import math
 import re
@@ -36,8 +37,15 @@ class Parameter(NamedTuple):
 
 
 def chapters() -> list[Path]:
-    """List the book's notebooks, by number."""
-    return in_checkout("notebooks/[0-9][0-9]_*.ipynb")
+    """List the book's notebooks, by number; another project's may have such names, but not such metadata."""
+    return in_checkout("notebooks/[0-9][0-9]_*.ipynb", takes)
+
+
+def takes(notebook: Path) -> list[str]:
+    """Kinds of data (`datasets.kind`) that a chapter takes, from its metadata; of other notebooks none."""
+    with contextlib.suppress(ValueError, LookupError, AttributeError):
+        return json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["spiky"]["takes"]
+    return []
 
 
 def find(word: str) -> Path:
@@ -133,6 +141,6 @@ def _path(parameter, text):
     # a file may be called as a dataset is: the dataset goes first, as in `datasets.load`
     if text and text not in DATASETS and re.search(r"\b(path|file|folder)\b", parameter.meaning):
         path = Path(text).expanduser()
-        if path.exists():
+        if path.exists() or parameter.name == "data_home":
             return str(path.resolve())
     return text

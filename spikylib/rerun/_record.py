@@ -32,6 +32,8 @@ class Record:
         The notebook's ``globals()``, right after its parameters cell, or any other mapping. Kept are
         the plain values (str, int, float, bool, None) whose names do not begin with an underscore,
         but for ``data_home`` and ``results_file``, which :meth:`save` uses.
+    **named
+        More parameters.
 
     Examples
     --------
@@ -42,7 +44,8 @@ class Record:
     {'peaks': 15, 'spk': 0.0025, 'spk_null': 0.1649}
     """
 
-    def __init__(self, chapter: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, chapter: str, parameters: Mapping[str, Any] | None = None, /, **named: Any) -> None:
+        parameters = {**(parameters or {}), **named}
         self.chapter = chapter
         # the type itself: a NumPy float is a float too, but no value of a parameters cell
         self.parameters = {
@@ -54,14 +57,23 @@ class Record:
         self.arrays: dict[str, list] = {}
         self._results_file = parameters.get("results_file")
         self._data_home = parameters.get("data_home")
+        self._notes = ""
 
-    def __call__(self, values: Mapping | None = None, /, *, digits: int | None = None, **named: Any) -> None:
+    def __call__(
+        self,
+        values: Mapping | str | None = None,
+        value: Any = None,
+        /,
+        *,
+        digits: int | None = None,
+        **named: Any,
+    ) -> None:
         """Round, glue and keep named numbers and texts.
 
         Parameters
         ----------
-        values : mapping of str to (int, float, bool or str), optional
-            Names and values; for names that are put together.
+        values : mapping of str to (int, float, bool or str), or str, optional
+            Names and values; for names that are put together. Or one name, with its value after it.
         digits : int, optional
             Decimals to keep of floats: those that do not change from one machine to another.
         **named
@@ -73,7 +85,8 @@ class Record:
         ValueError
             If a name was used before, or a float comes without `digits`.
         """
-        for name, value in [*(values or {}).items(), *named.items()]:
+        values = {values: value} if isinstance(values, str) else values or {}
+        for name, value in [*values.items(), *named.items()]:
             if name in self.results:
                 raise ValueError(f"the result {name!r} is recorded already, as {self.results[name]!r}")
             self.results[name] = value = _rounded(name, value, digits)
@@ -106,23 +119,31 @@ class Record:
         # adding zero turns -0.0, which a rounding may leave, into 0.0
         self.arrays[name] = (np.round(values, digits) + 0.0 if values.dtype.kind == "f" else values).tolist()
 
-    def save(self) -> None:
-        """Write parameters, results, arrays and provenance as JSON to the file ``results_file``.
+    def notes(self, text: str) -> None:
+        """Show what was read of the data, where there is something to say, and keep it for the provenance."""
+        self._notes = text
+        if text:
+            print(text)
 
-        Where that parameter is empty or missing, nothing is written. The provenance includes the
-        sha256 of the data files of the parameter ``dataset``, under that of ``data_home``.
+    def save(self, results_file: str | None = None, *, dataset: str | None = None) -> None:
+        """Write parameters, results, arrays and provenance as JSON to a file.
+
+        The provenance includes what was read of the data, and the sha256 of the data files.
+
+        Parameters
+        ----------
+        results_file : str, optional
+            Default: the parameter ``results_file``. Where that is empty or missing, nothing is written.
+        dataset : str, optional
+            Default: the parameter ``dataset``, under that of ``data_home``.
         """
-        import pooch
-
-        from spikylib import datasets
-
-        if self._results_file:
-            dataset = self.parameters.get("dataset")
-            files = datasets.files(dataset, self._data_home or None) if dataset else []
-            hashes = {file.name: pooch.file_hash(file, alg="sha256") for file in files}
+        if results_file := results_file or self._results_file:
+            dataset = dataset or self.parameters.get("dataset", "")
+            hashes = data_hashes(dataset, self._data_home)
+            of_data = {"data_sha256": hashes} | ({"data_notes": self._notes} if self._notes else {})
             run = {"chapter": self.chapter, "parameters": self.parameters, "results": self.results}
-            run |= {"arrays": self.arrays, "provenance": provenance() | {"data_sha256": hashes}}
-            write_whole(self._results_file, json_text(run))
+            run |= {"arrays": self.arrays, "provenance": provenance() | of_data}
+            write_whole(results_file, json_text(run))
 
 
 def glue(name: str, value: Any, *, display: bool = False) -> None:
@@ -162,6 +183,17 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def data_hashes(dataset: str, data_home: str | None = None) -> dict[str, str]:
+    """Compute the sha256 of every file of a dataset, by its name, in a folder of one's own by its path."""
+    import pooch
+
+    from spikylib import datasets
+
+    files = datasets.files(dataset, data_home or None) if dataset else []
+    names = [str(f.relative_to(dataset)) if Path(dataset) in f.parents else f.name for f in files]
+    return {name: pooch.file_hash(file, alg="sha256") for name, file in zip(names, files)}
 
 
 def footer(*, dataset: str, seed: int | None) -> None:

@@ -165,11 +165,11 @@ def did_you_mean(word, known):
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def in_checkout(pattern):
+def in_checkout(pattern, is_ours=None):
     """Files of the book, by a pattern: upwards from the working directory, else beside the package."""
     # an installed checkout (`pip install -e`) has them beside the package, a wheel has not
     for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]):
-        if files := sorted(parent.glob(pattern)):
+        if files := sorted(filter(is_ours, parent.glob(pattern))):
             return files
     raise FileNotFoundError(
         f"no {pattern} in or above {Path.cwd()}: go to a checkout of the book, which has it, or give a path"

@@ -6,6 +6,7 @@ folders. This is what the `spiky` command calls.
 """
 
 import contextlib
+import csv
 import hashlib
 import itertools
 import json
@@ -25,20 +26,23 @@ from filelock import FileLock, Timeout
 
 from spikylib._arrays import n_threads
 from spikylib._files import write_whole
-from spikylib.rerun._parameters import checked, declared, literal_path, papermill, settable, sources
-from spikylib.rerun._record import json_text, provenance
+from spikylib.datasets import home, kind
+from spikylib.rerun._parameters import checked, declared, literal_path, papermill, settable, sources, takes
+from spikylib.rerun._record import data_hashes, json_text, provenance
 from spikylib.rerun._results import RESULT, did_you_mean, read_run
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_COLUMNS = {"item_column": "item", "context_column": "context", "time_column": "time"}
 _LONGEST_NAME = 200  # characters; a file system takes 255 bytes
 
 
 class Run(NamedTuple):
-    """One run to be made: the notebook, every parameter, and the name of its folder."""
+    """One run to be made: the notebook, every parameter, the name of its folder, and the sha256 of its data."""
 
     notebook: Path
     parameters: dict[str, Any]
     name: str
+    data: dict[str, str]
 
 
 class Outcome(NamedTuple):
@@ -58,7 +62,7 @@ def plan(notebook: Path, given: Sequence[str], folder: str | Path, *, grid: bool
     ----------
     notebook : Path
     given : sequence of str
-        ``name=value``; in a grid ``name=value,value``.
+        ``name=value``; in a grid ``name=value,value``, quoted as in CSV where a value has a comma.
     folder : path
         Of the runs.
     grid : bool, default False
@@ -68,7 +72,10 @@ def plan(notebook: Path, given: Sequence[str], folder: str | Path, *, grid: bool
     ------
     ValueError
         For an unknown name (with the nearest), a value of another type or out of its range, a name
-        given twice, or a folder in which a run would overwrite its own source.
+        given twice, data that cannot be read or that the chapter does not take, or a folder in which a
+        run would overwrite its own source.
+    FileNotFoundError
+        If a dataset of a chapter is not there.
     """
     known = settable(notebook)
     values = {}
@@ -83,15 +90,19 @@ def plan(notebook: Path, given: Sequence[str], folder: str | Path, *, grid: bool
             raise ValueError(f"{notebook.stem} has no parameter {name!r}{near}")
         if name in values:
             raise ValueError(f"{name} is given twice" + ("; list its values with commas" if grid else ""))
-        values[name] = [checked(known[name], t) for t in (text.split(",") if grid else [text])]
-    runs = {}  # by name: 0.5 and 0.50 are one run
+        values[name] = [checked(known[name], t) for t in (_parts(name, text) if grid else [text])]
+    runs, data = {}, {}  # by name: 0.5 and 0.50 are one run
     for combination in itertools.product(*values.values()):
         parameters = {n: p.default for n, p in known.items()} | dict(zip(values, combination))
         name = _name(notebook, known, parameters)
         out = Path(folder) / name / notebook.name
         if out.exists() and out.samefile(notebook):
             raise ValueError(f"the output would overwrite its source, {notebook}; choose another folder")
-        runs[name] = Run(notebook, parameters, name)
+        # a grid has many runs on the same data, which may be large
+        source = tuple(parameters.get(parameter) for parameter in ("dataset", "data_home", *_COLUMNS))
+        if source not in data:
+            data[source] = _checked_data(notebook, parameters)
+        runs[name] = Run(notebook, parameters, name, data[source])
     return list(runs.values())
 
 
@@ -101,6 +112,8 @@ def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
         results_file = Path(scratch) / "results.json"
         own = {"results_file": str(results_file)} if "results_file" in declared(run.notebook) else {}
         in_sweep = multiprocessing.parent_process() is not None
+        if "SPIKYLIB_DATA" in os.environ:  # relative to this process, and the kernel works elsewhere
+            os.environ["SPIKYLIB_DATA"] = str(home())
         papermill().execute_notebook(
             literal_path(run.notebook),
             literal_path(run_folder / run.notebook.name),
@@ -110,7 +123,7 @@ def run_notebook(run: Run, run_folder: Path) -> dict[str, Any]:
             # the kernel works where the notebook lies; papermill's cwd would move this whole process
             resources={"metadata": {"path": str(run.notebook.parent)}},
             # ipykernel's warnings about its own transport are no business of a terminal
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
         )
         return json.loads(results_file.read_text(encoding="utf-8")) if results_file.is_file() else {}
 
@@ -137,7 +150,8 @@ def execute(run: Run, folder: str | Path, *, force=False, runner=run_notebook) -
     run_folder = Path(folder).resolve() / run.name
     run_folder.mkdir(parents=True, exist_ok=True)
     with _lock(run_folder / ".lock", run.name):
-        if not force and (existing := _existing_result(run, run_folder)):
+        existing, change = _existing_result(run, run_folder)
+        if existing and not force:
             return existing
         # a run that fails or is killed must not leave what the one before has found
         for name in (RESULT, f"{run.notebook.stem}.html"):
@@ -149,7 +163,7 @@ def execute(run: Run, folder: str | Path, *, force=False, runner=run_notebook) -
             return Outcome(run.name, "failed", time.perf_counter() - start, *_reason(error))
         seconds = time.perf_counter() - start
         write_whole(run_folder / RESULT, json_text(_result(run, found, seconds)))
-    return Outcome(run.name, "done", seconds)
+    return Outcome(run.name, "done", seconds, change)
 
 
 def sweep(
@@ -184,7 +198,8 @@ def sweep(
         If the scheduler does not answer, or Dask is not installed.
     """
     folder = Path(folder).resolve()
-    existing = {run.name: None if force else _existing_result(run, folder / run.name) for run in runs}
+    folder.mkdir(parents=True, exist_ok=True)  # one error where nothing can be written, not one a run
+    existing = {run.name: None if force else _existing_result(run, folder / run.name)[0] for run in runs}
     yield from filter(None, existing.values())
     if missing := [run for run in runs if not existing[run.name]]:
         options = {"force": force, "runner": runner}
@@ -255,26 +270,76 @@ def _result(run, found, seconds):
     result |= {name: run.parameters.get(name) for name in ("dataset", "seed")}
     result |= {"seconds": round(seconds, 2), "parameters": run.parameters}
     default = {"results": {}, "arrays": {}, "provenance": provenance()}
-    return result | {name: found.get(name, value) for name, value in default.items()}
+    result |= {name: found.get(name, value) for name, value in default.items()}
+    # of the data as they were before the run; if they changed meanwhile, the next run sees it
+    return result | {"provenance": result["provenance"] | {"data_sha256": run.data}}
 
 
 def _existing_result(run, run_folder):
-    """The outcome of this very run, if its result is in its folder; else None."""
+    """The outcome of this very run, if its result is in its folder; else None, and what has changed."""
     # a file without these keys was not written by a run
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
         stored = read_run(run_folder / RESULT)
         same, seconds = stored["notebook_sha256"] == _code_hash(run.notebook), stored["seconds"]
         if stored["parameters"] == run.parameters:
-            return Outcome(run.name, "existing", seconds, "" if same else "the notebook has changed since")
+            before = stored.get("provenance", {}).get("data_sha256", {})
+            changed = [file for file in before | run.data if before.get(file) != run.data.get(file)]
+            if changed:
+                return None, f"again, for {changed[0]} has changed"
+            change = "" if same else "the notebook has changed since"
+            return Outcome(run.name, "existing", seconds, change), ""
+    return None, ""
 
 
 def _reason(error):
-    """Why a run failed, in one line and in full."""
+    """Why a run failed, in one line and in full; what the library refused, in one line alone."""
     # papermill's error, known by its fields where papermill is not imported
     of_cell = hasattr(error, "ename")
+    if of_cell and error.ename in ("ValueError", "FileNotFoundError") and _raised_here(error.traceback):
+        return " ".join(error.evalue.split()), ""
     text = f"{error.ename}: {error.evalue}" if of_cell else f"{type(error).__name__}: {error}"
     where = f"cell [{error.exec_count}] failed:\n\n{error.source}\n\n" if of_cell else ""
     return text.splitlines()[0].strip(), where + text.strip()
+
+
+def _raised_here(traceback):
+    """Whether the last frame of a kernel's traceback is the library's: it refuses data or parameters."""
+    frames = [part for part in traceback if re.search(r"^(\x1b\[[\d;]*m)*(File|Cell) ", part)]
+    return bool(frames) and f"{os.sep}spikylib{os.sep}" in frames[-1].splitlines()[0]
+
+
+def _parts(name, text):
+    """The values of a grid, which commas part."""
+    if "," in text and Path(text).expanduser().exists():
+        raise ValueError(
+            f"{name}: commas part values; for the one file {text}, quote it: '{name}=\"{text}\"'"
+        )
+    try:
+        return next(csv.reader([text]), []) or [""]
+    except csv.Error as error:
+        raise ValueError(f"{name}: {text!r} is not values parted by commas ({error})") from None
+
+
+def _checked_data(notebook, parameters):
+    """The sha256 of a run's data, once they are of a kind that a chapter takes."""
+    dataset, data_home = parameters.get("dataset"), parameters.get("data_home")
+    if wanted := takes(notebook):
+        columns = {role: parameters.get(name) for name, role in _COLUMNS.items()}
+        try:
+            found = kind(dataset, data_home=data_home or None, **columns)
+        except ValueError as error:
+            # the remedy in the words of this command
+            raise ValueError(re.sub(r"\b(item|context|time)=", r"-p \1_column=", str(error))) from error
+        if not any(found.endswith(one) for one in wanted):
+            raise ValueError(f"{notebook.stem} takes {' or '.join(wanted)}, and {dataset} holds {found}")
+    # in a notebook of one's own `dataset` may be anything, and other parameters may be files
+    texts = [value for name, value in parameters.items() if isinstance(value, str) and name != "data_home"]
+    files = [text for text in texts if Path(text).is_absolute() and Path(text).is_file()]
+    hashes = {}
+    for source in dict.fromkeys([dataset] * isinstance(dataset, str) + files):
+        with contextlib.suppress(ValueError):
+            hashes |= data_hashes(source, data_home)
+    return hashes
 
 
 def _name(notebook, known, parameters):
