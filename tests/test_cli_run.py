@@ -12,10 +12,12 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from spikylib import __version__
+from spikylib import __version__, datasets, spikes
 from spikylib.cli import main
 from spikylib.rerun import _parameters, _results, _runs
 
@@ -86,8 +88,10 @@ def ran(tiny):
 def test_a_run_leaves_notebook_and_result(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     # papermill would fill in what stands in braces
-    tiny = make(tmp_path / "{lab}" / "tiny.ipynb", PARAMETERS, BODY)
+    tiny = make(tmp_path / "{lab}" / "tiny.ipynb", PARAMETERS, BODY + '\nprint(os.environ["SPIKYLIB_DATA"])')
     source = tiny.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPIKYLIB_DATA", "plays")
     done = start("run", tiny, "-p", "f=64", "-p", "loud=true", "-o", tmp_path / "{out}")
     stdout, stderr = done.communicate(timeout=60)
     assert done.returncode == 0, stderr
@@ -102,6 +106,8 @@ def test_a_run_leaves_notebook_and_result(tmp_path, monkeypatch):
         "dataset": "synthetic", "f": 64, "rho": 0.5, "loud": True, "kind": "dot", "seed": 0,
     }  # fmt: skip
     assert result["results"] == {"double": 128, "loud": True, "here": "{lab}", "threads": "1"}
+    executed = "".join(output["text"] for cell in outputs for output in cell.get("outputs", []))
+    assert executed.split() == [str(tmp_path / "plays")], "the data home is that of the caller"
     assert result["arrays"] == {"line": [64, 64]}
     assert (result["notebook"], result["dataset"], result["seed"]) == ("tiny", "synthetic", 0)
     assert 0.1 < result["seconds"] < 60
@@ -215,6 +221,164 @@ def test_the_folder_of_a_run_on_a_file_names_the_file(inline, tiny, tmp_path, mo
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name == f"tiny--dataset=my_plays.csv-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
     assert json.loads((folder / "result.json").read_text())["results"]["dataset"] == whole
+
+
+def one_line(result, *words):
+    """Whether a command was refused in one line that has these words."""
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert result.stderr.count("\n") == 1
+    assert all(word in result.stderr for word in words), result.stderr
+
+
+def test_data_replaced_under_the_same_path_are_another_run(inline, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "months" / "a").mkdir(parents=True)
+    (tmp_path / "months" / "b").mkdir()
+    parts = [tmp_path / "months" / part / "x.csv" for part in "ab"]
+    for source in (tmp_path / "plays.csv", *parts):
+        source.write_text("user,track\n")
+    for dataset, changed in (("plays.csv", "plays.csv"), ("months", "b/x.csv")):
+        words = ["run", tiny, "-p", f"dataset={dataset}"]
+        assert "again" not in spiky(*words).stdout
+        assert "is there already" in spiky(*words).stdout
+        with (tmp_path / (dataset if dataset == changed else f"months/{changed}")).open("a") as file:
+            file.write("ann,a\n")
+        assert f"(again, for {changed} has changed)" in spiky(*words).stdout
+        assert "is there already" in spiky("sweep", *words[1:]).stdout
+    # in another parameter that is a file, too
+    make(tiny, PARAMETERS + "\nlabels: str = ''  # path of a file", BODY)
+    words = ["run", tiny, "-p", "labels=plays.csv"]
+    assert "again" not in spiky(*words).stdout
+    (tmp_path / "plays.csv").write_text("")
+    assert "again, for plays.csv has changed" in spiky(*words).stdout
+
+
+CHAPTER = PARAMETERS.replace(
+    "f: int",
+    'item_column: str = ""\ncontext_column: str = ""\ntime_column: str = ""\ndata_home: str = ""  # data folder\nf: int',
+)
+
+
+@pytest.fixture
+def brought(tmp_path, monkeypatch):
+    """Files of one's own in the working directory, and a function that gives one to a chapter."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPIKYLIB_DATA", raising=False)
+    plays = pd.DataFrame({"user": list("aabb"), "track": list("xyxy"), "date": ["2024-01-01"] * 4})
+    plays.to_csv("dated.csv", index=False)
+    plays.drop(columns="date").to_csv("plays.csv", index=False)
+    plays.rename(columns={"track": "song", "user": "film"}).to_csv("either.csv", index=False)
+    np.save("E.npy", np.eye(3))
+    np.save("nan.npy", np.array([[1, np.nan]]))
+    Path("months").mkdir()
+    for month in ("2024-01", "2024-02"):
+        np.savez(f"months/{month}.npz", vectors=np.eye(3), ids=np.arange(3))
+
+    def give(takes, *words):
+        file = make(tmp_path / "notebooks" / "01_tiny.ipynb", CHAPTER, BODY, takes=takes)
+        return spiky("run", file, *[part for word in words for part in ("-p", word)])
+
+    return give
+
+
+@pytest.mark.parametrize("largest", [2**25, 0], ids=["read whole", "read in part"])
+def test_a_chapter_takes_what_it_says_and_refuses_the_rest_before_it_runs(
+    inline, brought, tmp_path, monkeypatch, largest
+):
+    monkeypatch.setattr(datasets, "_SMALL", largest)
+    kinds = {
+        "plays.csv": "interactions", "dated.csv": "dated interactions", "E.npy": "embeddings",
+        "months": "snapshots", "synthetic": "interactions", "synthetic-dated": "dated interactions",
+    }  # fmt: skip
+    for takes in (["interactions"], ["interactions", "embeddings"], ["dated interactions", "snapshots"]):
+        for dataset, kind in kinds.items():
+            done = brought(takes, f"dataset={dataset}")
+            if kind in takes or kind.removeprefix("dated ") in takes:
+                assert done.exit_code == 0, done.output
+            else:
+                one_line(done, f"01_tiny takes {' or '.join(takes)}", dataset, f"holds {kind}")
+    columns = ["dataset=dated.csv", "item_column=track", "context_column=user"]
+    one_line(brought(["dated interactions"], *columns), "-p time_column=")
+    assert brought(["dated interactions"], *columns, "time_column=date").exit_code == 0
+    done = brought(["interactions"], "dataset=dated.csv", "item_column=user", "context_column=date")
+    assert done.exit_code == 0
+
+
+def test_what_is_wrong_with_the_data_is_said_in_one_line_before_anything_runs(brought, tmp_path):
+    takes = ["interactions", "embeddings"]
+    one_line(brought(takes, "dataset=mising.npy"), "no file mising.npy")
+    one_line(brought(takes, "dataset=tripplej"), "did you mean 'triplej'")
+    one_line(brought(takes, "dataset=nan.npy"), "nan.npy holds nan at row 0, column 1")
+    one_line(brought(takes, "dataset=plays.csv", "item_column=trak"), "'trak'", "user, track")
+    one_line(brought(takes, "dataset=either.csv"), "may be the column", "-p item_column=")
+    absent = brought(takes, "dataset=triplej", "data_home=mine")
+    one_line(absent, "looked for at", str(tmp_path / "mine" / "triplej"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPIKYLIB_DATA", "ours")
+        one_line(brought(takes, "dataset=triplej"), str(tmp_path / "ours" / "triplej"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_the_library_refuses_during_a_run_is_said_in_one_line(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make(
+        tiny,
+        "f = 2  # rank",
+        "import numpy as np; from spikylib import spikes",
+        "spikes.cover(np.eye(3), f=9)",
+    )
+    one_line(spiky("run", tiny), "f must be", "9", "the notebook up to there is in runs/tiny")
+
+
+def test_commas_part_values_unless_they_are_quoted(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a,b.npy", "c.npy"):
+        np.save(name, np.eye(2))
+    planned = spiky("sweep", tiny, "-p", 'dataset="a,b.npy",c.npy', "-p", "f=16,32", "--dry-run").stdout
+    names = [line.split("--")[1] for line in planned.splitlines()]
+    assert [name.split("-")[0] for name in names] == ["dataset=a_b.npy"] * 2 + ["dataset=c.npy"] * 2
+    one_line(
+        spiky("sweep", tiny, "-p", "dataset=a,b.npy"), "dataset: commas part values", "'dataset=\"a,b.npy\"'"
+    )
+    one_line(spiky("sweep", tiny, "-p", "f=16\n32"), "f: ")
+
+
+def test_only_chapters_of_the_book_answer_to_a_number(tmp_path, monkeypatch):
+    make(tmp_path / "notebooks" / "03_explore.ipynb", "n = 1  # mine", "")
+    (tmp_path / "notebooks" / "04_broken.ipynb").write_text("{")
+    monkeypatch.chdir(tmp_path)
+    assert "cos_theta" in spiky("params", 3).stdout
+    assert "explore" not in spiky("notebooks").stdout
+    assert "mine" in spiky("params", "notebooks/03_explore.ipynb").stdout
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(inline, tiny, tmp_path):
+    (tmp_path / "taken").write_text("")
+    for command in ("run", "sweep"):
+        out = tmp_path / "taken" / "runs"
+        one_line(spiky(command, tiny, "-o", out), str(out))
+
+
+@pytest.mark.parametrize(
+    ("width", "f", "taken"), [(24, 20, {16, 20, 24}), (8, 128, {8}), (70, 70, {16, 32, 64, 70})]
+)
+def test_chapter_3_names_results_only_by_ranks_that_were_taken(
+    inline, tmp_path, monkeypatch, width, f, taken
+):
+    monkeypatch.chdir(tmp_path)
+    np.save("E.npy", np.random.default_rng(0).standard_normal((150, width)) ** 3)
+    done = spiky("run", 3, "-p", "dataset=E.npy", "-p", f"f={f}")
+    assert done.exit_code == 0, done.output
+    (file,) = tmp_path.glob("runs/*/result.json")
+    found = json.loads(file.read_text())["results"]
+    assert {name for name in found if re.fullmatch(r"spk_\d+", name)} == {f"spk_{r}" for r in taken}
+    E = spikes.principal(np.load("E.npy"))
+    assert all(found[f"spk_{r}"] == round(spikes.spk(E, f=r), 6) for r in taken)
+    used, of_paper = found["rank_used"], {"gaussian_16_n_of_paper", "gaussian_16_million"}
+    assert used == min(f, width)
+    ranks = {int(n) for name in found.keys() - of_paper for n in re.findall(r"(?<=_)\d+", name)}
+    assert ranks - {0} <= taken  # p = 0 is an exponent
+    assert found[f"spk_p0_{used}"] >= found[f"spk_{used}"]
 
 
 def test_html_is_one_file_with_the_numbers_of_this_run(tmp_path, request):

@@ -422,7 +422,7 @@ def test_labels_alone_are_no_dataset(tmp_path):
 def test_home_prefers_the_argument_then_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("SPIKYLIB_DATA", str(tmp_path))
     assert datasets.home() == tmp_path
-    assert datasets.home("elsewhere") == Path("elsewhere")
+    assert datasets.home("elsewhere") == Path("elsewhere").absolute()
     monkeypatch.setenv("SPIKYLIB_DATA", "")
     assert "spikylib" in str(datasets.home())
 

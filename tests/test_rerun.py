@@ -1,5 +1,6 @@
 """Named results: rounded once, written whole, read back."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -69,6 +70,24 @@ def test_save_and_read_back(tmp_path):
     assert run["arrays"] == {"points": [[1.23, 0.0]], "names": ["é", "b"]}
     assert run["provenance"]["versions"]["numpy"] == np.__version__
     assert list((tmp_path / "new").iterdir()) == [file], "nothing half-written"
+
+
+def test_what_was_read_is_shown_and_kept_with_the_hash_of_every_file(tmp_path, capsys):
+    for month in ("2024-01", "2024-02"):
+        (tmp_path / "mine" / month).mkdir(parents=True)
+        (tmp_path / "mine" / month / "E.csv").write_text(month)
+    record = rerun.Record("x", dataset=str(tmp_path / "mine"))
+    record.notes("")
+    assert capsys.readouterr().out == ""
+    record.notes("3 rows read")
+    assert capsys.readouterr().out == "3 rows read\n"
+    record("n", 3)
+    record.save(str(tmp_path / "x--mine.json"))
+    run = rerun.read_results("x", tmp_path)["mine"]
+    assert run["results"] == {"n": 3}
+    assert run["provenance"]["data_notes"] == "3 rows read"
+    expected = {f"{m}/E.csv": hashlib.sha256(m.encode()).hexdigest() for m in ("2024-01", "2024-02")}
+    assert run["provenance"]["data_sha256"] == expected
 
 
 @pytest.mark.parametrize("parameters", [{}, {"results_file": ""}])

@@ -149,6 +149,25 @@ def test_load_reads_names_files_and_folders(tmp_path):
     assert list(dict(Study.load(tmp_path / "dated").snapshots())) == ["2021-01-01", "2021-02-01"]
 
 
+def test_a_folder_is_dated_embeddings_only_where_its_dated_entries_hold_vectors(tmp_path):
+    table = pd.DataFrame({"user": np.repeat(np.arange(9), 4), "song": np.arange(36) % 7})
+    for name in ("day=2024-01-0{}/part.parquet", "2024-01-0{}.parquet", "year=2024/country=F{}/part.parquet"):
+        folder = tmp_path / name[:4]
+        for k in (1, 2):
+            file = folder / name.format(k)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            table[k::2].to_parquet(file)
+        study = Study.load(folder)
+        assert study.interactions.matrix.shape == (7, 9), name
+        assert study.notes == study.interactions.notes != ""
+        assert datasets.kind(folder).endswith("interactions")
+    assert Study.load("synthetic").notes == ""
+    assert (
+        "ids from"
+        in Study(snapshots={"2024": datasets.Embeddings(np.arange(3), np.eye(3), "", "ids from x")}).notes
+    )
+
+
 def test_what_is_missing_is_said():
     with pytest.raises(ValueError, match="needs interactions, embeddings or snapshots"):
         Study()

@@ -6,6 +6,7 @@ appearance in the source. Published files are looked for under the *data home*: 
 `spiky data fetch` downloads them. No data is bundled: every licence forbids it.
 """
 
+import contextlib
 import inspect
 import os
 from pathlib import Path
@@ -17,7 +18,7 @@ from spikylib._interactions import Embeddings, Interactions, build, resample
 from spikylib.datasets import _readers
 from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
 from spikylib.datasets._download import fetch
-from spikylib.datasets._guard import reading
+from spikylib.datasets._guard import PARQUET, reading, suffix_of
 from spikylib.datasets._guess import choose
 from spikylib.datasets._own import holds_snapshots, read_embeddings, read_interactions, read_snapshots
 from spikylib.datasets._tables import open_table
@@ -28,7 +29,7 @@ __all__ += ["read_embeddings", "read_interactions", "read_snapshots", "resample"
 
 # options of `build`: they serve every dataset that has contexts
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
-_LARGE = 2**25  # bytes of a file that takes about a second to read
+_SMALL = 2**25  # bytes of files that are read in about a second
 
 
 def load(
@@ -87,10 +88,11 @@ def load(
     path = Path(name)
     if _is_name(path):
         return _load_named(name, data_home, download, options)
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
-    asked = _asked(item, context, time)
-    if path.is_dir() or _names_columns(path, asked):
+    asked = {"item": item, "context": context, "time": time}
+    # a chapter's parameter is "" where nothing is said
+    asked = {role: column for role, column in asked.items() if column not in (None, "")}
+    # a matrix has no columns: the same parameters of a chapter serve files of both kinds
+    if path.is_dir() or (path.suffix.lower() not in (".npy", ".npz") and asked.keys() & {"item", "context"}):
         found = None
     else:
         of_vectors = {key: options[key] for key in _keywords(read_embeddings) if key in options}
@@ -103,19 +105,16 @@ def load(
 
 
 def kind(
-    name: str | os.PathLike,
-    *,
-    data_home: str | os.PathLike | None = None,
-    item: str | int | None = None,
-    context: str | int | None = None,
-    time: str | int | None = None,
+    name: str | os.PathLike, *, data_home: str | os.PathLike | None = None, **columns: str | int | None
 ) -> str:
     """Say what a dataset, a file or a folder holds, without reading a large one.
 
     Parameters
     ----------
-    name, data_home, item, context, time
+    name, data_home
         As for :func:`load`.
+    **columns
+        ``item``, ``context`` and ``time``, as for :func:`load`.
 
     Returns
     -------
@@ -125,35 +124,33 @@ def kind(
     Raises
     ------
     ValueError, FileNotFoundError
-        As :func:`load`, and for what is found in the first rows only, where the files are larger than 32 MiB.
+        As :func:`load`; of tables larger than 32 MiB the first rows decide.
 
     Examples
     --------
     >>> kind("synthetic-dated")
     'dated interactions'
     """
-    path, asked = Path(name), _asked(item, context, time)
-    large = path.is_file() and path.stat().st_size > _LARGE
+    path = Path(name)
     if _is_name(path):
         known = find(name)
         if known.files and not files(name, data_home):
             load(name, data_home=data_home)  # raises, and says where to put what
-        if not known.has_contexts:
-            return "embeddings"
-        dated = known.kind.endswith(", dated")
-    elif holds_snapshots(path):
+        of_items = "interactions" if known.has_contexts else "embeddings"
+        return "dated " * known.kind.endswith(", dated") + of_items
+    if holds_snapshots(path):
         return "snapshots"
-    elif large and path.suffix.lower() in (".npy", ".npz"):
+    asked = {role: columns.get(role) or None for role in ("item", "context", "time")}
+    a_table = asked["item"] or asked["context"] or suffix_of(path) in (".csv", ".tsv", *PARQUET)
+    if a_table and path.exists() and sum(file.stat().st_size for file in files(path)) >= _SMALL:
+        # what is no table of interactions is read whole, to see what it is or what is wrong
+        with contextlib.suppress(ValueError):
+            chosen, _ = choose(open_table(path, asked["item"], asked["context"]), path, **asked)
+            return "dated " * ("time" in chosen) + "interactions"
+    found = load(path, **asked)
+    if isinstance(found, Embeddings):
         return "embeddings"
-    elif large and _names_columns(path, asked):
-        table = open_table(path, asked.get("item"), asked.get("context"))
-        dated = "time" in choose(table, path, **{"item": None, "context": None, "time": None} | asked)[0]
-    else:
-        found = load(path, **asked)
-        if isinstance(found, Embeddings):
-            return "embeddings"
-        dated = found.times is not None
-    return "dated interactions" if dated else "interactions"
+    return "dated " * (found.times is not None) + "interactions"
 
 
 def describe(data: Interactions) -> dict[str, int | float]:
@@ -188,17 +185,6 @@ def describe(data: Interactions) -> dict[str, int | float]:
 
 def _is_name(path):
     return str(path) in DATASETS or not (path.suffix or (path.name and path.exists()))
-
-
-def _asked(item=None, context=None, time=None):
-    """Columns by role; a chapter's parameter is "" where nothing is said."""
-    columns = {"item": item, "context": context, "time": time}
-    return {role: column for role, column in columns.items() if column not in (None, "")}
-
-
-def _names_columns(path, asked):
-    """Whether columns asked for make a file interactions; a matrix has none, whatever a chapter asks."""
-    return path.suffix.lower() not in (".npy", ".npz") and bool(asked.keys() & {"item", "context"})
 
 
 def _load_named(name, data_home, download, options):

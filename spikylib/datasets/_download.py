@@ -123,13 +123,13 @@ def fetch(
 def terms(name: str, data_home: str | os.PathLike | None = None, address: str | None = None) -> str:
     """Say in a few lines who publishes a dataset, on which terms, and where its files go.
 
-    >>> print(terms("triplej", "data"))
+    >>> print(terms("triplej", "/data"))
     triplej
       publisher  Tim Bennett
       terms      no licence stated
       page       https://github.com/timbennett/triplej
       from       https://raw.githubusercontent.com/timbennett/triplej/master/playlist_20140929.zip
-      to         data/triplej
+      to         /data/triplej
     """
     known = DATASETS[name]
     rows = {

@@ -295,13 +295,6 @@ def holds_snapshots(path: str | os.PathLike) -> bool:
     return False
 
 
-def _existing(path):
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}; give the path of a file of interactions or embeddings")
-    return path
-
-
 def _ids(values, path):
     """Ids of a column; a line break in one shows a quote that was not closed where it should be."""
     where = f"{path}, column {values.name!r}"

@@ -33,6 +33,7 @@ from spikylib.rerun._results import RESULT, did_you_mean, read_run
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _COLUMNS = {"item_column": "item", "context_column": "context", "time_column": "time"}
+_REFUSALS = ("ValueError", "FileNotFoundError")  # of data or parameters, in words
 _LONGEST_NAME = 200  # characters; a file system takes 255 bytes
 
 
@@ -295,17 +296,13 @@ def _reason(error):
     """Why a run failed, in one line and in full; what the library refused, in one line alone."""
     # papermill's error, known by its fields where papermill is not imported
     of_cell = hasattr(error, "ename")
-    if of_cell and error.ename in ("ValueError", "FileNotFoundError") and _raised_here(error.traceback):
+    # the last frame is the library's where it refuses data or parameters, and needs no code shown
+    frames = [part for part in error.traceback if re.match(r"(\x1b\[[\d;]*m)*File ", part)] if of_cell else []
+    if frames and f"{os.sep}spikylib{os.sep}" in frames[-1].splitlines()[0] and error.ename in _REFUSALS:
         return " ".join(error.evalue.split()), ""
     text = f"{error.ename}: {error.evalue}" if of_cell else f"{type(error).__name__}: {error}"
     where = f"cell [{error.exec_count}] failed:\n\n{error.source}\n\n" if of_cell else ""
     return text.splitlines()[0].strip(), where + text.strip()
-
-
-def _raised_here(traceback):
-    """Whether the last frame of a kernel's traceback is the library's: it refuses data or parameters."""
-    frames = [part for part in traceback if re.search(r"^(\x1b\[[\d;]*m)*(File|Cell) ", part)]
-    return bool(frames) and f"{os.sep}spikylib{os.sep}" in frames[-1].splitlines()[0]
 
 
 def _parts(name, text):
@@ -331,7 +328,10 @@ def _checked_data(notebook, parameters):
             # the remedy in the words of this command
             raise ValueError(re.sub(r"\b(item|context|time)=", r"-p \1_column=", str(error))) from error
         if not any(found.endswith(one) for one in wanted):
-            raise ValueError(f"{notebook.stem} takes {' or '.join(wanted)}, and {dataset} holds {found}")
+            hint = "; a column of times is named by -p time_column=" if f"dated {found}" in wanted else ""
+            raise ValueError(
+                f"{notebook.stem} takes {' or '.join(wanted)}, and {dataset} holds {found}{hint}"
+            )
     # in a notebook of one's own `dataset` may be anything, and other parameters may be files
     texts = [value for name, value in parameters.items() if isinstance(value, str) and name != "data_home"]
     files = [text for text in texts if Path(text).is_absolute() and Path(text).is_file()]
