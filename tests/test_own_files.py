@@ -234,6 +234,7 @@ def test_without_a_context_the_days_are_the_contexts(tmp_path):
     data = load(file)
     assert pairs(data) == {("x", "2024-01-01"), ("y", "2024-01-02")}
     assert "contexts are the days" in data.notes
+    assert "1 without an item or a context dropped, the first on line 4" in data.notes
     users = write(tmp_path / "u.csv", "user,track,ts\na,x,2024-01-01T23:59\nb,y,2024-01-02T00:00\n")
     assert pairs(load(users, context="day")) == pairs(data)
 

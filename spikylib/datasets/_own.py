@@ -106,23 +106,18 @@ def read_interactions(
     with reading_own(path):
         how = {"encoding": encoding, "separator": separator, "header": header, "names": names}
         table = open_table(path, item, context, **how)
-        chosen, guessed = choose(table, path, item=item, context=context, time=time)
+        chosen, notes = choose(table, path, item=item, context=context, time=time)
         labels = labels if isinstance(labels, Mapping) else {column: column for column in labels}
         labels = {find(table.names, column, path): name for column, name in labels.items()}
         labels = labels or {chosen[role]: role for role in ("title", "artist") if role in chosen}
         frame = table.read([*dict.fromkeys([*chosen.values(), *labels])])
         rows, frame = frame.index, frame.reset_index(drop=True)
-        whole_rows = (
-            frame[[chosen[role] for role in ("item", "context") if role in chosen]].notna().all(axis=1)
-        )
-        used, notes, times = frame[whole_rows], [*guessed], None
+        used = frame.dropna(subset=[chosen[role] for role in ("item", "context") if role in chosen])
+        times = None
 
         def place(row):
             return table.place(rows[row])
 
-        if dropped := len(frame) - len(used):
-            first = place(whole_rows.idxmin())
-            notes.insert(0, f"{dropped} without an item or a context dropped, the first on {first}")
         if "time" in chosen:
             where = f"{path}, column {chosen['time']!r}"
             try:
@@ -143,6 +138,9 @@ def read_interactions(
             # a title alone may be that of several tracks
             ids = (used[chosen["artist"]].fillna("") + " | " + ids).rename(ids.name)
         items = _ids(ids, path)
+        if dropped := len(frame) - len(used):
+            first = place(frame.index.difference(used.index)[0])
+            notes.insert(0, f"{dropped} without an item or a context dropped, the first on {first}")
     data = build(
         items,
         contexts,

@@ -65,14 +65,14 @@ def aotm_2011(name: str, home: Path) -> dict:
                 tracks = [track for part in mix["filtered_lists"] for track in part]
                 for label, track, *_ in mix["playlist"]:
                     if track is not None and len(label) == 2:
-                        labels.setdefault(track, label)
+                        labels.setdefault(track, label[::-1])
                 user = (mix.get("user") or {}).get("name")
                 yield tracks, (mix["mix_id"], mix.get("category"), user, mix.get("timestamp"))
 
     found = _joined(name, playlists(), ["id", "category", "user", "time"], format="ISO8601", errors="coerce")
     if not len(found["item"]):
         raise ValueError(f"{path} holds no playlist with a matched track")
-    found["items"][["artist", "title"]] = [labels.get(track, ("", "")) for track in found["items"]["id"]]
+    found["items"][["title", "artist"]] = [labels.get(track, ("", "")) for track in found["items"]["id"]]
     return found
 
 

@@ -20,8 +20,8 @@ def read_times(
     `where` names the file and the column, `place` the row of an index label.
     """
 
-    def bad(row, what):
-        return ValueError(f"{where}: {known[row]!r} on {place(row)} {what}")
+    def quote(row):
+        return f"{known[row]!r} on {place(row)}"
 
     if time_unit not in (None, *_UNITS):
         raise ValueError(f"time_unit must be one of {', '.join(_UNITS)}, got {time_unit!r}")
@@ -31,11 +31,11 @@ def read_times(
     else:
         numbers = pd.to_numeric(known, errors="coerce")
         if time_unit and numbers.isna().any():
-            raise bad(numbers.isna().idxmax(), f"is not a number of {time_unit}")
+            raise ValueError(f"{where}: {quote(numbers.isna().idxmax())} is not a number of {time_unit}")
         if len(known) and numbers.notna().all():
             times, note = _since_1970(numbers, where, time_unit)
         else:
-            times, note = _written(known.astype(str).str.strip(), day_first, bad)
+            times, note = _written(known.astype(str).str.strip(), where, quote, day_first)
     return times.reindex(values.index).to_numpy().astype("datetime64[s]"), note
 
 
@@ -61,7 +61,7 @@ def _since_1970(numbers, where, unit):
     return pd.Series(seconds.to_numpy(np.int64).astype("datetime64[s]"), seconds.index), note
 
 
-def _written(text, day_first, bad):
+def _written(text, where, quote, day_first):
     note = ""
     parts = text.str.extract(_SLASHED).dropna()
     if len(parts):
@@ -69,11 +69,13 @@ def _written(text, day_first, bad):
         decided = (first > 12) != (second > 12)
         at = decided.idxmax()  # the first where no row is decided
         if day_first is None and not decided.any():
-            days = _day(first[at], second[at]), _day(second[at], first[at])
-            raise bad(at, "is {} with day_first=True and {} with day_first=False; say which".format(*days))
+            raise ValueError(
+                f"{where}: {quote(at)} is {_day(first[at], second[at])} with day_first=True and "
+                f"{_day(second[at], first[at])} with day_first=False; say which"
+            )
         if day_first is None:
             day_first = bool(first[at] > 12)
-            note = f"dates have the {'day' if day_first else 'month'} first, as in {text[at]!r}"
+            note = f"dates have the {'day' if day_first else 'month'} first, as {quote(at)} has"
         year = parts[2].where(parts[2].str.len() == 4, "20" + parts[2])
         day, month = (parts[k].str.zfill(2) for k in ((0, 1) if day_first else (1, 0)))
         text = text.copy()
@@ -86,7 +88,8 @@ def _written(text, day_first, bad):
         if form and len(left):
             times[left.index] = pd.to_datetime(left, format=form, utc=True, errors="coerce")
     if (wrong := times.isna()).any():
-        raise bad(wrong.idxmax(), f"is not a time ({wrong.sum()} of {len(text)} rows); mend or remove it")
+        rows = f"{wrong.sum()} of {len(text)} rows"
+        raise ValueError(f"{where}: {quote(wrong.idxmax())} is not a time ({rows}); mend or remove it")
     return times.dt.tz_localize(None), note
 
 
