@@ -306,7 +306,7 @@ def test_a_chapter_takes_what_it_says_and_refuses_the_rest_before_it_runs(
 
 def test_what_is_wrong_with_the_data_is_said_in_one_line_before_anything_runs(brought, tmp_path):
     takes = ["interactions", "embeddings"]
-    one_line(brought(takes, "dataset=mising.npy"), "no file mising.npy")
+    one_line(brought(takes, "dataset=absent.npy"), "no file absent.npy")
     one_line(brought(takes, "dataset=tripplej"), "did you mean 'triplej'")
     one_line(brought(takes, "dataset=nan.npy"), "nan.npy holds nan at row 0, column 1")
     one_line(brought(takes, "dataset=plays.csv", "item_column=trak"), "'trak'", "user, track")
