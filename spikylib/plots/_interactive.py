@@ -65,6 +65,8 @@ def scatter3d_interactive(
     shades = ["#bfbfbf", *map(to_hex, PALETTE)]
     scale = [[(k + side) / 11, shade] for k, shade in enumerate(shades) for side in (0, 1)]
     marker = {"size": 3, "color": choices[0]["spike"], "colorscale": scale, "cmin": -1.5, "cmax": 9.5}
+    # without a width of its own Plotly draws a pale line around a point, which hides one this small
+    marker["line"] = {"width": 0}
     points = go.Scatter3d(**dict(zip("xyz", columns)), mode="markers", marker=marker)
     points.update(text=[str(label) for label in labels], hovertemplate="%{text}<extra></extra>")
     figure = go.Figure(points, layout={"template": json.loads(_LOOK), "margin": dict.fromkeys("lrtb", 0)})
