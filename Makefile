@@ -38,6 +38,7 @@ pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 
 bench: $(BENCH) ## time every stage beside its peers, into benchmarks/README.md (some 12 minutes)
 	$(RUN) benchmarks/bench.py
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/small.py > benchmarks/small.md
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/cluster.py run
 
 mutants: $(READY) ## break the library in sixty ways, and see that the tests notice (3 minutes)

@@ -32,7 +32,8 @@ medians of several calls (of one where a peer takes a minute), memory is what th
 highest beyond what it held before. The ratio is to the first line of its table: compare ratios, not
 seconds, with those of another machine. No test depends on a clock.
 
-Four scripts have tables of their own: `full.py`, the whole pipeline at the size of the paper's largest
+Five scripts have tables of their own: `small.py`, the kernels at the sizes of the chapters beside the plain way
+and on one thread, in [small.md](small.md); `full.py`, the whole pipeline at the size of the paper's largest
 catalogue, in [full.md](full.md); `cluster.py`, whose numbers are on the book's page *Run past one
 machine*; `loaders.py`, in [loaders.md](loaders.md); and `stability.py warm`, which shows that an SVD started
 from that of the month before is not faster.
