@@ -1,12 +1,9 @@
 """Everything of one catalogue, each part computed once, when it is asked for.
 
-A :class:`Study` starts from what is known of a catalogue: interactions, embeddings made elsewhere,
-dated embeddings, or several of them. A chapter, a claim or a report asks it for the PPMI matrix, the
-embedding or the spikes at a rank, and two that ask for the same part share it.
-
-``fit`` is the one way from interactions to an embedding: a function of :class:`Interactions` and a
-seed that returns :class:`Embeddings`. Splits, resamples and windows of time all refit through it, so
-what is asked of PPMI and SVD (:func:`ppmi_svd`, the default) can be asked of any other model.
+A :class:`Study` starts from interactions, embeddings made elsewhere, dated embeddings, or several of
+them; two that ask it for the same part share it. ``fit`` is the one way from interactions to an
+embedding: splits, resamples and windows of time all refit through it, so what is asked of PPMI and
+SVD (:func:`ppmi_svd`, the default) can be asked of any other model.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,13 +26,11 @@ def ppmi_svd(
 ) -> Embeddings:
     """Embed by the book's pipeline, PPMI matrix and truncated SVD, as U Sigma.
 
-    Settings are those of :func:`spikylib.ppmi.ppmi_matrix` and :func:`spikylib.svd.truncated_svd`; f is
-    lower where the matrix keeps fewer items. Items without a neighbour in the matrix are left out.
+    f is lower where the matrix keeps fewer items. Items without a neighbour in it are left out.
 
     Examples
     --------
-    >>> data = datasets.load("synthetic", n_items=300, n_contexts=500, n_communities=6)
-    >>> ppmi_svd(data, f=8).vectors.shape[1]
+    >>> ppmi_svd(datasets.load("synthetic"), f=8).vectors.shape[1]
     8
     """
     M, kept = ppmi.ppmi_matrix(interactions.matrix, min_count=min_count, top_k=top_k)
@@ -44,10 +39,9 @@ def ppmi_svd(
 
 
 class Split(NamedTuple):
-    """A study refitted without one item of each context, and what to ask of it.
+    """A study refitted without one item of each context: rows of its E to ask with and to find.
 
-    Rows of ``study.E``: in `queries` the item to ask with, in `hidden` the one to find. `testable` is
-    the share of contexts of which both items kept their embedding.
+    `testable` is the share of contexts of which both items kept their embedding.
     """
 
     study: "Study"
@@ -64,18 +58,13 @@ class Study:
     interactions : Interactions, optional
     embeddings : Embeddings, optional
         Made elsewhere, in any basis. Items that the interactions, if any, lack are left out.
-    snapshots : mapping of date to Embeddings, optional
-        At least one of the three is needed.
+    snapshots : mapping of date to Embeddings, optional; at least one of the three is needed
     fit : callable, default :func:`ppmi_svd`
         ``fit(interactions, seed)`` returns Embeddings; for every refit, and where none are given.
     f : int, default 128
         Truncation rank of the SVD, or the number of items where that is less.
-    min_count, top_k : int, default 2, 2000
-        As for :func:`spikylib.ppmi.ppmi_matrix`.
-    cos_theta, rho : float, default 0.9, 0.5
-        As for :func:`spikylib.spikes.cover`.
-    seed : int, default 0
-        Of all that is drawn.
+    min_count, top_k, cos_theta, rho, seed : default 2, 2000, 0.9, 0.5, 0
+        As for :func:`spikylib.ppmi.ppmi_matrix` and :func:`spikylib.spikes.cover`; seed of all draws.
 
     Notes
     -----
@@ -127,10 +116,7 @@ class Study:
         data_home: str | Path | None = None,
         **settings,
     ) -> "Study":
-        """Start from a dataset's name, a file or a folder of interactions, or a folder of dated embeddings.
-
-        Columns as for :func:`spikylib.datasets.load`; `interactions` are those behind embeddings.
-        """
+        """Start from what :func:`spikylib.datasets.load` takes; `interactions` are those behind embeddings."""
         columns = {"item": item, "context": context, "time": time, "label": label, "data_home": data_home}
         if holds_snapshots(path_or_name):
             return cls(snapshots=datasets.read_snapshots(path_or_name), **settings)
