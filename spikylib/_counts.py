@@ -8,14 +8,15 @@ row of j, and a block is never transposed or compared with another.
 import numpy as np
 import scipy.sparse as sp
 
+from spikylib._checks import check_range
+
 PAIR_BYTES = 48  # taken by a block at its largest, for each pair of items that share a context
 
 
 def check_options(**options):
     """Refuse options below 1."""
     for name, value in options.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+        check_range(name, value, 1)
 
 
 def binary(X):

@@ -26,6 +26,7 @@ import scipy.sparse as sp
 from distributed import Client, Future
 
 from spikylib import _counts, _greedy, _lanczos, svd
+from spikylib._checks import check_range
 from spikylib._dask import Basis, Rows, Work, send, stack
 from spikylib.spikes import SpikeCover
 
@@ -221,8 +222,7 @@ def truncated_svd(
     n = M.shape[0]
     if M.shape[0] != M.shape[1]:
         raise ValueError(f"M must be a square matrix, got shape {M.shape}")
-    if not 1 <= f <= n:
-        raise ValueError(f"f must be between 1 and the {n} rows of M, got {f}")
+    check_range("f", f, 1, n, "rows of M")
     with Work(client) as work:
         if _lanczos.is_small(n, f):
             whole = svd.truncated_svd(stack(work.gather(M.parts)), f, tol=tol, seed=seed)
@@ -262,8 +262,7 @@ def cover(
         The client holds 25 n bytes, a task 40 MB beside its partition.
     """
     n, d = E.shape
-    if f is not None and not 1 <= f <= d:
-        raise ValueError(f"f must be between 1 and the {d} columns of E, got {f}")
+    check_range("f", d if f is None else f, 1, d, "columns of E")
     _greedy.check_thresholds([cos_theta], [rho])
     with Work(client) as work:
         rows = Rows(work, E if f is None else E[:, :f])

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from spikylib import _lanczos
 from spikylib._arrays import threaded_map
+from spikylib._checks import check_range
 
 _NARROW, _WIDE = 4, 8  # columns of a block: few converge in fewer products, many share the reading of M
 _PROVING = 2  # columns of a block that only looks for what ARPACK lacks
@@ -97,8 +98,7 @@ class TruncatedSVD:
         >>> truncated_svd(np.diag([3.0, 2.0, 1.0]), f=3).leading(2).s
         array([3., 2.])
         """
-        if not 1 <= f <= len(self.s):
-            raise ValueError(f"f must be between 1 and the {len(self.s)} triplets held, got {f}")
+        check_range("f", f, 1, len(self.s), "triplets held")
         return TruncatedSVD(self.U[:, :f], self.s[:f], self.V[:, :f], self.residuals[:f])
 
 
@@ -156,8 +156,7 @@ def truncated_svd(
     """
     M, exponent = _checked(M)
     n = M.shape[0]
-    if not 1 <= operator.index(f) <= n:
-        raise ValueError(f"f must be between 1 and the {n} rows of M, got {f}")
+    check_range("f", operator.index(f), 1, n, "rows of M")
     with threaded_map(n >= _THREADED) as map_blocks:
         if solver == "exact":
             U, d = _eigenpairs(M, f, tol, seed, map_blocks)

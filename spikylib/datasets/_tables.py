@@ -45,7 +45,7 @@ def open_table(path: Path, item=None, context=None, **how: Any) -> Table:
         positions = isinstance(item, int)
         found = _text.layout(path, lists=lists if item is None else False, positions=positions, **how)
         if found.lists:
-            return _lists(found, context)
+            return _items_by_line(found, context)
         rows = [row[: len(found.names)] for row in found.rows[:_SAMPLE] if len(row) >= len(found.names)]
         sample = pd.DataFrame(rows, columns=found.names, dtype=str).replace("", None)
         return Table(found.names, sample, partial(_text.parsed, found), found.place, found.notes)
@@ -56,7 +56,7 @@ def is_list(type_: pa.DataType) -> bool:
     return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
 
 
-def _lists(found, context):
+def _items_by_line(found, context):
     """One list of items a line, the first field of which may name it."""
     with found.opened() as file:
         rows = [row for _, row in found.split(file) if row]
