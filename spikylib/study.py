@@ -8,7 +8,7 @@ SVD (:func:`ppmi_svd`, the default) can be asked of any other model.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,9 @@ import scipy.sparse as sp
 from spikylib import datasets, nulls, ppmi, retrieval, spikes, stability, svd
 from spikylib.datasets import Embeddings, Interactions
 from spikylib.datasets._own import holds_snapshots
+
+RANKS = (16, 32, 64, 128)  # at which a catalogue is called spiky or not
+_JUDGED_ROWS = 100_000  # of more than twice as many, this many drawn at random stand for all beside nulls
 
 
 def ppmi_svd(
@@ -69,7 +72,8 @@ class Study:
     Notes
     -----
     Kept once computed, in bytes per item: `svd` 16 f, `E` 8 f, each cover 8; `M` takes 12 per entry
-    and the interactions 8. Nulls, splits, resamples and snapshots are yielded one by one, never kept.
+    and the interactions 8. Nulls and snapshots are yielded one by one, never kept; of splits and
+    resamples the latest is, so that claims which ask for the same one in turn share it.
 
     Examples
     --------
@@ -99,6 +103,9 @@ class Study:
         self._counts = {"min_count": min_count, "top_k": top_k}
         self._settings = {"fit": fit, "f": f, "cos_theta": cos_theta, "rho": rho, "seed": seed} | self._counts
         self._covers = {}
+        # the latest of each, so that claims measured on one seed after the other share its refit
+        self.split = lru_cache(maxsize=1)(self._split)
+        self.resampled = lru_cache(maxsize=1)(self._resampled)
         self.fit = partial(ppmi_svd, f=f, **self._counts) if fit is ppmi_svd else fit
         # U Sigma of our own SVD is in its principal order already, and its factors are kept
         self._ours = fit is ppmi_svd and embeddings is None
@@ -125,6 +132,12 @@ class Study:
             return cls(found, **settings)
         behind = None if interactions is None else datasets.load(interactions, **columns)
         return cls(behind, found, **settings)
+
+    @property
+    def name(self) -> str:
+        """Name of the embeddings given, else of the interactions."""
+        sources = (self.embeddings, self.interactions, *(self._snapshots or {}).values())
+        return next((source.name for source in sources if source and source.name), "the data")
 
     @property
     def notes(self) -> str:
@@ -201,25 +214,109 @@ class Study:
         """Return Spk of the first f columns of E (default: all)."""
         return self.cover(f).spk
 
-    def nulls(self, f: int, n_draws: int = 5) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield a kind and f columns for each draw of the :mod:`spikylib.nulls`; one kind is refitted."""
+    @cached_property
+    def has(self) -> frozenset[str]:
+        """What a claim may need and this study can give.
+
+        ``E`` embeddings; ``interactions``; ``refit`` those that made E, by a fit that can be redone;
+        ``svd`` the factors behind E; ``dates`` times or snapshots; ``tags`` and ``artist`` of the items.
+        """
+        data = self.interactions
+        found = {
+            "E": data is not None or self.embeddings is not None,
+            "interactions": data is not None,
+            "refit": data is not None and self.embeddings is None,
+            "svd": self._ours,
+            "dates": bool(self._snapshots)
+            or (self.embeddings is None and data is not None and data.times is not None),
+            **{label: data is not None and label in data.items for label in ("tags", "artist")},
+        }
+        return frozenset(name for name, there in found.items() if there)
+
+    def most_played(self, n: int = 10_000) -> "Study":
+        """Return the study of the n items in most contexts: this one where it has no more."""
+        if self.interactions is None or self.interactions.n_items <= n:
+            return self
+        return self._most_played(n)
+
+    @cached_property
+    def _most_played(self):
+        def of(n):
+            plays = np.diff(self.interactions.matrix.indptr)
+            chosen = np.zeros(len(plays), dtype=bool)
+            chosen[np.argsort(-plays, kind="stable")[:n]] = True
+            return self.refit(self.interactions.select(np.repeat(chosen, plays)))
+
+        return lru_cache(maxsize=1)(of)
+
+    def nulls(self, f: int | None = None, n_draws: int = 5) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield a kind and f columns (default: all) of each draw of the :mod:`spikylib.nulls`; one kind is refitted.
+
+        The first columns of a draw are the null of the first columns of E, so one draw serves all ranks.
+        """
+        E = self._judged
         for seed in range(self.seed, self.seed + n_draws):
-            yield "gaussian", nulls.gaussian(len(self.E), f, seed=seed)
-            yield "same spectrum", nulls.same_spectrum(self.E, seed=seed)[:, :f]
-            yield "like-normal", nulls.like_normal(self.E[:, :f], seed=seed)
-            if self.interactions is not None:
+            yield "gaussian", nulls.gaussian(*E.shape, seed=seed)[:, :f]
+            yield "same spectrum", nulls.same_spectrum(E, seed=seed)[:, :f]
+            yield "like-normal", nulls.like_normal(E, seed=seed)[:, :f]
+            if "refit" in self.has:
                 mixed = nulls.shuffle_items(self.interactions.matrix, seed=seed)
                 yield "shuffled items", self._without_times(mixed).E[:, :f]
 
+    @cached_property
+    def _judged(self):
+        """Rows of E that are compared with nulls: all, or many drawn at random."""
+        if len(self.E) <= 2 * _JUDGED_ROWS:
+            return self.E
+        rows = np.random.default_rng(self.seed).choice(len(self.E), _JUDGED_ROWS, replace=False)
+        return self.E[np.sort(rows)]
+
+    @cached_property
+    def spk_draws(self) -> pd.DataFrame:
+        """Spk at the :data:`RANKS` of draws of 80 % of the contexts, a row each: ten, or five over 10,000 items.
+
+        Embeddings that cannot be refitted have one row, their own Spk.
+        """
+        draws = [self._judged]
+        if "refit" in self.has:
+            draws = (self.resampled(seed).E for seed in range(10 if len(self.E) <= 10_000 else 5))
+        return pd.DataFrame([{f: self._shares(E, f) for f in RANKS if f <= E.shape[1]} for E in draws])
+
+    @cached_property
+    def null_spk(self) -> pd.DataFrame:
+        """Spk of five draws of each null at the :data:`RANKS`: columns ``null`` and the ranks, a row a draw.
+
+        A cover stops at four times the most peaks that the data took, and counts as one peak more:
+        whatever more it took, the data took at most half.
+        """
+        most = 4 * self.spk_draws.max()
+        rows = [
+            {"null": kind} | {f: self._shares(E, f, most[f]) for f in most.index if f <= E.shape[1]}
+            for kind, E in self.nulls()
+        ]
+        return pd.DataFrame(rows)
+
+    def _shares(self, E, f, most=None):
+        limit = None if most is None else max(1, int(most * len(E)))
+        needed = spikes.peaks(E, [f], [self.cos_theta], [self.rho], limit=limit).item()
+        return (limit + 1 if needed < 0 else needed) / len(E)
+
+    def _split(self, seed: int) -> Split:
+        """Hide one item of each context of three or more, and refit."""
+        train, queries, hidden = retrieval.hide_one(self._needed().matrix, seed=seed)
+        part = self._without_times(train)
+        row = np.full(len(self.interactions.items), -1)
+        row[part.rows] = np.arange(len(part.rows))
+        both = (row[queries] >= 0) & (row[hidden] >= 0)
+        return Split(part, row[queries[both]], row[hidden[both]], float(both.mean()))
+
     def splits(self, n: int) -> Iterator[Split]:
         """Hide one item of each context of three or more, n times with other seeds, and refit."""
-        for seed in range(self.seed, self.seed + n):
-            train, queries, hidden = retrieval.hide_one(self._needed().matrix, seed=seed)
-            part = self._without_times(train)
-            row = np.full(len(self.interactions.items), -1)
-            row[part.rows] = np.arange(len(part.rows))
-            both = (row[queries] >= 0) & (row[hidden] >= 0)
-            yield Split(part, row[queries[both]], row[hidden[both]], float(both.mean()))
+        return (self.split(seed) for seed in range(self.seed, self.seed + n))
+
+    def _resampled(self, seed: int) -> "Study":
+        """Refit to 80 % of the contexts, drawn at random."""
+        return self.refit(datasets.resample(self._needed(), seed=seed))
 
     def resamples(self, n: int, *, share: float = 0.8, replace: bool = False) -> Iterator["Study"]:
         """Refit to n random draws of the contexts, as :func:`spikylib.datasets.resample` makes them."""

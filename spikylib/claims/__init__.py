@@ -1,0 +1,34 @@
+"""Check what the paper and its neighbours claim, each claim as a function of a catalogue.
+
+A claim *measures*: a function takes a :class:`~spikylib.study.Study` and a seed and returns a value and
+what it is compared with, replicate by replicate. It does not judge: :func:`judge` does, for all claims
+alike. :func:`check` gives a :class:`Finding` for each part of a claim on one catalogue,
+:func:`check_all` for all claims, and :func:`across` sums up one claim over catalogues, from findings
+that were stored (:func:`read_evidence`). The verdicts of the book are computed this way; none is typed.
+
+>>> from spikylib.study import Study
+>>> [finding.verdict for finding in check("P2", Study.load("synthetic", f=64))]  # doctest: +SKIP
+['holds', 'holds']
+"""
+
+# importing a chapter's file registers its claims
+from spikylib.claims import _spikes as _  # noqa: F401
+from spikylib.claims import _metric as _  # noqa: F401,F811
+from spikylib.claims._evidence import keep_evidence, out_of_date, read_evidence
+from spikylib.claims._finding import Finding, judge
+from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, parts, table
+
+__all__ = [
+    "Finding",
+    "NotApplicable",
+    "across",
+    "check",
+    "check_all",
+    "claim",
+    "judge",
+    "keep_evidence",
+    "out_of_date",
+    "parts",
+    "read_evidence",
+    "table",
+]

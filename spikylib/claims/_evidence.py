@@ -1,0 +1,100 @@
+"""Findings in files: one a dataset, with what they were computed from."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from spikylib._files import write_whole
+from spikylib.claims._finding import GENERATED, Finding
+from spikylib.claims._registry import check_all, parts
+from spikylib.study import Study
+
+
+def keep_evidence(
+    folder: str | Path, study: Study | None, *, about: dict | None = None, anew: bool = False
+) -> Path:
+    """Check every claim on a study, or those on generated data, and write the findings to a file.
+
+    Findings of the same data whose claims have not changed since are kept as they are.
+
+    Parameters
+    ----------
+    folder : path
+        Gets ``<name of the data>.json``, with the keys of `about`, ``data``, ``n``, ``f``, ``seconds``
+        (of all findings together) and ``findings``, each with the ``hash`` of its claim and of `judge`.
+    study : Study or None
+    about : dict, optional
+        What else to keep: ``sha256`` of the data, ``commit``, ``domain``, ``settings``. Other data than
+        in the file there, by ``sha256`` and ``settings``, make all findings anew.
+    anew : bool, default False
+        Check all again.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    about = about or {}
+    name = GENERATED if study is None else study.name
+    file = Path(folder) / f"{name}.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() and not anew else {"findings": []}
+    if any(before.get(key) != about.get(key) for key in ("sha256", "settings")):
+        before = {"findings": []}
+    hashes = {(p.id, p.part): p.hash for p in parts() if bool(p.needs) == (study is not None)}
+    kept = {
+        (found["id"], found["part"]): found
+        for found in before["findings"]
+        if hashes.get((found["id"], found["part"])) == found["hash"]
+    }
+    start = time.perf_counter()
+    for found in check_all(study, known=kept):
+        kept[found.id, found.part] = rounded(found) | {"hash": hashes[found.id, found.part]}
+    whole = about | {
+        "data": name,
+        "n": 0 if study is None or "E" not in study.has else len(study.E),
+        "f": 0 if study is None or "E" not in study.has else study.E.shape[1],
+        "seconds": round(before.get("seconds", 0) + time.perf_counter() - start, 1),
+        "findings": [kept[key] for key in hashes],
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return file
+
+
+def rounded(found: Finding) -> dict:
+    """A finding as the files hold it: six digits, and null for what was not measured."""
+    numbers = {key: float(f"{value:.6g}") for key, value in asdict(found).items() if isinstance(value, float)}
+    return asdict(found) | {key: value if value == value else None for key, value in numbers.items()}
+
+
+def read_evidence(folder: str | Path) -> list[dict]:
+    """Read the files of a folder, by name; ``findings`` of each become :class:`Finding`, with their hashes beside.
+
+    Returns
+    -------
+    list of dict
+        As written by :func:`keep_evidence`, with ``findings`` a list of Finding and ``hashes`` a list of str.
+    """
+    return [_read(file) for file in sorted(Path(folder).glob("*.json"))]
+
+
+def out_of_date(evidence: list[dict]) -> list[tuple[str, str, str]]:
+    """List data, claim and part of the findings whose claim or `judge` has changed, or that are missing."""
+    old = []
+    for file in evidence:
+        stored = {(found.id, found.part): hash for found, hash in zip(file["findings"], file["hashes"])}
+        hashes = {(p.id, p.part): p.hash for p in parts() if bool(p.needs) == (file["data"] != GENERATED)}
+        differ = {key for key in hashes.keys() | stored.keys() if hashes.get(key) != stored.get(key)}
+        old += [(file["data"], *key) for key in sorted(differ)]
+    return old
+
+
+def _read(file):
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    hashes = [found.pop("hash") for found in whole["findings"]]
+    findings = [
+        Finding(**{key: float("nan") if value is None else value for key, value in found.items()})
+        for found in whole["findings"]
+    ]
+    return whole | {"findings": findings, "hashes": hashes}
