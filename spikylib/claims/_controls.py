@@ -14,11 +14,15 @@ from spikylib.study import Study
 @lru_cache(maxsize=2)
 def communities(seed: int) -> Study:
     """Clean communities of items of varying popularity: spikes, and lists that follow them."""
-    return Study(synthetic.playlists(n_items=1200, n_contexts=4000, n_communities=40, seed=seed), seed=seed)
+    return Study(_playlists(seed), seed=seed)
 
 
 @lru_cache(maxsize=2)
 def shuffled(seed: int) -> Study:
     """The same with the items permuted over the interactions: popularity and nothing else."""
-    data = communities(seed).interactions
+    data = _playlists(seed)
     return Study(replace(data, matrix=nulls.shuffle_items(data.matrix, seed=seed), times=None), seed=seed)
+
+
+def _playlists(seed):
+    return synthetic.playlists(n_items=1200, n_contexts=4000, n_communities=40, seed=seed)
