@@ -8,7 +8,7 @@ BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf browser notebooks results test bench lint check hooks clean \
+.PHONY: help book html pdf browser notebooks results evidence controls test bench lint check hooks clean \
 	mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
@@ -26,6 +26,12 @@ notebooks: $(READY) ## re-execute the notebooks in place, default parameters; N=
 
 results: $(READY) ## rerun the chapters on the real data present (in SPIKYLIB_DATA) into book/results
 	$(RUN) tools/book.py results $(N)
+
+evidence: $(READY) ## check every claim on every dataset present into book/evidence; N="triplej" picks
+	$(RUN) tools/evidence.py $(N)
+
+controls: $(READY) ## check every claim on generated data where it must hold and must fail, 20 seeds (weekly)
+	$(RUN) -m pytest -n 2 tests/test_claims.py -m controls
 
 test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
 	$(RUN) -m pytest -n 2 $(ARGS)

@@ -1,0 +1,231 @@
+"""Claims: the rule that judges, the verdict over datasets, what is stored, and the controls of every part."""
+
+import ast
+import inspect
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from spikylib import claims, datasets
+from spikylib.claims import Finding
+from spikylib.claims._registry import described
+from spikylib.datasets import Embeddings
+from spikylib.study import Study
+
+ROOT = Path(__file__).resolve().parents[1]
+EVIDENCE = ROOT / "book" / "evidence"
+PARTS = claims.parts()
+NAMES = [f"{p.id} {p.part}".strip() for p in PARTS]
+
+
+# the rule
+
+
+@pytest.mark.parametrize("expect", ["more", "less", "equal"])
+def test_judge_is_the_paired_t_interval_against_the_margin(expect):
+    rng = np.random.default_rng(0)
+    seen = set()
+    for shift, margin, spread in itertools.product((-2, -0.6, 0, 0.6, 2), (0.0, 0.5, 1.0), (0.05, 0.6)):
+        samples = rng.normal(0, spread, (5, 2)) + np.array([shift, 0])
+        low, high = stats.ttest_rel(*samples.T).confidence_interval(0.95)
+        better = {
+            "more": (low >= margin, high < margin),
+            "less": (high <= -margin, low > -margin),
+            "equal": (abs(low) <= margin and abs(high) <= margin, low > margin or high < -margin),
+        }[expect]
+        expected = "holds" if better[0] else "fails" if better[1] else "undecided"
+        assert claims.judge(samples, expect, margin) == expected
+        seen.add(expected)
+    assert seen == {"holds", "fails", "undecided"}
+
+
+def test_replicates_that_agree_have_an_interval_of_no_width():
+    assert claims.judge([(2, 1)] * 5, "more", 1.0) == "holds"
+    assert claims.judge([(2, 1)], "more", 1.1) == "fails"
+    assert claims.judge([(0.1, 0.1)] * 3, "equal") == "holds"
+
+
+def test_judge_refuses_what_nobody_can_expect():
+    with pytest.raises(ValueError, match="'more', 'less' or 'equal', got 'much'"):
+        claims.judge([(1, 2)], "much")
+
+
+# over datasets
+
+
+def found(verdict, data, part="", estimate=1.0):
+    return Finding(
+        "P2", part, data, verdict=verdict, estimate=estimate, reference=0.5, why=f"{data} says so."
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ("hhhhh", "holds"),
+        ("hhhhhu", "holds"),
+        ("hhhh", "holds in part"),
+        ("hhhhhf", "holds in part"),
+        ("hff", "fails"),
+        ("hf", "holds in part"),
+        ("uu", "undecided"),
+        ("nn", "untested"),
+        ("", "untested"),
+    ],
+)
+def test_the_verdict_over_datasets(verdicts, expected):
+    words = {"h": "holds", "f": "fails", "u": "undecided", "n": "not applicable"}
+    own = [found(words[v], f"data-{k}", estimate=k) for k, v in enumerate(verdicts)]
+    other = Finding("P3", "", "data-0", verdict="fails")
+    verdict = claims.across("P2", [*own, other])
+    assert verdict.verdict == expected
+    assert all(
+        (f"data-{k}" in verdict.why) == (v in "fu" and "h" in verdicts)
+        for k, v in enumerate(verdicts)
+        if v != "n" and v != "u"
+    )
+    if expected == "holds":
+        assert (verdict.estimate, verdict.low, verdict.high) == (2, 0, 4)
+
+
+def test_a_dataset_on_which_parts_differ_is_named_as_mixed():
+    own = [found("holds", f"data-{k}", part) for k in range(5) for part in ("a", "b")]
+    own[1] = replace(own[1], verdict="fails")
+    verdict = claims.across("P2", own)
+    assert verdict.verdict == "holds in part" and "in part on data-0" in verdict.why
+
+
+def test_generated_data_alone_say_so():
+    own = [found("holds", "generated")]
+    assert claims.across("P2", own).verdict == "on generated data only"
+    assert claims.across("P2", [found("fails", "generated")]).verdict == "fails"
+    proved = [replace(own[0], id="P15")]
+    assert claims.across("P15", proved).verdict == "holds"
+
+
+# the claims
+
+
+def test_every_claim_of_the_sources_is_there():
+    expected = [
+        f"{letter}{k}"
+        for letter, last in (("P", 34), ("N", 10), ("A", 8), ("D", 9))
+        for k in range(1, last + 1)
+    ]
+    assert sorted(described()) == sorted(expected)
+    assert {p.id for p in PARTS} == set(expected)
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def test_every_claim_says_what_its_test_does_not_show():
+    assert [id for id, claim in described().items() if not claim["limits"]] == []
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_a_measure_is_short_and_states_what_must_hold(part):
+    tree = ast.parse(inspect.getsource(part.measure)).body[0]
+    statements = tree.body[1:]  # the docstring is the first
+    code = {
+        line
+        for s in statements
+        for node in ast.walk(s)
+        for line in range(getattr(node, "lineno", 0), getattr(node, "end_lineno", -1) + 1)
+    }
+    assert len(code) <= 15
+    assert part.statement.endswith(".") and part.statement[0].isupper()
+    assert part.seeds >= 5 or part.seeds == 1
+
+
+@pytest.mark.parametrize(
+    "part", [p for p in PARTS if p.needs and not p.untested], ids=lambda p: f"{p.id} {p.part}"
+)
+def test_an_empirical_part_has_controls(part):
+    if not described()[part.id].get("proved"):
+        assert part.holds_on and part.fails_on
+
+
+CONTROLLED = [(p, kind) for p in PARTS for kind in ("holds", "fails") if getattr(p, f"{kind}_on")]
+
+
+def verdicts(part, kind, seeds):
+    for seed in seeds:
+        study = getattr(part, f"{kind}_on")(seed)
+        yield next(found for found in claims.check(part.id, study, seed=seed) if found.part == part.part)
+
+
+@pytest.mark.controls
+@pytest.mark.parametrize(("part", "kind"), CONTROLLED, ids=lambda value: getattr(value, "id", value))
+def test_the_verdict_on_controls_is_right_in_19_of_20(part, kind):
+    right = [found.verdict == kind for found in verdicts(part, kind, range(100, 120))]
+    assert sum(right) >= 19
+
+
+# what is stored
+
+
+def test_stored_findings_are_of_the_code_as_it_is():
+    stored = claims.read_evidence(EVIDENCE)
+    assert stored
+    assert claims.out_of_date(stored) == []
+
+
+def test_five_stored_findings_come_out_again(data_home, monkeypatch):
+    monkeypatch.setenv("SPIKYLIB_DATA", str(data_home))
+    stored = [
+        file
+        for file in claims.read_evidence(EVIDENCE)
+        if file["data"] == "generated" or datasets.files(file["data"])
+    ]
+    text = "".join(file["commit"] or "" for file in stored)
+    rng = np.random.default_rng(list(text.encode()))  # other findings with every new evidence
+    small = [file for file in stored if file["n"] <= 5000]
+    for file in rng.choice(small, 5):
+        old = file["findings"][rng.integers(len(file["findings"]))]
+        study = None if file["data"] == "generated" else Study.load(file["data"])
+        new = next(found for found in claims.check(old.id, study) if found.part == old.part)
+        assert new.verdict == old.verdict, (file["data"], old.id, old.part)
+        assert new.estimate == pytest.approx(old.estimate, rel=1e-3, abs=1e-9, nan_ok=True)
+
+
+@pytest.fixture
+def little():
+    rng = np.random.default_rng(0)
+    return Study(embeddings=Embeddings(np.arange(80), rng.standard_normal((80, 4)), "little"))
+
+
+def test_evidence_keeps_what_has_not_changed(tmp_path, little):
+    file = claims.keep_evidence(tmp_path, little, about={"sha256": {"a": "1"}})
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    (read,) = claims.read_evidence(tmp_path)
+    assert [(f.id, f.part) for f in read["findings"]] == [(p.id, p.part) for p in PARTS if p.needs]
+    assert claims.out_of_date([read]) == []
+    # a finding of another code is made again, one of the same is not
+    whole["findings"][0]["hash"], whole["findings"][0]["why"] = "0", "old"
+    whole["findings"][1]["why"] = "kept"
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    assert claims.out_of_date(claims.read_evidence(tmp_path)) == [("little", PARTS[0].id, PARTS[0].part)]
+    claims.keep_evidence(tmp_path, little, about={"sha256": {"a": "1"}})
+    first, second, *_ = claims.read_evidence(tmp_path)[0]["findings"]
+    assert first.why != "old" and second.why == "kept"
+    # other data: all again
+    claims.keep_evidence(tmp_path, little, about={"sha256": {"a": "2"}})
+    assert claims.read_evidence(tmp_path)[0]["findings"][1].why != "kept"
+
+
+def test_what_a_catalogue_cannot_give_is_not_applicable(little):
+    findings = claims.check_all(little, quick=True)
+    lacking = {f.id: f for f in findings}["P31"]
+    assert lacking.verdict == "not applicable" and "dates" in lacking.needs_missing
+    assert all(f.verdict for f in findings)
+
+
+def test_an_unknown_claim_names_those_there_are(little):
+    with pytest.raises(ValueError, match="no claim 'P99'; claims are P1, P2"):
+        claims.check("P99", little)
+    with pytest.raises(ValueError, match="no claim 'P99'"):
+        claims.check_all(little, ids=["P99"])
