@@ -2,6 +2,7 @@
 
 - ``{{ chapters }}``, ``{{ reference }}`` and ``{{ status }}`` tell what there is, from the table of contents,
   the stored notebooks and book/status.json.
+- ``{{ claims_overview }}`` and ``{{ claims_list }}`` tell what holds, from the findings in book/evidence.
 - ``{stored}`dataset/name:format` `` puts a number of a stored run on real data into a chapter's prose; elsewhere
   the chapter is named first. An unknown name is a warning.
 - Every number links to the cell that recorded it, every claim named in a chapter to its verdict, and the
@@ -19,6 +20,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import claims_page
 import nbformat
 import yaml
 from docutils import nodes
@@ -32,6 +34,8 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
+from spikylib import claims
+from spikylib.claims._registry import described
 from spikylib.rerun import read_results
 from spikylib.rerun._results import stored_number
 
@@ -42,7 +46,6 @@ CLAIMS = "book/claims"
 def setup(app):
     app.connect("config-inited", _configure)
     app.connect("doctree-read", _name_cells)
-    app.connect("doctree-read", _name_claims)
     app.connect("doctree-read", _link_words)
     app.connect("missing-reference", _link_number)
     app.connect("missing-reference", _link_claim)
@@ -222,8 +225,12 @@ def _configure(app, config):
     source = Path(app.srcdir)
     options = config.html_theme_options
     repository = os.environ.get("BOOK_REPOSITORY") or options.get("repository_url")
+    evidence = claims.read_evidence(source / "book" / "evidence")
+    numbers = {file.stem[:2]: f"/notebooks/{file.stem}" for file in (source / "notebooks").glob("*.ipynb")}
     config.myst_substitutions = {
         "chapters": chapters(source),
+        "claims_overview": claims_page.overview(evidence),
+        "claims_list": claims_page.paragraphs(evidence, numbers),
         "reference": reference(source),
         "status": status(source),
         "launch": launch(repository),
@@ -279,22 +286,13 @@ def _saving_cell(file):
     return next(i for i, cell in enumerate(cells) if "record.save(" in cell.source)
 
 
-def _name_claims(app, doctree):
-    """Give each row of the claims page an anchor, ``claim-p7``."""
-    if app.env.docname == CLAIMS:
-        ids = _claims(Path(app.srcdir))
-        for entry in doctree.findall(nodes.entry):
-            if entry.astext() in ids:
-                entry["ids"].append(f"claim-{entry.astext().lower()}")
-
-
 def _link_words(app, doctree):
     """Link the claims that a chapter names, and its first use of each word of the glossary."""
     docname = app.env.docname
     if not docname.startswith("notebooks/"):
         return
     source = Path(app.srcdir)
-    targets = {("claim", claim): re.compile(rf"\b{claim}\b") for claim in _claims(source)}
+    targets = {("claim", claim): re.compile(rf"\b{claim}\b") for claim in described()}
     targets |= {("term", term): _word(term) for term in _glossary(source)}
     prose = (nodes.paragraph, nodes.emphasis, nodes.strong, nodes.inline)
     outside = (nodes.reference, addnodes.pending_xref, nodes.title, nodes.caption, nodes.literal, nodes.math)
@@ -328,11 +326,6 @@ def _link_claim(app, env, node, claim):
     return make_refnode(
         app.builder, node["refdoc"], CLAIMS, f"claim-{name.lower()}", claim, f"verdict on {name}"
     )
-
-
-@cache
-def _claims(source):
-    return set(re.findall(r"^\* - ([A-Z]\d+)$", (source / f"{CLAIMS}.md").read_text(encoding="utf-8"), re.M))
 
 
 @cache

@@ -28,4 +28,31 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   // The role that docutils gives an entry of the bibliography is not one of a list.
   for (const entry of document.querySelectorAll("[role='doc-biblioentry']")) entry.setAttribute("role", "listitem");
+  // A finding of the claims page: its sentence, its number, and the code that measured it.
+  document.querySelector("table.findings")?.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const cell = button.parentElement;
+    const made = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+    const claim = cell.closest("tbody").querySelector("th").textContent;
+    const part = cell.parentElement.querySelector("th").textContent;
+    const data = event.currentTarget.tHead.rows[1].cells[cell.cellIndex - 1].textContent;
+    const dialog = document.createElement("dialog");
+    const close = made("button", "Close");
+    close.addEventListener("click", () => dialog.close());
+    dialog.className = "finding";
+    dialog.append(
+      made("h2", `${claim}${part === claim ? "" : `, ${part}`}`),
+      made("p", `${data}: ${button.getAttribute("aria-label")}. ${button.dataset.why}`),
+      made("pre", document.getElementById(cell.parentElement.dataset.code).textContent),
+      close,
+    );
+    dialog.setAttribute("aria-label", `Finding on ${data}`);
+    // Sphinx takes the key away from a dialog.
+    dialog.addEventListener("keydown", (event) => event.key === "Escape" && dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    close.autofocus = true;
+    dialog.showModal();
+  });
 });

@@ -1,0 +1,213 @@
+"""What the page of claims says, written from the claims and their stored findings.
+
+``{{ claims_overview }}`` is the tally, the claims on which datasets disagree, and behind a click every
+finding; ``{{ claims_list }}`` is a paragraph a claim, with its code behind a click.
+"""
+
+import html
+import math
+import re
+from collections import Counter
+
+from spikylib import claims
+from spikylib.claims._finding import GENERATED, number
+from spikylib.claims._registry import described
+
+VERDICTS = ("holds", "holds in part", "on generated data only", "fails", "undecided", "untested")
+LETTERS = {"holds": "H", "fails": "F", "undecided": "U", "not applicable": "–", "untested": "?"}
+LAST = {"embeddings": 1, "no dataset": 2}  # domains beside the catalogues
+GROUPS = {
+    "P": "The paper",
+    "N": "The notes and the summary",
+    "A": "The poster: average embeddings",
+    "D": "The slides: playlist recommender",
+    "L": "Of this book: learned embeddings",
+    "T": "Of this book: theory",
+    "H": "Of this book: hyperparameters",
+}
+
+
+def overview(evidence):
+    """Tally, disagreements and matrix, as Markdown.
+
+    Parameters
+    ----------
+    evidence : list of dict, one a dataset
+        As :func:`spikylib.claims.read_evidence` returns them.
+    """
+    found = _findings(evidence)
+    counts = Counter(claims.across(id, found).verdict for id in described())
+    tally = "".join(f"<li>{_chip(v, f'<b>{counts[v]}</b> {v}')}</li>" for v in VERDICTS if counts[v])
+    lines = [_raw(f'<ul class="tally" aria-label="Claims by verdict">{tally}</ul>'), ""]
+    disputes = _disputes(found)
+    if disputes:
+        told = f"Datasets disagree on {len(disputes)} of the {len(described())} claims"
+        lines += [f"**{told}**, most evenly on the first of these:", ""]
+    for id, sides in disputes.items():
+        statement = _plain(described()[id]["statement"])
+        lines.append(f"- [{id}](#{_anchor(id)}) {statement}: {_sides(*sides.pop('', ([], [])))}")
+        lines += [f"  - {_plain(part)}: {_sides(*side)}" for part, side in sides.items()]
+    return "\n".join([*lines, "", _raw(_matrix(evidence))])
+
+
+def paragraphs(evidence, chapters):
+    """A paragraph a claim, as Markdown: claimed, found, one number, and what that does not show.
+
+    Parameters
+    ----------
+    evidence : list of dict, one a dataset
+    chapters : dict of str to str
+        Page of each chapter, by its two digits.
+    """
+    found, lines, group = _findings(evidence), [], None
+    for id, claim in described().items():
+        if id[0] != group:
+            group = id[0]
+            lines += [f"## {GROUPS[group]}", ""]
+        book = claims.across(id, found)
+        where = f"{{doc}}`chapter {int(claim['chapter'])} <{chapters[claim['chapter']]}>`"
+        lines += [
+            f"({_anchor(id)})=",
+            f"**{id}** {_chip(book.verdict, book.verdict)} **{_plain(claim['statement'])}** ({claim['source']}; {where}).",
+            f"*Found:* {_plain(' '.join([book.why, *_one_number(id, found)]))}",
+            f"*Not shown:* {_plain(claim['limits'])}" if claim["limits"] else "",
+            "",
+            _raw(_code(id)),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _findings(evidence):
+    return [finding for file in evidence for finding in file["findings"]]
+
+
+def _disputes(found):
+    """Of each claim on which datasets disagree, the parts that hold on some and fail on others: where they do."""
+    disputes, closeness = {}, {}
+    for part in claims.parts():
+        own = [f for f in found if (f.id, f.part) == (part.id, part.part) and f.data != GENERATED]
+        sides = [[f.data for f in own if f.verdict == verdict] for verdict in ("holds", "fails")]
+        if all(sides):
+            disputes.setdefault(part.id, {})[part.part] = sides
+            closeness[part.id] = max(closeness.get(part.id, 0), min(map(len, sides)))
+    return {id: disputes[id] for id in sorted(disputes, key=lambda id: -closeness[id])}
+
+
+def _sides(holds, fails):
+    """Where a part holds and where it fails: datasets by name where they are few."""
+    sides = [(verb, names) for verb, names in (("holds", holds), ("fails", fails)) if names]
+    return "; ".join(
+        f"{verb} on {len(names) if len(names) > 3 else ', '.join(names)}" for verb, names in sides
+    )
+
+
+def _one_number(id, found):
+    """What was measured on the dataset whose estimate is the median of those that decide the claim."""
+    own = [f for f in found if f.id == id and f.data != GENERATED and f.verdict in ("holds", "fails")]
+    own = sorted((f for f in own if f.part == own[0].part), key=lambda f: f.estimate)
+    if own:
+        middle = own[(len(own) - 1) // 2]
+        yield f"On {middle.data}, the middle of the datasets: {middle.why[0].lower()}{middle.why[1:]}"
+
+
+def _number(finding):
+    estimate, low, high, reference = (
+        number(value, finding.unit)
+        for value in (finding.estimate, finding.low, finding.high, finding.reference)
+    )
+    within = f" (95 % interval {low} to {high})" if finding.low < finding.high else ""
+    return f"{estimate}{within} against {reference}"
+
+
+def _matrix(evidence):
+    """Every finding: claims down, datasets across by domain, in a box of its own that scrolls."""
+    if not evidence:
+        return "<p>No finding is stored yet.</p>"
+    n_of = Counter(map(_domain, evidence))
+    order = sorted(
+        evidence, key=lambda f: (LAST.get(_domain(f), 0), -n_of[_domain(f)], _domain(f), f["data"])
+    )
+    domains = "".join(
+        f'<th scope="colgroup" colspan="{n}"><span>{html.escape(domain)}</span></th>'
+        for domain, n in Counter(map(_domain, order)).items()
+    )
+    names = "".join(f'<th scope="col"><span>{html.escape(file["data"])}</span></th>' for file in order)
+    cells = {(f.id, f.part, file["data"]): f for file in evidence for f in file["findings"]}
+    rows = "".join(_rows(id, order, cells) for id in described())
+    letters = ", ".join(f"<b>{letter}</b> {verdict}" for verdict, letter in LETTERS.items())
+    return (
+        f"<details><summary>Every finding: {len(described())} claims on {len(order)} sets of data</summary>"
+        f"<p>{letters}. The number is under the pointer; a click shows the sentence and the code. Where a"
+        " cell is empty, the claim is not about such data.</p>"
+        '<div class="matrix" role="region" aria-label="Every finding" tabindex="0"><table class="findings">'
+        f'<thead><tr><td rowspan="2"></td>{domains}</tr><tr>{names}</tr></thead>{rows}</table></div></details>'
+    )
+
+
+def _domain(file):
+    return file.get("domain", "no dataset")
+
+
+def _rows(id, order, cells):
+    """The body of one claim: its own row where it is one statement, else a heading and a row a part."""
+    link = f'<a href="#{_anchor(id)}">{id}</a> {html.escape(described()[id]["statement"])}'
+    parts = claims.parts(id)
+    lines = []
+    if len(parts) != 1:
+        width = len(order) + 1
+        lines.append(f'<tr><th scope="rowgroup" colspan="{width}"><span>{link}</span></th></tr>')
+    for k, part in enumerate(parts):
+        said = link if len(parts) == 1 else html.escape(part.part)
+        found = "".join(_cell(part, file["data"], cells.get((id, part.part, file["data"]))) for file in order)
+        lines.append(
+            f'<tr data-code="{_code_names(id)[k]}"><th scope="row"><span>{said}</span></th>{found}</tr>'
+        )
+    return f"<tbody>{''.join(lines)}</tbody>"
+
+
+def _cell(part, data, finding):
+    if finding is None and bool(part.needs) == (data == GENERATED):
+        return "<td></td>"
+    finding = finding or claims.Finding(part.id, verdict="untested", why="No finding is stored.")
+    title = _number(finding) if math.isfinite(finding.estimate) else finding.why
+    return (
+        f'<td><button type="button" class="{_css(finding.verdict)}" title="{html.escape(title)}"'
+        f' aria-label="{finding.verdict}" data-why="{html.escape(finding.why)}">{LETTERS[finding.verdict]}</button></td>'
+    )
+
+
+def _code(id):
+    """The code that measures a claim, once where its parts share it."""
+    names = _code_names(id)
+    shown = dict(zip(names, (part.source for part in claims.parts(id))))
+    blocks = "".join(
+        f'<pre id="{name}"><code>{html.escape(code)}</code></pre>' for name, code in shown.items()
+    )
+    return f'<details class="claim-code"><summary>Code of {id}</summary>{blocks}</details>' if blocks else ""
+
+
+def _code_names(id):
+    sources = [part.source for part in claims.parts(id)]
+    return [f"code-{id.lower()}-{sources.index(source) + 1}" for source in sources]
+
+
+def _anchor(id):
+    return f"claim-{id.lower()}"
+
+
+def _chip(verdict, text):
+    return f'<span class="verdict {_css(verdict)}">{text}</span>'
+
+
+def _css(verdict):
+    return verdict.replace(" ", "-")
+
+
+def _plain(text):
+    """Text that Markdown shows as it stands."""
+    return re.sub(r"([\\`*_{}\[\]<>#$|~^&])", r"\\\1", text)
+
+
+def _raw(text):
+    return f"::::::{{raw}} html\n{text}\n::::::" if text else ""
