@@ -1,6 +1,7 @@
 """The `spiky` command; a sub-command imports what it needs, so that help and completion are quick."""
 
 import contextlib
+import difflib
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from spikylib import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="spiky")
 def main():
-    """Data and chapters of the book on spiky SVDs.
+    """Data, claims and chapters of the book on spiky SVDs.
 
     A notebook is code: run only notebooks that you trust.
 
     \b
     Examples:
       spiky data list
+      spiky check P25 triplej
       spiky run 3 -p dataset=triplej -p f=64
     \b
     Completion, for this shell (bash, or zsh with zsh_source):
@@ -126,6 +128,58 @@ def path(data_home):
     from spikylib import datasets
 
     click.echo(datasets.home(data_home))
+
+
+@main.command()
+@click.argument("claim", metavar="[ID]", required=False)
+@click.argument("source", metavar="[DATA]", required=False, type=click.Path())
+@click.option("--list", "listed", is_flag=True, help="List the claims, and check none.")
+@click.option("--item", help="Column of the items, in a file of your own.")
+@click.option("--context", help="Column of the contexts: users, playlists, baskets.")
+@click.option("--time", help="Column of the dates.")
+@click.option("--label", help="Column of the items' names.")
+@click.option("--interactions", metavar="FILE", help="Interactions behind DATA, where DATA is embeddings.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="First seed of the replicates.")
+@_data_home_option
+def check(claim, source, listed, seed, **options):
+    """Check a claim of the book on data: a verdict for each part, and a sentence with the numbers.
+
+    ID is the number of a claim; DATA the name of a dataset, or a file or folder of interactions,
+    embeddings or snapshots. Claims on generated data need no DATA. Whatever the verdict, the exit
+    code is 0.
+
+    \b
+    Examples:
+      spiky check --list
+      spiky check P25 triplej
+      spiky check P27 plays.csv --item track --context user
+      spiky check P1 vectors.npz --interactions plays.csv
+      spiky check P10
+    """
+    from spikylib import claims
+    from spikylib.study import Study
+
+    table = claims.table()
+    if listed:
+        return _print_columns([table.columns, *table.to_numpy()])
+    if claim is None:
+        raise click.UsageError("which claim? Give its ID, or --list to see them")
+    ids = list(table["id"].unique())
+    if claim.upper() not in ids:
+        close = difflib.get_close_matches(claim.upper(), ids, n=5, cutoff=0.3)
+        hint = f"close are {', '.join(close)}; " if close else ""
+        raise click.UsageError(f"there is no claim {claim!r}; {hint}spiky check --list lists all")
+    with _usage():
+        needed = {bool(part.needs) for part in claims.parts(claim.upper())}
+        if source is None and needed == {True}:
+            raise ValueError(f"{claim} is about a catalogue: name DATA, as in spiky check {claim} triplej")
+        study = Study.load(source, **options, seed=seed) if source and True in needed else None
+        if study and study.notes:
+            click.echo(study.notes, err=True)
+        found = claims.check(claim.upper(), study, seed=seed)
+    for finding in found:
+        part = f", {finding.part}" if finding.part else ""
+        click.echo(f"{finding.id}{part}: {finding.verdict} on {finding.data}\n  {finding.why}")
 
 
 def _complete_notebook(context, argument, word):

@@ -108,7 +108,8 @@ def _one_number(id, found):
     own = sorted((f for f in own if f.part == own[0].part), key=lambda f: f.estimate)
     if own:
         middle = own[(len(own) - 1) // 2]
-        yield f"On {middle.data}, the middle of the datasets: {middle.why[0].lower()}{middle.why[1:]}"
+        part = f" ({middle.part})" if middle.part else ""
+        yield f"On {middle.data}{part}, the middle of the datasets: {middle.why[0].lower()}{middle.why[1:]}"
 
 
 def _number(finding):
