@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = {
     "gowalla": "places",
     "triplej": "music",
-    "glove-50d": "embeddings",
+    "glove-50d": "words",
     "lastfm-2k": "music",
     "yelp": "businesses",
-    "generated": None,
+    "generated": "generated",
 }
 LETTERS = {"H": "holds", "F": "fails", "U": "undecided", "–": "not applicable", "?": "untested"}
 
@@ -43,13 +43,12 @@ def finding(part, data, verdict="holds", **others):
 
 
 def evidence(verdict_of, data=DATA):
-    """A file a dataset, with the finding of every claim that is about it; a verdict of None leaves one out."""
+    """A file a dataset, with the findings of the claims about it; a verdict of None leaves one out."""
     files = []
     for name in data:
         own = [p for p in claims.parts() if bool(p.needs) == (name != "generated")]
         found = [finding(p, name, verdict_of(p, name)) for p in own if verdict_of(p, name)]
-        domain = {"domain": DATA[name]} if DATA[name] else {}
-        files.append({"data": name, "findings": found, **domain})
+        files.append({"data": name, "domain": DATA[name], "findings": found})
     return files
 
 
@@ -108,7 +107,7 @@ def test_the_matrix_has_every_finding_in_its_row_and_column(tool):
     table = page(tool.overview(given)).find("table")
     domains, names = table.thead.find_all("tr")
     assert [th.get_text() for th in domains.find_all("th")] == [
-        "music", "businesses", "places", "embeddings", "no dataset",
+        "music", "businesses", "places", "words", "no dataset",
     ]  # fmt: skip
     assert [int(th["colspan"]) for th in domains.find_all("th")] == [2, 1, 1, 1, 1]
     order = [th.get_text() for th in names.find_all("th", scope="col")]
@@ -147,7 +146,8 @@ def test_what_is_not_measured_has_its_reason_instead_of_a_number(tool):
     part = claims.parts("P1")[0]
     nothing = dict.fromkeys(["estimate", "low", "high", "reference"], float("nan"))
     why = 'The data lack "dates" & <b>tags</b> | $x$.'
-    given = [{"data": "yelp", "findings": [finding(part, "yelp", "not applicable", why=why, **nothing)]}]
+    found = finding(part, "yelp", "not applicable", why=why, **nothing)
+    given = [{"data": "yelp", "domain": "businesses", "findings": [found]}]
     button = page(tool.overview(given)).select_one("button.not-applicable")
     assert button["title"] == button["data-why"] == why
 

@@ -15,7 +15,6 @@ from spikylib.claims._registry import described
 
 VERDICTS = ("holds", "holds in part", "on generated data only", "fails", "undecided", "untested")
 LETTERS = {"holds": "H", "fails": "F", "undecided": "U", "not applicable": "–", "untested": "?"}
-LAST = {"embeddings": 1, "no dataset": 2}  # domains beside the catalogues
 GROUPS = {
     "P": "The paper",
     "N": "The notes and the summary",
@@ -126,9 +125,7 @@ def _matrix(evidence):
     if not evidence:
         return "<p>No finding is stored yet.</p>"
     n_of = Counter(map(_domain, evidence))
-    order = sorted(
-        evidence, key=lambda f: (LAST.get(_domain(f), 0), -n_of[_domain(f)], _domain(f), f["data"])
-    )
+    order = sorted(evidence, key=lambda f: (f["data"] == GENERATED, -n_of[_domain(f)], _domain(f), f["data"]))
     domains = "".join(
         f'<th scope="colgroup" colspan="{n}"><span>{html.escape(domain)}</span></th>'
         for domain, n in Counter(map(_domain, order)).items()
@@ -147,23 +144,20 @@ def _matrix(evidence):
 
 
 def _domain(file):
-    return file.get("domain", "no dataset")
+    return "no dataset" if file["data"] == GENERATED else file["domain"]
 
 
 def _rows(id, order, cells):
     """The body of one claim: its own row where it is one statement, else a heading and a row a part."""
     link = f'<a href="#{_anchor(id)}">{id}</a> {html.escape(described()[id]["statement"])}'
-    parts = claims.parts(id)
-    lines = []
+    parts, lines = claims.parts(id), []
     if len(parts) != 1:
         width = len(order) + 1
         lines.append(f'<tr><th scope="rowgroup" colspan="{width}"><span>{link}</span></th></tr>')
-    for k, part in enumerate(parts):
+    for part, code in zip(parts, _code_names(id)):
         said = link if len(parts) == 1 else html.escape(part.part)
         found = "".join(_cell(part, file["data"], cells.get((id, part.part, file["data"]))) for file in order)
-        lines.append(
-            f'<tr data-code="{_code_names(id)[k]}"><th scope="row"><span>{said}</span></th>{found}</tr>'
-        )
+        lines.append(f'<tr data-code="{code}"><th scope="row"><span>{said}</span></th>{found}</tr>')
     return f"<tbody>{''.join(lines)}</tbody>"
 
 
