@@ -320,10 +320,12 @@ def _sentence(p, found):
     """What was measured, what it was compared with, and what the claim asked, in numbers."""
     shown = [number(x, p.unit) for x in (found.estimate, found.low, found.high, found.reference)]
     within = f" ({shown[1]} to {shown[2]})" if p.seeds > 1 and found.low != found.high else ""
+    # a difference of shares is in percentage points
+    margin = f"{100 * p.margin:g} points" if p.unit == "%" else f"{p.margin:g} {p.unit}".strip()
     if p.expect == "equal":
-        asked = f"allows a difference of {number(p.margin, p.unit)}"
+        asked = f"allows a difference of {margin}"
     else:
-        asked = f"needs {f'at least {number(p.margin, p.unit)} ' if p.margin else ''}{p.expect}"
+        asked = f"needs {f'at least {margin} ' if p.margin else ''}{p.expect}"
     name = p.value or p.statement.rstrip(".")
     against = p.against or "the reference"
     return f"{name[0].upper()}{name[1:]}: {shown[0]}{within}, {against} {shown[3]}; the claim {asked}."
