@@ -85,12 +85,15 @@ class Embeddings:
         Name of the dataset, or of the file.
     notes : str
         What was read: the size, where the ids are from, what was dropped.
+    items : pandas.DataFrame, n_items rows, or None
+        ``id``, and ``title``, ``artist``, ``tags``, where the publisher of the vectors names the items.
     """
 
     ids: np.ndarray
     vectors: np.ndarray
     name: str = ""
     notes: str = ""
+    items: pd.DataFrame | None = None
 
 
 def resample(

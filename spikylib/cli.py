@@ -68,12 +68,12 @@ def list_(data_home):
     from spikylib.datasets._catalogue import DATASETS
 
     click.echo(f"data home: {datasets.home(data_home)}\n")
-    rows = [("name", "there", "size", "folder", "terms")]
+    rows = [("name", "there", "size", "folder or package", "terms")]
     for name, known in DATASETS.items():
         files = datasets.files(name, data_home)
         size = tqdm.format_sizeof(sum(file.stat().st_size for file in files), "B") if files else "-"
         # where the files themselves lie, which may be deeper than the dataset's own folder
-        folder = known.files[0].rpartition("/")[0] if known.files else "-"
+        folder = known.package or (known.files[0].rpartition("/")[0] if known.files else "-")
         there = "yes" if files else "no" if known.files else "generated"
         rows.append((name, there, size, folder, known.terms))
     _print_columns(rows)

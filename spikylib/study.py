@@ -178,7 +178,9 @@ class Study:
                 f"none of the embeddings' ids ({made.ids.tolist()[0]!r}, ...) is among those of the interactions "
                 f"({ids.tolist()[0]!r}, ...); are they written in the same way?"
             )
-        return replace(made, ids=made.ids[row >= 0], vectors=made.vectors[row >= 0]), row[row >= 0]
+        return replace(made, ids=made.ids[row >= 0], vectors=made.vectors[row >= 0], items=None), row[
+            row >= 0
+        ]
 
     @cached_property
     def E(self) -> np.ndarray:
@@ -195,7 +197,8 @@ class Study:
     def items(self) -> pd.DataFrame:
         """Labels of the rows of E: ``id``, and what the data has beside it."""
         if self.interactions is None:
-            return pd.DataFrame({"id": self._others[0].ids})
+            made = self._others[0]
+            return pd.DataFrame({"id": made.ids}) if made.items is None else made.items
         return self.interactions.items.iloc[self.rows].reset_index(drop=True)
 
     @property

@@ -16,8 +16,8 @@ import numpy as np
 from spikylib import _arrays, synthetic
 from spikylib._interactions import Embeddings, Interactions, build, resample
 from spikylib.datasets import _readers
-from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home
-from spikylib.datasets._download import fetch
+from spikylib.datasets._catalogue import DATASETS, catalogue, files, find, home, root
+from spikylib.datasets._download import fetch, instructions
 from spikylib.datasets._guard import PARQUET, reading, suffix_of
 from spikylib.datasets._guess import choose
 from spikylib.datasets._own import holds_snapshots, read_embeddings, read_interactions, read_snapshots
@@ -68,7 +68,7 @@ def load(
 
     Returns
     -------
-    Interactions, or Embeddings for ``deezer-songs`` and files of embeddings
+    Interactions, or Embeddings where the catalogue has "embeddings only", and for files of embeddings
 
     Raises
     ------
@@ -197,8 +197,10 @@ def _load_named(name, data_home, download, options):
         return read(**options)
     if download and not files(name, data_home):
         fetch(name, data_home=data_home)
-    with reading(home(data_home) / known.folder):
-        found = read(name, home(data_home), **{key: options[key] for key in own if key in options})
+    if (place := root(known, data_home)) is None:
+        raise FileNotFoundError(instructions(name))
+    with reading(place / known.folder):
+        found = read(name, place, **{key: options[key] for key in own if key in options})
     if not known.has_contexts:
         return found
     # once, for every format; and on rows, before pairs are counted once: a repeat counts towards a size

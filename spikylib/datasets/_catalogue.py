@@ -1,6 +1,7 @@
 """The catalogue of datasets (``catalogue.toml``), and where their files lie."""
 
 import difflib
+import importlib.util
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -16,9 +17,11 @@ class Dataset:
     """One row of the catalogue; the head of ``catalogue.toml`` explains the fields."""
 
     kind: str
+    domain: str
     publisher: str
     terms: str
     page: str = ""
+    package: str | None = None
     reader: str | None = None
     generator: str | None = None
     files: list[str] = field(default_factory=list)
@@ -28,6 +31,7 @@ class Dataset:
     interactions: int | None = None
     defaults: dict = field(default_factory=dict)
     address: str | None = None
+    convert: str = ""
     checksum: str | None = None
     unpack: bool = False
     largest: int = 2**30
@@ -35,8 +39,13 @@ class Dataset:
 
     @property
     def folder(self) -> str:
-        """Folder of the dataset under the data home; "" where the data are generated."""
+        """Folder of the dataset under the data home, or of its package; "" where the data are generated."""
         return self.files[0].partition("/")[0] if self.files else ""
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the files are downloaded one by one."""
+        return bool(self.address) and self.address.endswith("/")
 
     @property
     def has_contexts(self) -> bool:
@@ -83,6 +92,14 @@ def home(data_home: str | os.PathLike | None = None) -> Path:
     return Path(chosen).expanduser().absolute()
 
 
+def root(known: Dataset, data_home: str | os.PathLike | None = None) -> Path | None:
+    """The folder under which a dataset's files are: the data home, or that of its package, None without it."""
+    if not known.package:
+        return home(data_home)
+    found = importlib.util.find_spec(known.folder)  # which does not import it
+    return Path(next(iter(found.submodule_search_locations))).parent if found else None
+
+
 def files(name: str | os.PathLike, data_home: str | os.PathLike | None = None) -> list[Path]:
     """List the files of a dataset that are there.
 
@@ -111,7 +128,10 @@ def files(name: str | os.PathLike, data_home: str | os.PathLike | None = None) -
     """
     if name not in DATASETS and (own := Path(name)).exists():
         return [own] if own.is_file() else [file for file in sorted(own.rglob("*")) if file.is_file()]
-    found = [sorted(home(data_home).glob(pattern)) for pattern in find(name).files]
+    known = find(name)
+    if (folder := root(known, data_home)) is None:
+        return []
+    found = [sorted(folder.glob(pattern)) for pattern in known.files]
     return sorted(path for paths in found for path in paths) if found and found[0] else []
 
 
@@ -121,11 +141,12 @@ def catalogue() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a dataset: ``name``, ``kind`` (items x contexts), ``published_items`` (Table 1's
+        One row a dataset: ``name``, ``kind`` (items x contexts), ``domain`` (what the items are:
+        music, films, groceries, ...), ``published_items`` (Table 1's
         repository, after its filters; missing where the paper does not use the dataset),
         ``items``, ``contexts``, ``interactions`` (as counted by the publisher, missing where it
-        gives no count), ``publisher``, ``terms``, ``page`` to read first, and ``files`` under
-        the data home.
+        gives no count), ``publisher``, ``terms``, ``page`` to read first, ``package`` (where it is one
+        to install), and ``files`` under the data home, or in that package.
 
     Examples
     --------
@@ -134,7 +155,7 @@ def catalogue() -> pd.DataFrame:
     """
     counts = ["published_items", "items", "contexts", "interactions"]
     table = pd.DataFrame([{"name": name, **vars(known)} for name, known in DATASETS.items()])
-    table = table[["name", "kind", *counts, "publisher", "terms", "page", "files"]]
+    table = table[["name", "kind", "domain", *counts, "publisher", "terms", "page", "package", "files"]]
     table["files"] = table["files"].str.join(", ")
     table[counts] = table[counts].astype("Int64")
     return table

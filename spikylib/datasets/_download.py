@@ -9,6 +9,7 @@ Only https is spoken (and http with this machine itself, for tests).
 
 import contextlib
 import gzip
+import hashlib
 import os
 import platform
 import shutil
@@ -52,8 +53,9 @@ def fetch(
     data_home : path, optional
         As for :func:`spikylib.datasets.load`; created if it is not there.
     address : str or path, optional
-        Another https address of the same file, or the file itself, downloaded by hand. The
-        checksum must be the published one all the same. Default: the publisher's address.
+        Another https address of the same file, or the file itself, downloaded by hand; a folder
+        where the data are several files that are no archive. The checksum must be the published one
+        all the same. Default: the publisher's address.
     force : bool, default False
         Fetch again, and replace, what is there.
     progress : bool, optional
@@ -95,7 +97,8 @@ def fetch(
             _verify(
                 home / target, checksum, f"move it away, or replace it by `spiky data fetch {name} --force`"
             )
-        if all((home / target).is_file() for target in targets) or (present and not known.unpack):
+        one_is_enough = not (known.unpack or known.in_parts)
+        if all((home / target).is_file() for target in targets) or (present and one_is_enough):
             return _catalogue.files(name, data_home)  # another process may just have finished them
     address = str(address or known.address)
     _check_address(address)
@@ -106,7 +109,8 @@ def fetch(
         _clear_abandoned(home)
         with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=home) as folder:
             show = sys.stderr.isatty() if progress is None else progress
-            staged = _stage(name, address, Path(folder), show)
+            missing = [target for target in _targets(name) if force or not (home / target).is_file()]
+            staged = _stage(name, address, missing, Path(folder), show)
             # what `files` goes by is moved last: a dataset is there once all of it is
             for target, file in reversed(staged.items()):
                 if force or not (home / target).is_file():
@@ -149,10 +153,13 @@ def instructions(name: str, data_home: str | os.PathLike | None = None) -> str:
     True
     """
     known = DATASETS[name]
+    if known.package:
+        return f"{name} is the package {known.package} ({known.terms}): `pip install {known.package}`"
     places = ", ".join(str(_catalogue.home(data_home) / target) for target in _targets(name))
     first = "" if known.address else f"{name} has no address to download from. "
+    convert = f", convert them by `{known.convert}`" if known.convert else ""
     return (
-        f"{first}By hand: get the data from {known.page} ({known.terms}), and put the files at: {places}. "
+        f"{first}By hand: get the data from {known.page} ({known.terms}){convert}, and put the files at: {places}. "
         "Another folder can be named by $SPIKYLIB_DATA or data_home=."
     )
 
@@ -173,31 +180,40 @@ def _clear_abandoned(home):
 def _targets(name):
     """Files of a dataset under the data home, the one that holds the data first -> checksum or None."""
     known = DATASETS[name]
-    if known.unpack or not known.address:
+    if known.unpack or known.in_parts or not known.address:
         return {file: known.checks.get(file) for file in known.files}
-    return {f"{known.folder}/{PurePosixPath(urlsplit(known.address).path).name}": known.checksum}
+    name_of_file = PurePosixPath(urlsplit(known.address).path).name
+    return {str(PurePosixPath(known.files[0]).with_name(name_of_file)): known.checksum}
 
 
-def _stage(name, address, folder, progress):
+def _stage(name, address, missing, folder, progress):
     """Whole, checked files in `folder` by their place under the data home."""
     known = DATASETS[name]
     by_hand = f"Nothing was kept. {instructions(name)}"
-    file = folder / "download"
-    if "://" in address:
-        _download(address, file, name, progress)
-    else:
-        file = Path(address).expanduser()
-        if not file.is_file():
+
+    def got(address, checksum, file):
+        """The file from an address, or one that is on this machine, once its checksum is right."""
+        if "://" in address:
+            _download(address, file, name, progress)
+        elif not (file := Path(address).expanduser()).is_file():
             raise FileNotFoundError(
                 f"no file {file}; give an https address or the path of the downloaded file"
             )
-    _verify(file, known.checksum, f"it came from {address}. {by_hand}")
+        _verify(file, checksum, f"it came from {address}. {by_hand}")
+        return file
+
     if not known.unpack:
-        (target,) = _targets(name)
-        if target.endswith(".parquet"):
-            with reading(f"the file from {address}", "is not a whole Parquet file", by_hand):
-                pyarrow.parquet.read_metadata(file)
-        return {target: file if file.parent == folder else shutil.copyfile(file, folder / "download")}
+        staged = {}
+        for target in missing:
+            source = f"{address.rstrip('/')}/{PurePosixPath(target).name}" if known.in_parts else address
+            place = folder / str(len(staged))
+            file = got(source, _targets(name)[target], place)
+            if target.endswith(".parquet"):
+                with reading(f"the file from {source}", "is not a whole Parquet file", by_hand):
+                    pyarrow.parquet.read_metadata(file)
+            staged[target] = file if file == place else shutil.copyfile(file, place)
+        return staged
+    file = got(address, known.checksum, folder / "download")
     # datasets that share a folder share the archive, and one download brings them all
     wanted = {}
     for other in [other for other, row in DATASETS.items() if row.folder == known.folder]:
@@ -281,10 +297,15 @@ def _verify(file, checksum, remedy):
     if checksum is None or not file.is_file():
         return
     algorithm, expected = checksum.split(":")
-    found = pooch.file_hash(file, alg=algorithm)
+    if algorithm == "git":  # what GitHub shows of a file without sending it: SHA-1, the size hashed first
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, lambda: hashlib.sha1(b"blob %d\0" % size)).hexdigest()
+    else:
+        found = pooch.file_hash(file, alg=algorithm)
     if found != expected:
         raise ValueError(
-            f"{file.name} is not the published file: its {algorithm} is {found}, expected was {expected}; {remedy}"
+            f"{file.name} is not the published file: its {algorithm}{' id' * (algorithm == 'git')} is {found}, expected was {expected}; {remedy}"
         )
 
 

@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import io
 import json
+import pickle
 import re
 from array import array
 from pathlib import Path
@@ -21,7 +22,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet
 
+from spikylib._arrays import checked_rows, largest_entry
 from spikylib._interactions import Embeddings
 from spikylib.datasets._catalogue import DATASETS
 from spikylib.datasets._guard import reading, unpacked
@@ -29,6 +32,7 @@ from spikylib.datasets._vectors import read_vectors
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
 _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole; no published one comes near
+_OF_ARRAYS = ("numpy.core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype")  # what makes an array
 
 
 def cornell_yes(name: str, home: Path) -> dict:
@@ -244,6 +248,88 @@ def deezer_songs(name: str, home: Path, *, features: str = "svd") -> Embeddings:
     return dataclasses.replace(songs, name=name)
 
 
+def complete_journey(name: str, home: Path) -> dict:
+    """Products of the baskets of a grocer; dated by the purchase, and tagged by their category."""
+    plays, labels = (_require(home / file, name) for file in DATASETS[name].files)
+    rows = _parquet(plays, ["product_id", "basket_id", "transaction_timestamp"])
+    items = _parquet(labels, ["product_id", "product_type", "product_category", "brand"])
+    items = items.rename(columns={"product_type": "title"}).fillna("").set_index("product_id")
+    items["tags"] = [(category,) if category else () for category in items.pop("product_category")]
+    return {
+        "item": rows["product_id"].to_numpy(),
+        "context": rows["basket_id"].to_numpy(),
+        "times": rows["transaction_timestamp"].to_numpy().astype("datetime64[s]"),
+        "items": items,
+        "notes": _share(len(rows), DATASETS[name].interactions, "rows"),
+    }
+
+
+def user_lists(name: str, home: Path) -> dict:
+    """Items of users, `user item item ...` on a line; of several files, together."""
+    paths = [_require(home / file, name) for file in DATASETS[name].files]
+    lines = [line for path in paths for _, line in _number_lines(path, _lines(path))]
+    return _of_users(name, [line[0] for line in lines], [line[1:] for line in lines])
+
+
+def citeulike_a(name: str, home: Path) -> dict:
+    """Papers in the libraries of CiteULike's users, a user a line: `count paper paper ...`."""
+    path = _require(home / "citeulike-a" / "users.dat", name)
+    lines = _number_lines(path, _lines(path))
+    for number, (count, *papers) in lines:
+        if count != len(papers):
+            raise ValueError(
+                f"{path}, line {number}: {count} papers are promised, {len(papers)} were found; get the file again"
+            )
+    return _of_users(name, [number - 1 for number, _ in lines], [line[1:] for _, line in lines])
+
+
+def item2vec(name: str, home: Path) -> Embeddings:
+    """Songs of cornell-yes-small by word2vec; their ids are that dataset's, which has the titles."""
+    path = _require(home / "embeddings" / f"{name}.npz", name)
+    songs = read_vectors(path, "words", "vectors")
+    with reading(path, "does not hold the numbers of songs in 'words'"):
+        ids = np.array([int(word) for word in songs.ids])
+    folder = home / "cornell-yes" / "yes_small"
+    if not (folder / "song_hash.txt").is_file():
+        alone = "no titles: they are in song_hash.txt of cornell-yes-small, which is absent"
+        return dataclasses.replace(songs, ids=ids, name=name, notes=f"{songs.notes}; {alone}")
+    items = _cornell_labels(ids.max() + 1, folder).iloc[ids].reset_index(drop=True)
+    return dataclasses.replace(songs, ids=ids, name=name, items=items)
+
+
+def s3rec_beauty(name: str, home: Path) -> Embeddings:
+    """Products of amazon-beauty by S3-Rec; their ids are that dataset's."""
+    path = _require(home / "embeddings" / "s3rec-beauty.npz", name)
+    vectors = read_vectors(path, None, "item_embeddings_weight").vectors
+    last = len(vectors) - 1
+    notes = f"rows 0 and {last}, padding and mask, dropped; the others are numbered 1 to {last - 1}"
+    return Embeddings(np.arange(1, last), vectors[1:-1], name, notes)
+
+
+def glove_50d(name: str, home: Path) -> Embeddings:
+    """Word vectors, the most frequent word first."""
+    path, words = (_require(home / file, name) for file in DATASETS[name].files)
+    vectors = read_vectors(path).vectors
+    ids = _parquet(words, ["index"])["index"].to_numpy(dtype=object)
+    if len(ids) != len(vectors):
+        raise ValueError(f"{words} has {len(ids)} words for the {len(vectors)} vectors of {path}")
+    return Embeddings(ids, vectors, name)
+
+
+def released(name: str, home: Path) -> Embeddings:
+    """The factors that the paper's authors released, as U Sigma; the items are not named."""
+    path, *others = (_require(home / file, name) for file in DATASETS[name].files[:2])
+    with reading(path, "is not U, S and V as they were released"):
+        U, s = (_plain(path), _plain(others[0])) if others else _pickled_arrays(path)[:2]
+        if U.ndim != 2 or s.shape != U.shape[1:] or s.dtype.kind != "f":
+            raise ValueError(f"U of shape {U.shape} and S of {s.shape}, expected were (items, f) and (f,)")
+        vectors = checked_rows(str(path), U * s)
+        largest_entry(str(path), vectors)  # refuses NaN and infinity
+    found = _share(len(U), DATASETS[name].items, "items")
+    notes = ["U Sigma as released", "the rows have no ids and are numbered", found]
+    return Embeddings(np.arange(len(U)), vectors, name, "; ".join(filter(None, notes)))
+
+
 # --- files -------------------------------------------------------------------------------
 
 
@@ -255,6 +341,48 @@ def _require(path, name):
         "(or download=True), or put it there by hand, or point $SPIKYLIB_DATA or data_home= at the "
         "folder that holds it."
     )
+
+
+def _of_users(name, users, lists):
+    """What `build` takes, of the lists of users' items."""
+    item = np.concatenate(lists)
+    return {
+        "item": item,
+        "context": np.repeat(users, [len(line) for line in lists]),
+        "notes": _share(len(item), DATASETS[name].interactions, "interactions"),
+    }
+
+
+def _parquet(path, columns):
+    with reading(path):
+        return pyarrow.parquet.read_table(path, columns=columns).to_pandas()
+
+
+def _plain(path):
+    with reading(path, "is not a plain array of numbers"):
+        return np.load(path, allow_pickle=False)
+
+
+def _pickled_arrays(path):
+    """Arrays of unlike shapes that np.save has put into one array of objects."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if shape != (3,) or not dtype.hasobject:
+            raise ValueError(f"an array of shape {shape} and dtype {dtype}, expected were 3 objects")
+        arrays = _ArraysOnly(file).load()
+    if not all(isinstance(array, np.ndarray) and not array.dtype.hasobject for array in arrays):
+        raise ValueError("an entry of it is not an array of numbers")
+    return arrays
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Builds NumPy arrays and nothing else: a pickle may otherwise call any function."""
+
+    def find_class(self, module, name):
+        if f"{module.replace('._core.', '.core.')}.{name}" in _OF_ARRAYS:
+            return super().find_class(module, name)
+        raise ValueError(f"it calls {module}.{name}, and only plain arrays are taken out of a pickle")
 
 
 def _read_json(path):
@@ -318,9 +446,7 @@ def _read_playlists(path):
         raise ValueError(f"{path} is empty or cut short: two header lines and playlists were expected")
     n_songs = len(text[0].split())
     promised = _numbers(path, 2, text[1])
-    playlists = [(i, _numbers(path, i, line)) for i, line in enumerate(text[2:], start=3) if line.strip()]
-    if not playlists:
-        raise ValueError(f"{path} holds no playlist")
+    playlists = _number_lines(path, text[2:], first=3)
     for i, songs in playlists:
         if songs.min() < 0 or songs.max() >= n_songs:
             raise ValueError(f"{path}, line {i}: a song number outside 0 to {n_songs - 1}")
@@ -332,6 +458,14 @@ def _read_playlists(path):
             "found; fetch the file again from its publisher"
         )
     return playlists
+
+
+def _number_lines(path, text, first=1):
+    """(line number, whole numbers) of the lines that are not blank."""
+    lines = [(i, _numbers(path, i, line)) for i, line in enumerate(text, start=first) if line.strip()]
+    if not lines:
+        raise ValueError(f"{path} is empty or cut short: no line of numbers after line {first - 1}")
+    return lines
 
 
 def _numbers(path, number, line):
