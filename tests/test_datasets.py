@@ -371,7 +371,7 @@ def test_a_zip_without_the_table_is_refused(tmp_path):
         load("triplej", data_home=tmp_path)
 
 
-@pytest.mark.parametrize("name", [n for n in DATASETS if DATASETS[n].files])
+@pytest.mark.parametrize("name", [n for n in DATASETS if DATASETS[n].files and not DATASETS[n].package])
 def test_an_absent_dataset_says_where_it_was_looked_for(tmp_path, name):
     assert datasets.files(name, tmp_path) == []
     with pytest.raises(FileNotFoundError, match=f"(?s){name} needs .*{tmp_path}.*spiky data fetch {name}"):
@@ -397,6 +397,19 @@ def test_catalogue_has_the_names_of_the_design_and_published_sizes():
         "lastfm-2k",
         "triplej",
         "deezer-songs",
+        "complete-journey",
+        "gowalla",
+        "citeulike-a",
+        "amazon-beauty",
+        "yelp",
+        "item2vec-sgns",
+        "item2vec-cbow",
+        "s3rec-beauty",
+        "glove-50d",
+        "released-aotm",
+        "released-cornell",
+        "released-lastfm",
+        "released-movielens",
     ]
     assert table.loc["cornell-yes-complete", "published_items"] == 44442
     assert table.loc["movielens-small", ["items", "contexts", "interactions"]].tolist() == [9742, 610, 100836]
@@ -710,5 +723,8 @@ def test_the_data_page_tells_what_the_catalogue_knows(name):
     assert f"`{name}`" in page.partition("## What was tried on what")[2]
     assert f"<{known.page}>" in page
     assert known.address is None or f"<{known.address}>" in page
+    if known.package:
+        assert f"`pip install {known.package}`" in page
+        return
     shown = known.files[0].replace("json*", "json.gz").replace("20140929.*", "20140929.zip")
     assert f"`{shown}`" in page or shown.split("/")[1] in page.replace("`", "")

@@ -18,6 +18,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from spikylib import datasets
@@ -386,6 +387,92 @@ def test_a_single_file_is_kept_as_it_came(publish, tmp_path):
     assert datasets.load("triplej", data_home=tmp_path).n_items == 3
 
 
+TRAIN, TEST = b"0 5 2\n1 2\n", b"1 7\n"
+
+
+def git_id(content):
+    """What `git hash-object` prints."""
+    command = ["git", "hash-object", "--stdin"]
+    return (
+        "git:"
+        + subprocess.run(command, input=content, capture_output=True, check=True).stdout.decode().strip()
+    )
+
+
+@pytest.fixture
+def in_parts(server, monkeypatch):
+    """Serve two files as the published ones of gowalla; return the address of their folder."""
+    server.serve("/data/train.txt", whole(TRAIN))
+    address = server.serve("/data/test.txt", whole(TEST)).removesuffix("test.txt")
+    checks = {"gowalla/train.txt": git_id(TRAIN), "gowalla/test.txt": sha256(TEST)}
+    row = replace(DATASETS["gowalla"], address=address, checks=checks)
+    monkeypatch.setitem(DATASETS, "gowalla", row)
+    return address
+
+
+def test_files_of_a_folder_are_fetched_one_by_one(in_parts, server, tmp_path, capsys):
+    files = fetch("gowalla", data_home=tmp_path)
+    assert files == fetch("gowalla", data_home=tmp_path)
+    assert tree(tmp_path) == ["gowalla", "gowalla/test.txt", "gowalla/train.txt"]
+    assert [path for path, _ in server.seen] == ["/data/train.txt", "/data/test.txt"]
+    assert datasets.load("gowalla", data_home=tmp_path).matrix.toarray().tolist() == [[1, 0], [1, 1], [0, 1]]
+    assert f"from       {in_parts}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", ["train.txt", "test.txt"])
+def test_of_the_files_of_a_folder_the_missing_one_is_fetched(in_parts, server, tmp_path, kept):
+    fetch("gowalla", data_home=tmp_path)
+    missing = ({"train.txt", "test.txt"} - {kept}).pop()
+    (tmp_path / "gowalla" / missing).unlink()
+    server.seen.clear()
+    assert len(fetch("gowalla", data_home=tmp_path)) == 2
+    assert [path for path, _ in server.seen] == [f"/data/{missing}"]
+    fetch("gowalla", data_home=tmp_path, force=True)
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("broken", ["train.txt", "test.txt"])
+def test_one_wrong_file_of_a_folder_leaves_nothing(in_parts, server, tmp_path, broken):
+    server.serve(f"/data/{broken}", whole(TRAIN + b"\n"))
+    with pytest.raises(
+        ValueError, match=r"not the published file: its (git id|sha256) is .*Nothing was kept"
+    ):
+        fetch("gowalla", data_home=tmp_path)
+    assert tree(tmp_path) == []
+
+
+def test_a_folder_downloaded_by_hand(in_parts, server, tmp_path):
+    by_hand = tmp_path / "by hand"
+    by_hand.mkdir()
+    (by_hand / "train.txt").write_bytes(TRAIN)
+    with pytest.raises(FileNotFoundError, match=r"no file .*by hand/test\.txt"):
+        fetch("gowalla", data_home=tmp_path / "home", address=by_hand)
+    (by_hand / "test.txt").write_bytes(TEST)
+    assert len(fetch("gowalla", data_home=tmp_path / "home", address=by_hand)) == 2
+    assert tree(by_hand) == ["test.txt", "train.txt"] and server.seen == []
+
+
+def test_the_released_factors_come_to_a_folder_each(server, monkeypatch, tmp_path):
+    U, S = np.eye(3, 2), np.array([2.0, 1.0])
+    whole_of_it = np.empty(3, dtype=object)
+    whole_of_it[:] = U, S, U.T
+    files = {"aotm/U.npy": U, "aotm/S.npy": S, "aotm/V.npy": U.T, "movielens/UsV.npy": whole_of_it}
+    contents = {}
+    for path, array in files.items():
+        np.save(stream := io.BytesIO(), array)
+        contents[path] = stream.getvalue()
+        address = server.serve(f"/svd/{path}", whole(contents[path]))
+    checks = {f"released/{path}": git_id(content) for path, content in contents.items()}
+    for name, changes in {
+        "released-aotm": {"address": address.replace("movielens/UsV.npy", "aotm/"), "checks": checks},
+        "released-movielens": {"address": address, "checksum": checks["released/movielens/UsV.npy"]},
+    }.items():
+        monkeypatch.setitem(DATASETS, name, replace(DATASETS[name], **changes))
+        fetch(name, data_home=tmp_path)
+    assert (datasets.load("released-aotm", data_home=tmp_path).vectors == U * S).all()
+    assert [path for path in tree(tmp_path) if path.endswith(".npy")] == sorted(checks)
+
+
 def test_a_half_parquet_file_without_a_checksum_is_not_taken(publish, tmp_path):
     publish(b"PAR1" + bytes(100), name="deezer-songs", checksum=None)
     with pytest.raises(ValueError, match="is not a whole Parquet file"):
@@ -439,7 +526,14 @@ def test_a_redirection_is_followed(publish, server, tmp_path):
 
 def test_every_published_address_is_https_and_checked_where_a_checksum_is_known():
     published = {name: known for name, known in DATASETS.items() if known.address}
-    assert set(DATASETS) - set(published) == {"synthetic", "synthetic-dated", "spotify-mpd"}
+    assert {name for name in set(DATASETS) - set(published) if not DATASETS[name].package} == {
+        "synthetic",
+        "synthetic-dated",
+        "spotify-mpd",
+        "item2vec-sgns",
+        "item2vec-cbow",
+        "s3rec-beauty",
+    }
     for name, known in published.items():
         assert known.address.startswith("https://"), name
         # one archive holds the three cornell-yes, and only two are known

@@ -12,7 +12,6 @@ import csv
 import dataclasses
 import io
 import json
-import pickle
 import re
 from array import array
 from pathlib import Path
@@ -32,7 +31,6 @@ from spikylib.datasets._vectors import read_vectors
 
 _BLOCK = 1 << 26  # bytes of text parsed at a time
 _MAX_WHOLE = 1 << 30  # bytes of a file that is read whole; no published one comes near
-_OF_ARRAYS = ("numpy.core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype")  # what makes an array
 
 
 def cornell_yes(name: str, home: Path) -> dict:
@@ -289,11 +287,14 @@ def item2vec(name: str, home: Path) -> Embeddings:
     songs = read_vectors(path, "words", "vectors")
     with reading(path, "does not hold the numbers of songs in 'words'"):
         ids = np.array([int(word) for word in songs.ids])
+        n_songs = DATASETS["cornell-yes-small"].items
+        if not 0 <= ids.min() <= ids.max() < n_songs:
+            raise ValueError(f"{ids.min()} to {ids.max()}, expected were 0 to {n_songs - 1}")
     folder = home / "cornell-yes" / "yes_small"
     if not (folder / "song_hash.txt").is_file():
         alone = "no titles: they are in song_hash.txt of cornell-yes-small, which is absent"
         return dataclasses.replace(songs, ids=ids, name=name, notes=f"{songs.notes}; {alone}")
-    items = _cornell_labels(ids.max() + 1, folder).iloc[ids].reset_index(drop=True)
+    items = _cornell_labels(n_songs, folder).iloc[ids].reset_index(drop=True)
     return dataclasses.replace(songs, ids=ids, name=name, items=items)
 
 
@@ -318,15 +319,25 @@ def glove_50d(name: str, home: Path) -> Embeddings:
 
 def released(name: str, home: Path) -> Embeddings:
     """The factors that the paper's authors released, as U Sigma; the items are not named."""
-    path, *others = (_require(home / file, name) for file in DATASETS[name].files[:2])
-    with reading(path, "is not U, S and V as they were released"):
-        U, s = (_plain(path), _plain(others[0])) if others else _pickled_arrays(path)[:2]
-        if U.ndim != 2 or s.shape != U.shape[1:] or s.dtype.kind != "f":
-            raise ValueError(f"U of shape {U.shape} and S of {s.shape}, expected were (items, f) and (f,)")
-        vectors = checked_rows(str(path), U * s)
-        largest_entry(str(path), vectors)  # refuses NaN and infinity
-    found = _share(len(U), DATASETS[name].items, "items")
-    notes = ["U Sigma as released", "the rows have no ids and are numbered", found]
+    folder = home / "released" / name.removeprefix("released-")
+    if not (folder / "U.npy").is_file():
+        pickled = _require(home / DATASETS[name].files[0], name)
+        raise ValueError(
+            f"{pickled} is a pickle, and nothing is unpickled here: if you trust its publisher, run once, in its "
+            'folder, `import numpy as np; U, s, V = np.load("UsV.npy", allow_pickle=True); np.save("U.npy", U); '
+            'np.save("S.npy", s)`'
+        )
+    U, s = (_plain(_require(folder / file, name)) for file in ("U.npy", "S.npy"))
+    U = checked_rows(str(folder / "U.npy"), U)
+    if s.shape != U.shape[1:] or s.dtype.kind != "f":
+        raise ValueError(
+            f"{folder}: U.npy has shape {U.shape} and S.npy {s.shape} of {s.dtype}, expected were (items, f) and "
+            "(f,) of floats; get the files again"
+        )
+    vectors = U * s
+    largest_entry(str(folder), vectors)  # refuses NaN and infinity
+    notes = ["U Sigma as released", "no ids: the rows are numbered"]
+    notes.append(_share(len(U), DATASETS[name].items, "items"))
     return Embeddings(np.arange(len(U)), vectors, name, "; ".join(filter(None, notes)))
 
 
@@ -354,35 +365,13 @@ def _of_users(name, users, lists):
 
 
 def _parquet(path, columns):
-    with reading(path):
-        return pyarrow.parquet.read_table(path, columns=columns).to_pandas()
+    with reading(path), path.open("rb") as file:
+        return pyarrow.parquet.read_table(file, columns=columns).to_pandas()[columns]
 
 
 def _plain(path):
     with reading(path, "is not a plain array of numbers"):
         return np.load(path, allow_pickle=False)
-
-
-def _pickled_arrays(path):
-    """Arrays of unlike shapes that np.save has put into one array of objects."""
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        if shape != (3,) or not dtype.hasobject:
-            raise ValueError(f"an array of shape {shape} and dtype {dtype}, expected were 3 objects")
-        arrays = _ArraysOnly(file).load()
-    if not all(isinstance(array, np.ndarray) and not array.dtype.hasobject for array in arrays):
-        raise ValueError("an entry of it is not an array of numbers")
-    return arrays
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Builds NumPy arrays and nothing else: a pickle may otherwise call any function."""
-
-    def find_class(self, module, name):
-        if f"{module.replace('._core.', '.core.')}.{name}" in _OF_ARRAYS:
-            return super().find_class(module, name)
-        raise ValueError(f"it calls {module}.{name}, and only plain arrays are taken out of a pickle")
 
 
 def _read_json(path):
@@ -448,7 +437,7 @@ def _read_playlists(path):
     promised = _numbers(path, 2, text[1])
     playlists = _number_lines(path, text[2:], first=3)
     for i, songs in playlists:
-        if songs.min() < 0 or songs.max() >= n_songs:
+        if songs.max() >= n_songs:
             raise ValueError(f"{path}, line {i}: a song number outside 0 to {n_songs - 1}")
     # a file cut at the end of a line still parses; the publisher's own counts show it
     played = np.bincount(np.concatenate([songs for _, songs in playlists]), minlength=n_songs)
@@ -470,7 +459,10 @@ def _number_lines(path, text, first=1):
 
 def _numbers(path, number, line):
     with reading(f"{path}, line {number}", "is not a list of whole numbers"):
-        return np.array([int(word) for word in line.split()], dtype=np.int64)
+        found = np.array([int(word) for word in line.split()], dtype=np.int64)
+        if found.min(initial=0) < 0:
+            raise ValueError(f"{found.min()} is negative")
+    return found
 
 
 def _cornell_labels(n_songs, folder):
