@@ -178,9 +178,8 @@ class Study:
                 f"none of the embeddings' ids ({made.ids.tolist()[0]!r}, ...) is among those of the interactions "
                 f"({ids.tolist()[0]!r}, ...); are they written in the same way?"
             )
-        return replace(made, ids=made.ids[row >= 0], vectors=made.vectors[row >= 0], items=None), row[
-            row >= 0
-        ]
+        known = row >= 0
+        return replace(made, ids=made.ids[known], vectors=made.vectors[known], items=None), row[known]
 
     @cached_property
     def E(self) -> np.ndarray:
