@@ -1,6 +1,7 @@
 """Datasets beside those of the paper, and vectors made by others: made files of each format, and the real ones."""
 
-import importlib.util
+import hashlib
+import importlib
 import sys
 
 import numpy as np
@@ -330,6 +331,16 @@ def test_real_files_give_the_known_peaks(name):
     assert [*matrix.shape, matrix.nnz, len(study.kept)] == counts
     assert [len(study.cover(f).peaks) for f in ranks] == peaks
     assert study.interactions.notes == ""
+
+
+@pytest.mark.parametrize("file", ["test.txt", "users.dat", "Beauty.txt", "Yelp.txt"])
+def test_real_files_have_the_checksums_of_the_catalogue(file):
+    (name,) = [name for name in LISTS if f"{name}/{file}" in DATASETS[name].files]
+    path, known = datasets.home() / name / file, DATASETS[name]
+    if not path.is_file():
+        pytest.skip(f"{name} is not in the data home")
+    expected = known.checksum or known.checks[f"{name}/{file}"]
+    assert expected == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 @pytest.mark.parametrize(
