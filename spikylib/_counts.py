@@ -79,13 +79,15 @@ def vstack_csr(parts, n_columns):
     return sp.csr_array((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
 
 
-def filter_rows(C, first, min_count, top_k, expected=None):
+def filter_rows(C, first, min_count, top_k, expected=None, later=False):
     """Filter rows `first` and on of the counts by themselves; return them and their cutoffs.
 
-    `expected`, if given, is a pair: contexts by item, and contexts in all. Counts that are no
-    more than chance would give then go too.
+    `expected`, if given, holds contexts by item, contexts in all and the shift. Counts that are no
+    more than chance would give, raised by the shift, then go too. If `later`, a row counts only the
+    items after its own.
     """
-    C = subset(C, (C.data >= min_count) & (C.indices != entry_rows(C.indptr, first)))
+    is_other = np.greater if later else np.not_equal
+    C = subset(C, (C.data >= min_count) & is_other(C.indices, entry_rows(C.indptr, first)))
     cutoffs = no_cutoffs(*C.shape)
     for i in np.flatnonzero(np.diff(C.indptr) > top_k):
         row = slice(C.indptr[i], C.indptr[i + 1])
@@ -93,8 +95,10 @@ def filter_rows(C, first, min_count, top_k, expected=None):
     rows = entry_rows(C.indptr)
     keep = _is_neighbour(*cutoffs, rows, C.indices, C.data)
     if expected is not None:
-        count, n_contexts = expected
+        count, n_contexts, shift = expected
         keep &= float(n_contexts) * C.data > count[rows + first].astype(float) * count[C.indices]
+        if shift:  # by more than logarithms differ between CPUs: just the shift is nothing on all of them
+            keep &= information(C.data, rows + first, C.indices, count, n_contexts) > shift + 1e-12
     C = subset(C, keep)
     C.sort_indices()
     return C, cutoffs
@@ -115,11 +119,14 @@ def information(counts, rows, columns, count, n_contexts):
     return np.log(float(n_contexts) * counts / (count[rows].astype(float) * count[columns]))
 
 
-def no_pair_left(min_count):
+def no_pair_left(min_count, shift=0.0):
     """The error about a matrix without entries."""
+    chance, lower = (
+        (f"e^{shift:g} times what chance", "min_count or shift") if shift else ("chance", "min_count")
+    )
     return ValueError(
         f"no pair of items is left: none shares {min_count} contexts or more, and more of them "
-        "than chance would give; lower min_count or bring more contexts"
+        f"than {chance} would give; lower {lower} or bring more contexts"
     )
 
 

@@ -125,6 +125,8 @@ def ppmi_matrix(
 ) -> tuple[RowPartitions, np.ndarray]:
     """Weigh the co-occurrence of items as :func:`spikylib.ppmi.ppmi_matrix` does.
 
+    `keep` and `shift` are not options here: neighbours are mutual, and nothing is taken off.
+
     Parameters
     ----------
     X : sparse matrix or array, shape (n_items, n_contexts), or sequence of paths
@@ -365,7 +367,7 @@ def _count(sources, count, edge, n_contexts, min_count, top_k):
     C = sums.pop()[0]
     while sums:
         C = sums.pop()[0] + C
-    return _counts.filter_rows(C, a, min_count, top_k, (count, n_contexts))
+    return _counts.filter_rows(C, a, min_count, top_k, (count, n_contexts, 0.0))
 
 
 def _mutual(block, first, cutoffs):

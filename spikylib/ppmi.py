@@ -15,19 +15,25 @@ from tqdm import tqdm
 
 from spikylib import _counts
 from spikylib._arrays import n_threads, threaded_map
+from spikylib._checks import check_choice, check_range
 
 _SMALLEST = 1 << 20  # pairs of a block below which threads do not pay
 _ENTRIES = 1 << 22  # entries of M worked out at a time
 
 
 def cooccurrence(
-    X: np.ndarray | sp.csr_array, *, min_count: int = 2, top_k: int = 2000, memory: int = 2**30
+    X: np.ndarray | sp.csr_array,
+    *,
+    min_count: int = 2,
+    top_k: int = 2000,
+    keep: str = "mutual",
+    memory: int = 2**30,
 ) -> sp.csr_array:
     """Count the contexts that each pair of items shares, and filter the counts.
 
     A count :math:`c_{ij}`, i != j, is kept if it is at least `min_count` and j is among the
     `top_k` highest of row i *and* i among the `top_k` highest of row j; ties go to the lower
-    item index. The result is therefore symmetric, with a zero diagonal.
+    item index. The result is symmetric, with a zero diagonal, whatever `keep` is.
 
     Parameters
     ----------
@@ -37,6 +43,11 @@ def cooccurrence(
         Smallest number of shared contexts that is kept, at least 1.
     top_k : int, default 2000
         Neighbours kept per item, at least 1.
+    keep : {"mutual", "either", "later"}, default "mutual"
+        Which pairs stay: those where both items have the other among their `top_k`, or where
+        either has. With "later" an item ranks only the items after it, and is taken by those
+        before it as they rank it: so the paper's released scripts, where the order of the items
+        decides. An item may then have more than `top_k` neighbours, as with "either".
     memory : int, default 2**30
         Bytes to work in, beside X and the result. The result does not depend on it. A single
         row is never divided: that takes 48 bytes per item and core at most.
@@ -44,13 +55,14 @@ def cooccurrence(
     Returns
     -------
     scipy.sparse.csr_array, shape (n_items, n_items), int32
-        8 bytes per entry kept; while it runs, 8 more for each that passes the filter of its row.
+        8 bytes per entry kept; while it runs, 8 more for each that passes the filter of its row,
+        or 32 more unless `keep` is "mutual".
 
     Raises
     ------
     ValueError
         If X is not two-dimensional, is empty, or holds negative or non-finite values; if
-        `min_count`, `top_k` or `memory` is below 1.
+        `min_count`, `top_k` or `memory` is below 1; if `keep` is none of the three.
 
     References
     ----------
@@ -64,17 +76,30 @@ def cooccurrence(
     array([[0, 2, 1],
            [2, 0, 2],
            [1, 2, 0]], dtype=int32)
+
+    Each keeps one neighbour; the first two keep each other, the third is kept by neither:
+
+    >>> cooccurrence(X, min_count=1, top_k=1).toarray()[:, 2]
+    array([0, 0, 0], dtype=int32)
+    >>> cooccurrence(X, min_count=1, top_k=1, keep="either").toarray()[:, 2]
+    array([0, 2, 0], dtype=int32)
     """
-    _counts.check_options(min_count=min_count, top_k=top_k, memory=memory)
-    return _filtered_counts(_counts.binary(X), min_count, top_k, memory)
+    _check(min_count, top_k, keep, memory)
+    return _filtered_counts(_counts.binary(X), min_count, top_k, keep, memory)
 
 
 def ppmi_matrix(
-    X: np.ndarray | sp.csr_array, *, min_count: int = 2, top_k: int = 2000, memory: int = 2**30
+    X: np.ndarray | sp.csr_array,
+    *,
+    min_count: int = 2,
+    top_k: int = 2000,
+    keep: str = "mutual",
+    shift: float = 0.0,
+    memory: int = 2**30,
 ) -> tuple[sp.csr_array, np.ndarray]:
     """Weigh the co-occurrence of items by positive pointwise mutual information.
 
-    .. math:: m_{ij} = \\max\\left(0, \\ln \\frac{N c_{ij}}{c_i c_j}\\right)
+    .. math:: m_{ij} = \\max\\left(0, \\ln \\frac{N c_{ij}}{c_i c_j} - \\mathrm{shift}\\right)
 
     with :math:`N` the number of contexts, :math:`c_{ij}` the filtered count of
     :func:`cooccurrence` and :math:`c_i` the contexts that hold item i, counted in X before
@@ -84,8 +109,11 @@ def ppmi_matrix(
     ----------
     X : sparse matrix or array, shape (n_items, n_contexts)
         Interactions, as for :func:`cooccurrence`.
-    min_count, top_k, memory : int
+    min_count, top_k, keep, memory
         As for :func:`cooccurrence`.
+    shift : float, default 0
+        Taken off before the maximum, in nats, at least 0: ln k is what skip-gram with k negative
+        samples implies.
 
     Returns
     -------
@@ -98,12 +126,12 @@ def ppmi_matrix(
     Raises
     ------
     ValueError
-        As for :func:`cooccurrence`, and if no pair of items is left.
+        As for :func:`cooccurrence`, if `shift` is negative, and if no pair of items is left.
 
     References
     ----------
-    Afchar, Hennequin, Guigue (2023), section 2.2; Levy, Goldberg, Dagan (2015),
-    https://doi.org/10.1162/tacl_a_00134.
+    Afchar, Hennequin, Guigue (2023), section 2.2; Levy, Goldberg, Dagan (2015), section 3.1 for
+    the shift, https://doi.org/10.1162/tacl_a_00134.
 
     Examples
     --------
@@ -118,26 +146,32 @@ def ppmi_matrix(
     >>> kept
     array([0, 1])
     """
-    _counts.check_options(min_count=min_count, top_k=top_k, memory=memory)
+    _check(min_count, top_k, keep, memory)
+    check_range("shift", shift, 0)
     X = _counts.binary(X)
     count = np.diff(X.indptr)
-    C = _filtered_counts(X, min_count, top_k, memory, expected=(count, X.shape[1]))
+    C = _filtered_counts(X, min_count, top_k, keep, memory, expected=(count, X.shape[1], shift))
     kept = np.flatnonzero(np.diff(C.indptr)).astype(np.int64)
     if len(kept) == 0:
-        raise _counts.no_pair_left(min_count)
+        raise _counts.no_pair_left(min_count, shift)
     number = np.zeros(len(count), dtype=np.int32)
     number[kept] = np.arange(len(kept))
     value = np.empty(C.nnz)
     for a, b in _counts.row_blocks(np.diff(C.indptr), _ENTRIES):
         entries = slice(C.indptr[a], C.indptr[b])
         rows, columns = _counts.entry_rows(C.indptr[a : b + 1], a), C.indices[entries]
-        value[entries] = _counts.information(C.data[entries], rows, columns, count, X.shape[1])
+        value[entries] = _counts.information(C.data[entries], rows, columns, count, X.shape[1]) - shift
         C.indices[entries] = number[columns]  # in place: M takes over the indices of C
     indptr = np.append(C.indptr[kept], C.indptr[-1])
     return sp.csr_array((value, C.indices, indptr), shape=(len(kept), len(kept))), kept
 
 
-def _filtered_counts(X, min_count, top_k, memory, expected=None):
+def _check(min_count, top_k, keep, memory):
+    _counts.check_options(min_count=min_count, top_k=top_k, memory=memory)
+    check_choice("keep", keep, "mutual", "either", "later")
+
+
+def _filtered_counts(X, min_count, top_k, keep, memory, expected=None):
     """The filtered counts of :func:`cooccurrence`, a block of rows at a time."""
     n = X.shape[0]
     left, right = _factors(X, min_count)
@@ -148,17 +182,20 @@ def _filtered_counts(X, min_count, top_k, memory, expected=None):
 
     def form(edge):
         a, b = edge
-        C, cutoffs[:, a:b] = _counts.filter_rows(left[a:b] @ right, a, min_count, top_k, expected)
+        C, cutoffs[:, a:b] = _counts.filter_rows(
+            left[a:b] @ right, a, min_count, top_k, expected, later=keep == "later"
+        )
         # by the rows that are known already, so that less is held
-        return _counts.filter_mutual(C, a, cutoffs)
+        return _counts.filter_mutual(C, a, cutoffs) if keep == "mutual" else C
 
     with threaded_map(len(edges) > 1) as map_blocks:
         parts = list(tqdm(map_blocks(form, edges), "co-occurrence", len(edges), disable=None, delay=3))
-        if cutoffs[0].any():
+        if keep == "mutual" and cutoffs[0].any():
             starts = [a for a, _ in edges]
             for k, C in enumerate(map_blocks(_counts.filter_mutual, parts, starts, [cutoffs] * len(parts))):
                 parts[k] = C
-    return _counts.vstack_csr(parts, n)
+    C = _counts.vstack_csr(parts, n)
+    return C if keep == "mutual" else C.maximum(C.T)
 
 
 def _factors(X, min_count):

@@ -20,48 +20,62 @@ binary = arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 12)), eleme
 
 
 budget = st.sampled_from([1, 2**30])  # a row at a time, or all of them
+which = st.sampled_from(["mutual", "either", "later"])
 
 
-def literal_cooccurrence(X, min_count, top_k):
+def literal_cooccurrence(X, min_count, top_k, keep="mutual"):
     n = len(X)
     count = {(i, j): sum(a and b for a, b in zip(X[i], X[j])) for i in range(n) for j in range(n) if i != j}
     count = {pair: c for pair, c in count.items() if c >= min_count}
-    best = {
-        i: set(sorted((j for j in range(n) if (i, j) in count), key=lambda j: (-count[i, j], j))[:top_k])
-        for i in range(n)
-    }
+    if keep == "later":
+        ranked = {i: [j for j in range(i + 1, n) if (i, j) in count] for i in range(n)}
+    else:
+        ranked = {i: [j for j in range(n) if (i, j) in count] for i in range(n)}
+    best = {i: set(sorted(ranked[i], key=lambda j: (-count[i, j], j))[:top_k]) for i in range(n)}
     C = np.zeros((n, n), dtype=int)
     for (i, j), c in count.items():
-        if j in best[i] and i in best[j]:
+        votes = (j in best[i]) + (i in best[j])
+        if votes == 2 or (votes == 1 and keep != "mutual"):
             C[i, j] = c
     return C
 
 
-def literal_ppmi(X, min_count, top_k):
-    C, N = literal_cooccurrence(X, min_count, top_k), X.shape[1]
+def literal_ppmi(X, min_count, top_k, keep="mutual", shift=0.0):
+    C, N = literal_cooccurrence(X, min_count, top_k, keep), X.shape[1]
     M = np.zeros(C.shape)
     for i, j in zip(*np.nonzero(C)):
-        M[i, j] = max(0.0, math.log(N * C[i, j] / (X[i].sum() * X[j].sum())))
+        information = math.log(N * C[i, j] / (X[i].sum() * X[j].sum())) - shift
+        M[i, j] = information if information > 1e-12 else 0
     kept = [i for i in range(len(M)) if M[i].any()]
     return M[np.ix_(kept, kept)], kept
 
 
-@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9), memory=budget)
-def test_cooccurrence_is_its_definition(X, min_count, top_k, memory):
-    C = cooccurrence(X, min_count=min_count, top_k=top_k, memory=memory)
-    assert (C.toarray() == literal_cooccurrence(X, min_count, top_k)).all()
+@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9), keep=which, memory=budget)
+def test_cooccurrence_is_its_definition(X, min_count, top_k, keep, memory):
+    C = cooccurrence(X, min_count=min_count, top_k=top_k, keep=keep, memory=memory)
+    assert C.dtype == np.int32
+    assert (C.toarray() == literal_cooccurrence(X, min_count, top_k, keep)).all()
 
 
-@given(X=binary, min_count=st.integers(1, 3), top_k=st.integers(1, 9), memory=budget)
-def test_ppmi_is_its_definition(X, min_count, top_k, memory):
-    expected, kept = literal_ppmi(X, min_count, top_k)
+@given(
+    X=binary,
+    min_count=st.integers(1, 3),
+    top_k=st.integers(1, 9),
+    keep=which,
+    shift=st.sampled_from([0.0, 0.3, math.log(2), math.log(3)]),
+    memory=budget,
+)
+def test_ppmi_is_its_definition(X, min_count, top_k, keep, shift, memory):
+    expected, kept = literal_ppmi(X, min_count, top_k, keep, shift)
+    options = {"min_count": min_count, "top_k": top_k, "keep": keep, "shift": shift, "memory": memory}
     if not kept:
         with pytest.raises(ValueError, match="no pair of items is left"):
-            ppmi_matrix(X, min_count=min_count, top_k=top_k)
+            ppmi_matrix(X, **options)
         return
-    M, found = ppmi_matrix(X, min_count=min_count, top_k=top_k, memory=memory)
+    M, found = ppmi_matrix(X, **options)
     assert found.tolist() == kept
-    np.testing.assert_allclose(M.toarray(), expected, rtol=1e-12)
+    assert (M.data > 0).all()
+    np.testing.assert_allclose(M.toarray(), expected, rtol=1e-12, atol=1e-15)
 
 
 @settings(max_examples=25)
@@ -81,6 +95,32 @@ def test_ties_of_top_k_go_to_the_lower_item():
     # items 1, 2 and 3 share two contexts with item 0 each; only the first may stay
     X = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
     assert cooccurrence(X, top_k=1).toarray()[0].tolist() == [0, 2, 0, 0]
+
+
+def test_which_of_two_keeps_the_other():
+    # items 1, 2 and 3 share two contexts with item 0 each, and keep it as their only neighbour
+    X = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
+    assert cooccurrence(X, top_k=1, keep="either").toarray()[0].tolist() == [0, 2, 2, 2]
+    # the items before item 0 in the reversed order rank it, those after it do not
+    assert cooccurrence(X, top_k=1, keep="later").toarray()[0].tolist() == [0, 2, 0, 0]
+    assert cooccurrence(X[::-1], top_k=1, keep="later").toarray()[3].tolist() == [2, 2, 2, 0]
+
+
+def test_a_shift_that_leaves_nothing_is_named():
+    X = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])  # twice what chance would give
+    with pytest.raises(ValueError, match=r"more of them than e\^0\.693147 times .* lower min_count or shift"):
+        ppmi_matrix(X, shift=math.log(2))
+
+
+@pytest.mark.parametrize("shift", [-0.1, np.nan])
+def test_a_negative_shift_is_refused(shift):
+    with pytest.raises(ValueError, match=f"shift must be at least 0, got {shift}"):
+        ppmi_matrix(np.ones((2, 2)), shift=shift)
+
+
+def test_another_way_to_keep_is_refused():
+    with pytest.raises(ValueError, match="keep must be 'mutual' or 'either' or 'later', got 'both'"):
+        cooccurrence(np.ones((2, 2)), keep="both")
 
 
 def test_large_counts_do_not_overflow():
