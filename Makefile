@@ -9,11 +9,11 @@ TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
 .PHONY: help book html pdf browser notebooks results evidence controls test bench lint check hooks clean \
-	mutants fuzz interrupted kernels oldest newest wheel audit
+	table1 mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
 	@echo "make TARGET, where TARGET is one of:"
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  \1\t\2/' | expand -t 14
+	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)$$/  \1\t\2/' | expand -t 14
 
 book: $(READY) ## execute every notebook now, build the HTML (a warning is an error)
 	$(RUN) tools/book.py book
@@ -32,6 +32,9 @@ evidence: $(READY) ## check every claim on every dataset present into book/evide
 
 controls: $(READY) ## check every claim on generated data where it must hold and must fail, 20 seeds (weekly)
 	$(RUN) -m pytest -n 2 tests/test_claims.py -m controls
+
+table1: $(READY) ## Table 1 of the paper from its own data, fetched (1 GB), beside the printed; N="aotm-2011" picks
+	$(RUN) tools/table1.py $(N)
 
 test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
 	$(RUN) -m pytest -n 2 $(ARGS)

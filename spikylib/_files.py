@@ -1,6 +1,7 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and find those of the book."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -17,3 +18,14 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def in_checkout(pattern: str, is_ours: Callable | None = None) -> list[Path]:
+    """Files of the book, by a pattern: upwards from the working directory, else beside the package."""
+    # an installed checkout (`pip install -e`) has them beside the package, a wheel has not
+    for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]):
+        if files := sorted(filter(is_ours, parent.glob(pattern))):
+            return files
+    raise FileNotFoundError(
+        f"no {pattern} in or above {Path.cwd()}: go to a checkout of the book, which has it, or give a path"
+    )

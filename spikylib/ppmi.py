@@ -44,10 +44,10 @@ def cooccurrence(
     top_k : int, default 2000
         Neighbours kept per item, at least 1.
     keep : {"mutual", "either", "later"}, default "mutual"
-        Which pairs stay: those where both items have the other among their `top_k`, or where
-        either has. With "later" an item ranks only the items after it, and is taken by those
-        before it as they rank it: so the paper's released scripts, where the order of the items
-        decides. An item may then have more than `top_k` neighbours, as with "either".
+        Which pairs stay: those where both items have the other among their `top_k`; where either
+        has; or where the earlier of the two has, each item ranking only those after it. With the
+        last two an item may have more than `top_k` neighbours. "later" is what the paper's released
+        SQL asks of the earlier item; it asks the later one too, among those before it.
     memory : int, default 2**30
         Bytes to work in, beside X and the result. The result does not depend on it. A single
         row is never divided: that takes 48 bytes per item and core at most.

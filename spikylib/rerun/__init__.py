@@ -7,7 +7,8 @@ data. :func:`read_results` hands them to a chapter's tables and figures, and the
 to the prose.
 """
 
+from spikylib._published import read_published
 from spikylib.rerun._record import Record, footer, glue, provenance
-from spikylib.rerun._results import read_published, read_results
+from spikylib.rerun._results import read_results
 
 __all__ = ["Record", "footer", "glue", "provenance", "read_published", "read_results"]

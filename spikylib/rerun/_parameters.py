@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spikylib.rerun._results import did_you_mean, in_checkout
+from spikylib._files import in_checkout
+from spikylib.rerun._results import did_you_mean
 
 _NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"
 # how the comment of a parameter ends: "meaning, 16 to 512" or "meaning, one of dot, cosine"

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from spikylib._files import in_checkout
+
 RESULT = "result.json"  # in the folder of a run that succeeded
 
 
@@ -47,25 +49,6 @@ def read_results(chapter: str, folder: str | Path | None = None) -> dict[str, di
         raise FileNotFoundError(f"no folder of results {folder}; run `make results` where the data are")
     files = sorted(folder.glob(f"{chapter}--*.json"))
     return {f.stem.split("--", 1)[1]: read_run(f) for f in files}
-
-
-def read_published(table: str) -> Any:
-    """Read a table of numbers that the paper published, kept beside the stored reruns.
-
-    Parameters
-    ----------
-    table : str
-        ``"table1"``: Table 1 of the paper, one row a dataset, as printed.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by dataset, text as printed.
-    """
-    import pandas as pd
-
-    (file,) = in_checkout(f"book/results/{table}_published.csv")
-    return pd.read_csv(file, dtype=str, index_col="dataset")
 
 
 def stored_number(reference: str, page: str, read: Callable = read_results) -> tuple[str, str, str, str]:
@@ -163,17 +146,6 @@ def did_you_mean(word, known):
     """The nearest of the known words as a question, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def in_checkout(pattern, is_ours=None):
-    """Files of the book, by a pattern: upwards from the working directory, else beside the package."""
-    # an installed checkout (`pip install -e`) has them beside the package, a wheel has not
-    for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]):
-        if files := sorted(filter(is_ours, parent.glob(pattern))):
-            return files
-    raise FileNotFoundError(
-        f"no {pattern} in or above {Path.cwd()}: go to a checkout of the book, which has it, or give a path"
-    )
 
 
 def _by_number(path):
