@@ -82,7 +82,7 @@ def _embeddings(name, data_home):
     source = {"data_home": data_home, "download": True}
     if " x " not in datasets.catalogue().set_index("name").kind[name]:
         E = datasets.load(name, **source).vectors
-        label = "as they are"
+        label = "as released"
         for file in datasets.files(name, data_home):
             if file.name == "V.npy":
                 n_columns = len(np.load(file, mmap_mode="r"))
