@@ -1,8 +1,10 @@
 """Generate the catalogues and matrices on which an answer is known.
 
-Functions. :func:`playlists` makes a catalogue of communities of items of varying popularity,
-:func:`drifting_playlists` a dated one in which they change; :func:`planted_spikes` a matrix whose
-embeddings form spikes exactly, :func:`planted_shapes` one whose communities spread out in other ways.
+Functions. :func:`playlists` makes a catalogue like real ones: dated, communities that overlap,
+uneven noise. In that of :func:`clean_playlists` every item is of one community, and in that of
+:func:`drifting_playlists` communities are born, fade and come back. :func:`planted_spikes` makes a
+matrix whose embeddings form spikes exactly, :func:`planted_shapes` one whose communities spread out
+in other ways.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,9 @@ from spikylib._checks import check_choice, check_range
 from spikylib._interactions import Interactions, build
 
 _MONTH = 2629746  # seconds: a twelfth of the mean Gregorian year
+_START = np.datetime64("2022-01-01", "s")
+_MONTHS = 24  # months in the span of `playlists`
+_SIZES = 0.6  # community k of `playlists` has a share proportional to k^-0.6
 _RAMP = 0.02  # a community rises or fades over a few times this share of the span
 _AFTERGLOW = 0.03  # share of its former plays that a faded community keeps
 _SHARED = 0.2  # of the weight of a spike's direction, over all axes: communities have links
@@ -22,6 +27,109 @@ _WIDTH = 0.3  # for how long a drifting community stays alike, as a share of its
 
 
 def playlists(
+    *,
+    n_items: int = 3000,
+    n_contexts: int = 8000,
+    n_communities: int = 200,
+    mean_length: float = 15,
+    popularity_exponent: float = 0.6,
+    overlap: float = 0.5,
+    noise: float = 0.12,
+    drift: float = 1.0,
+    arriving: float = 0.2,
+    seed: int = 0,
+) -> Interactions:
+    """Generate dated playlists that are as untidy as real ones.
+
+    The shares of the communities in an item, and in a playlist, are a draw from a Dirichlet distribution
+    in which community k has a mean share proportional to k^-0.6. A draw of a playlist picks one of its
+    communities, then an item by its share in that community times its popularity. The item of number
+    r - 1 has popularity r^-popularity_exponent; over two years, month by month, the logarithms of all
+    popularities and of the strengths of the communities walk at random. Lengths are geometric.
+
+    The defaults are such that Spk@128, Spk of the columns 113 to 128 alone, the share of M-hat^2 inside
+    spikes, and the R^2 of the DCBM between spikes lie where those of real catalogues of music do.
+
+    Parameters
+    ----------
+    n_items : int, default 3000
+        Items in the catalogue, at least two per community. Items never drawn are left out.
+    n_contexts : int, default 8000
+        Playlists, at least 1; evenly spread over the 24 months, one date each.
+    n_communities : int, default 200
+        Communities, at least 1.
+    mean_length : float, default 15
+        Mean number of draws per playlist, at least 1; an item drawn twice counts once.
+    popularity_exponent : float, default 0.6
+        0 makes all items equally popular in the first month.
+    overlap : float, default 0.5
+        Sum of the Dirichlet parameters, at least 0.001. The chance that two draws of the shares of
+        one item are of one community is about 1 / (1 + overlap).
+    noise : float, default 0.12
+        Mean share of an item or a playlist that is spread over all communities, 0 to 1. It is uneven:
+        near 0 in most of them, near 1 in some.
+    drift : float, default 1.0
+        Standard deviation of the change of a log popularity or strength over the span, 0 or more.
+    arriving : float, default 0.2
+        Share of the items that arrive in a random month, 0 to 1.
+    seed : int, default 0
+        Seed of the generator.
+
+    Returns
+    -------
+    Interactions
+        Dated. ``.items`` holds the truth: ``community``, that of the largest share; ``membership``,
+        this share; ``popularity``, relative to the sum, mean of the months; ``arrives``, the first
+        month, from 0, in which the item can be played.
+
+    Raises
+    ------
+    ValueError
+        An option out of range.
+
+    References
+    ----------
+    Airoldi, Blei, Fienberg, Xing (2008), "Mixed membership stochastic blockmodels", JMLR 9.
+
+    Examples
+    --------
+    >>> data = playlists(n_items=500, n_contexts=800, n_communities=8)
+    >>> data.items.columns.to_list()
+    ['id', 'title', 'community', 'membership', 'popularity', 'arrives']
+    >>> data.times.min() >= np.datetime64("2022-01-01"), data.times.max() < np.datetime64("2024-01-02")
+    (np.True_, np.True_)
+    """
+    _check_playlists(n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise)
+    check_range("overlap", overlap, 1e-3)
+    check_range("drift", drift, 0)
+    check_range("arriving", arriving, 0, 1)
+    rng = np.random.default_rng(seed)
+    share = np.arange(1, n_communities + 1) ** -_SIZES
+    share /= share.sum()
+    member = _memberships(rng, n_items, share, overlap, noise)
+    taste = _memberships(rng, n_contexts, share, overlap, noise)
+    # the steps of a random walk add up in variance: over all months, to drift^2
+    step = drift / np.sqrt(_MONTHS) * rng.standard_normal((_MONTHS, n_items + n_communities))
+    popular, strength = np.split(np.exp(np.cumsum(step, axis=0)), [n_items], axis=1)
+    arrives = np.where(rng.random(n_items) < arriving, rng.integers(0, _MONTHS, n_items), 0)
+    arrives[0] = 0  # something is always there
+    popular *= np.arange(1, n_items + 1) ** -float(popularity_exponent)
+    popular[np.arange(_MONTHS)[:, None] < arrives] = 0
+    date = np.sort(rng.random(n_contexts)) * _MONTHS  # in months
+    playlist = np.repeat(np.arange(n_contexts), rng.geometric(1 / mean_length, n_contexts))
+    month = date.astype(int)
+    community = _pick(rng, taste * strength[month], playlist)
+    edge = np.searchsorted(month[playlist], np.arange(_MONTHS + 1))
+    now = zip(popular, np.split(community, edge[1:-1]), strict=True)
+    item = np.concatenate([_pick(rng, member.T * weight, drawn) for weight, drawn in now])
+    times = _START + (date * _MONTH).astype("timedelta64[s]")[playlist]
+    data = build(item, playlist, times=times, name="synthetic")
+    mean = (popular / popular.sum(axis=1, keepdims=True)).mean(axis=0)
+    truth = {"membership": member.max(axis=1), "popularity": mean, "arrives": arrives}
+    return _labelled(data, member.argmax(axis=1), **truth)
+
+
+def clean_playlists(
     *,
     n_items: int = 6000,
     n_contexts: int = 15000,
@@ -31,7 +139,7 @@ def playlists(
     noise: float = 0.1,
     seed: int = 0,
 ) -> Interactions:
-    """Generate playlists of items in communities (genres) of varying popularity.
+    """Generate playlists of items that are of one community (genre) each, of varying popularity.
 
     Community k has a size proportional to k^-0.8, and as large a share of the playlists.
     Within a community the item of rank r is drawn with weight r^-popularity_exponent. A
@@ -68,7 +176,7 @@ def playlists(
 
     Examples
     --------
-    >>> data = playlists(n_items=500, n_contexts=800, n_communities=8)
+    >>> data = clean_playlists(n_items=500, n_contexts=800, n_communities=8)
     >>> data.items.columns.to_list()
     ['id', 'title', 'community', 'popularity']
     >>> int(data.items.community.nunique())
@@ -78,7 +186,7 @@ def playlists(
     rng = np.random.default_rng(seed)
     community, popularity = _genres(n_items, n_communities, popularity_exponent)
     draws, playlist = _draw_playlists(rng, community, popularity, n_contexts, mean_length, noise)
-    data = build(draws, playlist, name="synthetic")
+    data = build(draws, playlist, name="synthetic-clean")
     return _labelled(data, community, popularity=popularity)
 
 
@@ -100,7 +208,7 @@ def drifting_playlists(
     """Generate dated playlists: popularity drifts, communities come and go, items arrive.
 
     Months have equal length and equally many playlists, drawn as those of
-    :func:`playlists` from the popularities of the month. Within its community
+    :func:`clean_playlists` from the popularities of the month. Within its community
     an item's weight is r^-popularity_exponent times the exponential of a random walk. Of the
     `changing` communities a third is born during the span, a third fades to 3 % of its plays, and
     a third fades and comes back. Of the items a share `arriving` is played from some month on.
@@ -109,7 +217,7 @@ def drifting_playlists(
     Parameters
     ----------
     n_items, n_contexts, n_communities, mean_length, popularity_exponent, noise
-        As for :func:`playlists`; `n_contexts` is the total of all months.
+        As for :func:`clean_playlists`; `n_contexts` is the total of all months.
     n_months : int, default 24
         Length of the span, at least 1.
     drift : float, default 1.0
@@ -301,6 +409,22 @@ def _check_playlists(n_items, n_contexts, n_communities, mean_length, popularity
     check_range("mean_length", mean_length, 1)
     check_range("popularity_exponent", popularity_exponent, 0)
     check_range("noise", noise, 0, 1)
+
+
+def _memberships(rng, n, share, overlap, noise):
+    """Shares of the communities in each of n rows; a last one, of everybody, is the noise."""
+    drawn = rng.dirichlet(overlap * np.append((1 - noise) * share, noise), n)
+    return drawn[:, :-1] + (drawn[:, -1:] + 1e-9) * share  # so that no community has nothing to draw
+
+
+def _pick(rng, weight, row):
+    """A column for each entry of `row`, drawn by the weights in that row."""
+    # one uniform number picks it, within its row's stretch of the cumulated weights
+    n_columns = weight.shape[1]
+    edge = np.cumsum(weight)
+    end = edge[n_columns - 1 :: n_columns]
+    point = end[row] - rng.random(len(row)) * np.diff(end, prepend=0.0)[row]
+    return np.clip(np.searchsorted(edge, point) - row * n_columns, 0, n_columns - 1)
 
 
 def _labelled(data, community, **truth):
