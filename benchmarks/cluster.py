@@ -237,7 +237,7 @@ def _playlists(n, file):
 
     from spikylib import synthetic
 
-    data = synthetic.playlists(n_items=n, n_contexts=2 * n, n_communities=n // 100)
+    data = synthetic.clean_playlists(n_items=n, n_contexts=2 * n, n_communities=n // 100)
     sp.save_npz(file, data.matrix, compressed=False)
 
 

@@ -85,7 +85,7 @@ def weigh(C, listed, X):
 @click.option("--seed", default=0, show_default=True)
 def main(n_items, n_contexts, mean_length, repeats, seed):
     """Compare the four ways on a synthetic catalogue."""
-    X = synthetic.playlists(
+    X = synthetic.clean_playlists(
         n_items=n_items, n_contexts=n_contexts, mean_length=mean_length, n_communities=300, seed=seed
     ).matrix
     item, context = X.nonzero()

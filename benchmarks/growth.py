@@ -21,7 +21,7 @@ from spikylib.svd import truncated_svd
 
 def stages(size, seed):
     """(stage, its size in words, a function to time) at one size."""
-    X = synthetic.playlists(
+    X = synthetic.clean_playlists(
         n_items=size, n_contexts=5 * size, n_communities=size // 200, mean_length=20, seed=seed
     ).matrix
     M, _ = ppmi_matrix(X)

@@ -114,7 +114,7 @@ def spikes(n, d, n_spikes, rho, repeats, seed):
 @click.option("--seed", default=0, show_default=True)
 def svd(n_items, n_contexts, f, repeats, seed):
     """The converged SVD beside scikit-learn's and scipy's."""
-    data = synthetic.playlists(
+    data = synthetic.clean_playlists(
         n_items=n_items, n_contexts=n_contexts, n_communities=300, mean_length=22, seed=seed
     )
     M, _ = ppmi_matrix(data.matrix)

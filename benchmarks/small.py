@@ -58,7 +58,7 @@ def top_k_rows(repeats, rng):
 
 
 def playlists_ppmi(n):
-    data = synthetic.playlists(n_items=n, n_contexts=2 * n, n_communities=max(10, n // 100))
+    data = synthetic.clean_playlists(n_items=n, n_contexts=2 * n, n_communities=max(10, n // 100))
     return ppmi_matrix(data.matrix)[0]
 
 

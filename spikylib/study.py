@@ -77,7 +77,7 @@ class Study:
 
     Examples
     --------
-    >>> study = Study.load("synthetic", f=16)
+    >>> study = Study.load("synthetic-clean", f=16)
     >>> study.E.shape[1], study.spk(16) < 0.01
     (16, True)
     """

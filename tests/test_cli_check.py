@@ -18,7 +18,7 @@ def run(*words):
 @pytest.fixture(scope="module")
 def plays(tmp_path_factory):
     """A file of interactions under columns of its own names, and one with the items shuffled."""
-    data = synthetic.playlists(n_items=300, n_contexts=900, n_communities=12, seed=1)
+    data = synthetic.clean_playlists(n_items=300, n_contexts=900, n_communities=12, seed=1)
     folder, files = tmp_path_factory.mktemp("check"), []
     for name, matrix in (("sound", data.matrix), ("shuffled", nulls.shuffle_items(data.matrix, seed=1))):
         pairs = replace(data, matrix=matrix).matrix.tocoo()

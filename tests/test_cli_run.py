@@ -288,7 +288,7 @@ def test_a_chapter_takes_what_it_says_and_refuses_the_rest_before_it_runs(
     monkeypatch.setattr(datasets, "_SMALL", largest)
     kinds = {
         "plays.csv": "interactions", "dated.csv": "dated interactions", "E.npy": "embeddings",
-        "months": "snapshots", "synthetic": "interactions", "synthetic-dated": "dated interactions",
+        "months": "snapshots", "synthetic-clean": "interactions", "synthetic": "dated interactions",
     }  # fmt: skip
     for takes in (["interactions"], ["interactions", "embeddings"], ["dated interactions", "snapshots"]):
         for dataset, kind in kinds.items():

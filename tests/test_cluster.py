@@ -45,7 +45,7 @@ def client(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def playlists():
-    return synthetic.playlists(n_items=1500, n_contexts=3000, n_communities=20).matrix
+    return synthetic.clean_playlists(n_items=1500, n_contexts=3000, n_communities=20).matrix
 
 
 @pytest.fixture(scope="module")

@@ -385,6 +385,7 @@ def test_catalogue_has_the_names_of_the_design_and_published_sizes():
     table = datasets.catalogue().set_index("name")
     assert table.index.tolist() == [
         "synthetic",
+        "synthetic-clean",
         "synthetic-dated",
         "cornell-yes-small",
         "cornell-yes-big",

@@ -528,6 +528,7 @@ def test_every_published_address_is_https_and_checked_where_a_checksum_is_known(
     published = {name: known for name, known in DATASETS.items() if known.address}
     assert {name for name in set(DATASETS) - set(published) if not DATASETS[name].package} == {
         "synthetic",
+        "synthetic-clean",
         "synthetic-dated",
         "spotify-mpd",
         "item2vec-sgns",

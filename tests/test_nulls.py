@@ -25,7 +25,7 @@ def test_like_normal_has_mean_and_covariance_and_no_spikes():
 
 
 def test_shuffled_items_keep_their_counts_but_for_pairs_drawn_twice():
-    X = synthetic.playlists(n_items=150, n_contexts=900, n_communities=3, noise=0.02, seed=1).matrix
+    X = synthetic.clean_playlists(n_items=150, n_contexts=900, n_communities=3, noise=0.02, seed=1).matrix
     mixed = nulls.shuffle_items(X, seed=2)
     assert mixed.shape == X.shape and set(np.unique(mixed.data)) == {1}
     assert (mixed.sum(axis=1) <= X.sum(axis=1)).all() and (mixed.sum(axis=0) <= X.sum(axis=0)).all()

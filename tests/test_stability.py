@@ -309,7 +309,7 @@ def dated(days, n_contexts=None):
     n = len(days)
     times = np.datetime64("2022-01-01", "s") + np.asarray(days) * np.timedelta64(86400, "s")
     return datasets.Interactions(
-        synthetic.playlists(n_items=4, n_contexts=4, n_communities=1).matrix.__class__(
+        synthetic.clean_playlists(n_items=4, n_contexts=4, n_communities=1).matrix.__class__(
             np.eye(n, dtype=np.int32)
         ),
         pd.DataFrame({"id": [f"i{j}" for j in range(n)]}),
@@ -362,10 +362,10 @@ def test_windows_refuse_bad_options(options, message):
 
 
 def test_windows_need_times():
-    undated = synthetic.playlists(n_items=40, n_contexts=50, n_communities=2)
-    with pytest.raises(ValueError, match="synthetic has no times"):
+    undated = synthetic.clean_playlists(n_items=40, n_contexts=50, n_communities=2)
+    with pytest.raises(ValueError, match="synthetic-clean has no times"):
         stability.windows(undated)
-    with pytest.raises(ValueError, match="synthetic has no times"):
+    with pytest.raises(ValueError, match="synthetic-clean has no times"):
         stability.floor(undated, fit, kind="shuffled")
     with pytest.raises(ValueError, match="all of one moment"):
         stability.windows(dated([3, 3]))
@@ -381,7 +381,7 @@ def test_embed_fits_each_window_and_names_the_one_that_fails():
 
 
 def test_a_resample_repeats_contexts_and_drops_items_not_drawn():
-    data = synthetic.playlists(n_items=300, n_contexts=400, n_communities=6)
+    data = synthetic.clean_playlists(n_items=300, n_contexts=400, n_communities=6)
     again = resample(data, replace=True, seed=5)
     drawn = np.sort(np.random.default_rng(5).integers(0, 400, 400))  # as bootstraps are usually drawn
     assert again.contexts["id"].to_list() == data.contexts["id"].iloc[drawn].to_list()
@@ -437,7 +437,7 @@ def test_shuffled_floor_compares_windows_of_the_real_sizes_without_their_drift()
 
 
 def test_floor_uses_the_given_ids_only():
-    data = synthetic.playlists(n_items=400, n_contexts=3000, n_communities=6)
+    data = synthetic.clean_playlists(n_items=400, n_contexts=3000, n_communities=6)
     ids = data.items["id"].to_numpy()[:150]
     floor = stability.floor(data, fit, ids=ids, k=5, n_partitions=1)
     assert (floor["n_candidates"] < 150).all() and "date" not in floor

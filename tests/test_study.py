@@ -15,7 +15,7 @@ SETTINGS = {"f": 12, "cos_theta": 0.85, "rho": 0.6, "seed": 3}
 
 @pytest.fixture(scope="module")
 def data():
-    return synthetic.playlists(n_items=300, n_contexts=900, n_communities=6, seed=1)
+    return synthetic.clean_playlists(n_items=300, n_contexts=900, n_communities=6, seed=1)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class Handler(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def contexts():
     """Items of each context, as text; one in three is shorter than five."""
-    made = synthetic.playlists(n_items=240, n_contexts=1500, n_communities=6, mean_length=9, seed=4)
+    made = synthetic.clean_playlists(n_items=240, n_contexts=1500, n_communities=6, mean_length=9, seed=4)
     rows = sp.csr_array(made.matrix.T)
     items = [[str(i) for i in rows.indices[a:b]] for a, b in zip(rows.indptr, rows.indptr[1:])]
     return [row[: 4 if k % 3 == 0 else None] for k, row in enumerate(items)]

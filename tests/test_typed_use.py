@@ -10,7 +10,7 @@ from spikylib.study import Study
 
 
 def test_from_interactions_to_spikes() -> None:
-    data: Interactions = synthetic.playlists(n_items=300, n_contexts=600, n_communities=6)
+    data: Interactions = synthetic.clean_playlists(n_items=300, n_contexts=600, n_communities=6)
     M, kept = ppmi.ppmi_matrix(data.matrix, min_count=2)
     E: np.ndarray = svd.truncated_svd(M, f=16).embeddings(power=1.0)
     share: float = spikes.cover(E, f=8, cos_theta=0.9).spk
@@ -33,6 +33,8 @@ def test_another_model_is_a_fit() -> None:
         ids = interactions.items["id"].to_numpy()
         return Embeddings(ids, np.random.default_rng(seed).standard_normal((len(ids), 4)))
 
-    data = datasets.resample(synthetic.playlists(n_items=100, n_contexts=200, n_communities=4), share=0.5)
+    data = datasets.resample(
+        synthetic.clean_playlists(n_items=100, n_contexts=200, n_communities=4), share=0.5
+    )
     study = Study(data, fit=random_vectors)
     assert study.E.shape == (data.n_items, 4)

@@ -133,7 +133,7 @@ def compare_on_halves(
     Examples
     --------
     >>> from spikylib.datasets import load
-    >>> X = load("synthetic", n_items=200, n_contexts=1500, n_communities=4).matrix
+    >>> X = load("synthetic-clean", n_items=200, n_contexts=1500, n_communities=4).matrix
     >>> table = compare_on_halves(X, 4, methods=("svd", "normal"), n_splits=1)
     >>> mean = table.groupby("method")[["spk", "cosine", "overlap"]].mean()
     >>> (mean.loc["svd"] / mean.loc["normal"] > 3).to_dict()

@@ -25,4 +25,4 @@ def shuffled(seed: int) -> Study:
 
 
 def _playlists(seed):
-    return synthetic.playlists(n_items=1200, n_contexts=4000, n_communities=40, seed=seed)
+    return synthetic.clean_playlists(n_items=1200, n_contexts=4000, n_communities=40, seed=seed)

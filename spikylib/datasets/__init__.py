@@ -62,8 +62,8 @@ def load(
         ``min_context_size`` (1; 5 for ``cornell-yes-*``): leave out contexts of fewer rows.
         ``min_item_count`` (1): then leave out items in fewer contexts.
         ``start``, ``end`` (dated data): first of all, leave out what is not in start <= time < end.
-        ``features`` ("svd" or "mf") of ``deezer-songs``. For ``synthetic`` and ``synthetic-dated``,
-        those of :func:`spikylib.synthetic.playlists` and :func:`spikylib.synthetic.drifting_playlists`;
+        ``features`` ("svd" or "mf") of ``deezer-songs``. For ``synthetic``, ``-clean`` and ``-dated``,
+        those of ``playlists``, ``clean_playlists`` and ``drifting_playlists`` of :mod:`spikylib.synthetic`;
         for a path, those of :func:`read_interactions` and :func:`read_embeddings`.
 
     Returns
@@ -83,7 +83,7 @@ def load(
     Examples
     --------
     >>> load("synthetic", n_items=500, n_contexts=800, n_communities=8).matrix.shape
-    (500, 800)
+    (493, 800)
     """
     path = Path(name)
     if _is_name(path):
@@ -128,7 +128,7 @@ def kind(
 
     Examples
     --------
-    >>> kind("synthetic-dated")
+    >>> kind("synthetic")
     'dated interactions'
     """
     path = Path(name)

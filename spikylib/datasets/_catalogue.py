@@ -151,7 +151,7 @@ def catalogue() -> pd.DataFrame:
     Examples
     --------
     >>> catalogue().name.head(2).to_list()
-    ['synthetic', 'synthetic-dated']
+    ['synthetic', 'synthetic-clean']
     """
     counts = ["published_items", "items", "contexts", "interactions"]
     table = pd.DataFrame([{"name": name, **vars(known)} for name, known in DATASETS.items()])

@@ -13,7 +13,7 @@ from spikylib.svd import truncated_svd
 @pytest.fixture(scope="module")
 def catalogue():
     """Three communities of playlists, hardly mixed."""
-    data = synthetic.playlists(n_items=150, n_contexts=900, n_communities=3, noise=0.02, seed=1)
+    data = synthetic.clean_playlists(n_items=150, n_contexts=900, n_communities=3, noise=0.02, seed=1)
     M, kept = ppmi.ppmi_matrix(data.matrix)
     return M, sp.csr_array(data.matrix[kept]), data.items["community"].to_numpy()[kept]
 
