@@ -123,7 +123,7 @@ def resample(
     Returns
     -------
     Interactions
-        Contexts in their order. Items in no context drawn are left out; `times` is None.
+        Contexts in their order, and the times of what they hold. Items in no context drawn are left out.
 
     Raises
     ------
@@ -145,13 +145,18 @@ def resample(
     n = interactions.n_contexts
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.choice(n, n if replace else max(1, round(share * n)), replace=replace))
-    matrix = sp.csr_array(interactions.matrix.tocsc()[:, drawn])
+    X = interactions.matrix
+    # the number of each entry goes along in place of its 1, and leads to its time
+    entries = sp.csr_array((np.arange(X.nnz), X.indices, X.indptr), shape=X.shape)
+    matrix = sp.csr_array(entries.tocsc()[:, drawn])
     seen = np.flatnonzero(np.diff(matrix.indptr))
+    matrix = matrix[seen]
+    entry, matrix.data = matrix.data, np.ones(matrix.nnz, dtype=np.int32)
     return Interactions(
-        matrix[seen],
+        matrix,
         interactions.items.iloc[seen].reset_index(drop=True),
         interactions.contexts.iloc[drawn].reset_index(drop=True),
-        None,
+        None if interactions.times is None else interactions.times[entry],
         interactions.name,
         "contexts drawn " + ("with replacement" if replace else f"at random, {share:.0%} of them"),
     )

@@ -14,8 +14,8 @@ of o is a Jaccard index of o / (2 - o). Two lists of k drawn at random from c ca
 k / c. ``fit`` is any function of interactions and a seed that returns embeddings, such as
 :func:`spikylib.study.ppmi_svd`.
 
-Functions. :func:`windows` cuts dated interactions, :func:`embed` turns each window into a snapshot,
-:func:`curves` compares them (:func:`common_ids` lists the items), :func:`by_part` tabulates the last
+Functions. :func:`windows` cuts dated interactions, :func:`periods` picks the three windows that claims
+compare, :func:`embed` turns each window into a snapshot, :func:`curves` compares them (:func:`common_ids` lists the items), :func:`by_part` tabulates the last
 date. :func:`floor` measures what chance alone would change, :func:`explained_loss` how much of the
 loss that is. :func:`item_stability` and :func:`rank_correlations` look for what an item's stability
 goes with, and :func:`follow` lists one item's neighbours date by date.
@@ -23,7 +23,7 @@ goes with, and :func:`follow` lists one item's neighbours date by date.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -81,6 +81,7 @@ def curves(
     n_partitions: int = 5,
     similarity: str | Sequence[str] = ("cosine", "dot"),
     candidates: str = "part",
+    gone: str = "left out",
     ids: Iterable[Hashable] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -100,6 +101,9 @@ def curves(
     similarity : {"cosine", "dot"} or a sequence of them, default both
     candidates : {"part", "all"}, default "part"
         Lists are drawn from the item's own part (the paper) or from all common items.
+    gone : {"left out", "lost"}, default "left out"
+        Compare the items common to all snapshots (the paper); or all of the reference, where an item
+        that a later date lacks has kept none of its list, and is missing from those of others.
     ids : iterable, optional
         Use these items only, so that two comparisons have as many candidates.
     seed : int, default 0
@@ -145,10 +149,11 @@ def curves(
     """
     ks = np.unique(k).tolist()
     check_choice("candidates", candidates, "part", "all")
+    check_choice("gone", gone, "left out", "lost")
     check_range("n_queries", n_queries, 2)  # fewer have no interval
     similarities = [similarity] if isinstance(similarity, str) else list(similarity)
     dated = _by_date(snapshots)
-    common = _common(dated)
+    common = _common(dated if gone == "left out" else dict(list(dated.items())[:1]))
     if ids is not None:
         common = common[common.isin(pd.Index(ids))]
     E = _rows(next(iter(dated.values())), common)
@@ -220,24 +225,30 @@ def windows(
     >>> [f"{end:%Y-%m}" for end in cut]
     ['2023-01', '2023-07', '2024-01']
     """
-    check_range("n_windows", n_windows, 2)
-    check_choice("kind", kind, "sliding", "cumulative")
-    if not 0 < width < 1:
-        raise ValueError(f"width must be above 0 and below 1, got {width}")
-    second = _seconds(data)
-    # one second more than the last, for windows hold their begin and not their end
-    start, span = int(second.min()), int(np.ptp(second)) + 1
-    if span < 2:
-        raise ValueError(f"{data.name or 'the data'} is all of one moment, {pd.Timestamp(start, unit='s')}")
-    second -= start
-    length, cut = width * span, {}
-    for end in np.linspace(length, span, n_windows):
-        begin = 0 if kind == "cumulative" else end - length
-        date = pd.Timestamp(start + int(np.ceil(end)), unit="s")
-        cut[date] = data.select((second >= begin) & (second < end))
-        if cut[date].matrix.nnz == 0:
-            raise ValueError(f"the window that ends {date} is empty; use fewer or wider windows")
-    return cut
+    spans = _spans(data, n_windows, kind, width)
+    return {date: _window(data, date, *span) for date, span in spans.items()}
+
+
+def periods(data: Interactions) -> dict[pd.Timestamp, Interactions]:
+    """Cut the three windows that are compared wherever data sets are compared in time.
+
+    Of twelve: the first, the seventh ("half-way") and the last. Twelve calendar months where the data
+    span those evenly, each with at least half the mean number of entries (months at either end that
+    hold under 1 % do not count); otherwise twelve sliding windows, each half the span, of which the
+    seventh still shares days with the first and the last none.
+
+    Examples
+    --------
+    >>> from spikylib.synthetic import drifting_playlists
+    >>> options = {"n_items": 300, "n_contexts": 1200, "n_communities": 6}
+    >>> [f"{end:%Y-%m-%d}" for end in periods(drifting_playlists(n_months=12, **options))]
+    ['2022-02-01', '2022-08-01', '2023-01-01']
+    >>> [f"{end:%Y-%m}" for end in periods(drifting_playlists(n_months=24, **options))]
+    ['2023-01', '2023-07', '2024-01']
+    """
+    spans = _months(data) or _spans(data, 12, "sliding", 0.5)
+    dates = list(spans)
+    return {date: _window(data, date, *spans[date]) for date in (dates[0], dates[6], dates[-1])}
 
 
 def embed(
@@ -316,8 +327,29 @@ def floor(
         # any two dates do: curves asks for them, and they are dropped again
         cut = {2000 + i: resample(data, replace=True, seed=int(s)) for i, s in enumerate(seeds)}
     else:
-        cut = windows(_shuffle_dates(data, seed), 2, kind=window, width=width)
+        cut = windows(shuffle_dates(data, seed), 2, kind=window, width=width)
     return curves(embed(cut, fit, seed=seed), seed=seed, **options).drop(columns="date")
+
+
+def shuffle_dates(data: Interactions, seed: int = 0) -> Interactions:
+    """Give every context the first time of another: chance stays, and what changed with time goes.
+
+    The other entries of a context keep their distance to its first, as far as the span allows.
+
+    Examples
+    --------
+    >>> from spikylib.synthetic import drifting_playlists
+    >>> data = drifting_playlists(n_items=300, n_contexts=600, n_communities=6)
+    >>> again = shuffle_dates(data)
+    >>> bool((again.times == data.times).all()), bool(again.times.max() == data.times.max())
+    (False, True)
+    """
+    second, context = _seconds(data), data.matrix.indices
+    first = np.full(data.n_contexts, np.iinfo(np.int64).max)
+    np.minimum.at(first, context, second)
+    moved = second + (np.random.default_rng(seed).permutation(first) - first)[context]
+    times = np.clip(moved, second.min(), second.max()).astype("datetime64[s]")
+    return replace(data, times=times, notes=f"dates of the contexts shuffled with seed {seed}")
 
 
 def by_part(table: pd.DataFrame, measure: str = "overlap") -> pd.DataFrame:
@@ -369,7 +401,14 @@ def explained_loss(table: pd.DataFrame, chance: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def item_stability(snapshots: Snapshots, predictors: pd.DataFrame, *, k: int = 500) -> pd.DataFrame:
+def item_stability(
+    snapshots: Snapshots,
+    predictors: pd.DataFrame,
+    *,
+    k: int = 500,
+    n_queries: int | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """List the stability of every common item next to what might predict it.
 
     Parameters
@@ -380,11 +419,13 @@ def item_stability(snapshots: Snapshots, predictors: pd.DataFrame, *, k: int = 5
         Of the items of the reference: ``degree`` and ``plays``, say.
     k : int, default 500
         Length of the lists, drawn from all common items.
+    n_queries : int, optional
+        List that many common items, drawn at random with `seed`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per common item: ``id``, its ``norm`` in the reference, the columns of `predictors`,
+        One row per common item, or item drawn: ``id``, its ``norm`` in the reference, the columns of `predictors`,
         ``on_spike`` (1 where :func:`spikylib.spikes.cover` with its defaults captured it in the
         reference, else 0); ``cosine`` and ``dot``, the overlap of its list by that similarity with
         the reference's, averaged over the later dates.
@@ -403,13 +444,17 @@ def item_stability(snapshots: Snapshots, predictors: pd.DataFrame, *, k: int = 5
     if len(unknown := common[~common.isin(predictors.index)]):
         raise ValueError(f"predictors lack the item {unknown[0]!r}; give a row for each of common_ids")
     rows, kinds = np.arange(len(common)), ("cosine", "dot")
+    drawn = rows
+    if n_queries is not None and n_queries < len(common):
+        drawn = np.sort(np.random.default_rng(seed).choice(rows, n_queries, replace=False))
     first = next(iter(dated.values()))
     table = pd.DataFrame({"id": common, "norm": _norms(_rows(first, common))}).join(predictors, on="id")
     # spikes are those of the whole reference, items that later dates lack included
     captured = cover(first.vectors).spike >= 0
     table["on_spike"] = captured[pd.Index(first.ids).get_indexer(common)].astype(int)
+    table = table.iloc[drawn].reset_index(drop=True)
     table[list(kinds)] = 0.0
-    for _, before, after in _paired_lists(dated, common, [rows], [rows], k, kinds):
+    for _, before, after in _paired_lists(dated, common, [drawn], [rows], k, kinds):
         for kind in kinds:
             table[kind] += n_shared(before[kind, 0], after[kind, 0]) / k / (len(dated) - 1)
     return table
@@ -552,14 +597,25 @@ def _rows(snapshot, common):
     return snapshot.vectors if ids.equals(common) else snapshot.vectors[ids.get_indexer(common)]
 
 
+def _there(date, snapshot, common):
+    """Which of the common items the snapshot holds with a direction: all, unless those gone count as lost."""
+    return common.isin(pd.Index(snapshot.ids)[_has_vector(date, snapshot)])
+
+
 def _paired_lists(dated, common, queries, pools, k, similarities):
     """For each later date, the top-k lists of the first and of that date, by (similarity, part)."""
     before = None
     for date, snapshot in dated.items():
-        E, after = _rows(snapshot, common), {}
+        E, after, there = _rows(snapshot, common), {}, _there(date, snapshot, common)
         for kind, (p, rows) in product(similarities, enumerate(queries)):
-            found = top_k(E, rows, k, similarity=kind, candidates=pools[p], exclude_self=True)
-            after[kind, p] = found[0]
+            # numbers of no item, each once, in the place of what is gone
+            lists = np.tile(-1 - np.arange(k), (len(rows), 1))
+            pool, asked = pools[p][there[pools[p]]], there[rows]
+            n = min(k, len(pool) - 1)
+            if n > 0 and asked.any():
+                options = {"similarity": kind, "candidates": pool, "exclude_self": True}
+                lists[asked, :n] = top_k(E, rows[asked], n, **options)[0]
+            after[kind, p] = lists
         if before:
             yield date, before, after
         before = before or after
@@ -580,23 +636,46 @@ def _at_end(table):
     return table[table["date"] == table["date"].max()] if "date" in table else table
 
 
+def _spans(data, n_windows, kind, width):
+    """Begin and end of each window, seconds since 1970, by the date at which it ends."""
+    check_range("n_windows", n_windows, 2)
+    check_choice("kind", kind, "sliding", "cumulative")
+    if not 0 < width < 1:
+        raise ValueError(f"width must be above 0 and below 1, got {width}")
+    second = _seconds(data)
+    # one second more than the last, for windows hold their begin and not their end
+    start, span = int(second.min()), int(np.ptp(second)) + 1
+    if span < 2:
+        raise ValueError(f"{data.name or 'the data'} is all of one moment, {pd.Timestamp(start, unit='s')}")
+    ends = np.linspace(width * span, span, n_windows)
+    begins = 0 * ends if kind == "cumulative" else ends - width * span
+    dates = pd.to_datetime(start + np.ceil(ends).astype(np.int64), unit="s")
+    return dict(zip(dates, zip(start + begins, start + ends)))
+
+
+def _months(data):
+    """As _spans, of the twelve even months that the data span; empty if they do not."""
+    month, count = np.unique(_seconds(data).astype("M8[s]").astype("M8[M]"), return_counts=True)
+    full = np.flatnonzero(count >= 0.01 * count.sum())
+    month, count = (a[full[0] : full[-1] + 1] for a in (month, count))
+    if len(month) != 12 or np.ptp(month).astype(int) != 11 or count.min() < count.mean() / 2:
+        return {}
+    edges = np.append(month, month[-1] + 1).astype("M8[s]").astype(np.int64)
+    return {pd.Timestamp(end, unit="s"): (begin, end) for begin, end in pairwise(edges)}
+
+
+def _window(data, date, begin, end):
+    second = _seconds(data)
+    window = data.select((second >= begin) & (second < end))
+    if window.matrix.nnz == 0:
+        raise ValueError(f"the window that ends {date} is empty; use fewer or wider windows")
+    return window
+
+
 def _seconds(data):
     if data.times is None:
         raise ValueError(f"{data.name or 'the data'} has no times; load it with its dates")
     return data.times.astype("datetime64[s]").astype(np.int64)
-
-
-def _shuffle_dates(data, seed):
-    """Give every context the first time of another: chance stays, and what changed with time goes.
-
-    The other entries of a context keep their distance to its first, as far as the span allows.
-    """
-    second, context = _seconds(data), data.matrix.indices
-    first = np.full(data.n_contexts, np.iinfo(np.int64).max)
-    np.minimum.at(first, context, second)
-    moved = second + (np.random.default_rng(seed).permutation(first) - first)[context]
-    times = np.clip(moved, second.min(), second.max()).astype("datetime64[s]")
-    return replace(data, times=times, notes=f"dates of the contexts shuffled with seed {seed}")
 
 
 def _correlation(y, x, others):

@@ -394,7 +394,7 @@ def test_a_resample_repeats_contexts_and_drops_items_not_drawn():
 
 def test_shuffled_dates_move_whole_contexts_within_the_span():
     data = drifting_playlists(n_items=200, n_contexts=400, n_communities=4, seed=2)
-    again = stability._shuffle_dates(data, seed=1)
+    again = stability.shuffle_dates(data, seed=1)
     whole = data.matrix.tocoo()
     first = pd.DataFrame({"context": whole.col, "old": data.times, "new": again.times}).groupby("context")
     assert (first["new"].nunique() == 1).all()
