@@ -3,7 +3,8 @@
 Compared are three dates, the first with the one half-way and with the last. Where interactions are
 dated, they are the windows of :func:`spikylib.stability.periods`, and replicates are draws of 80 % of
 the contexts; dated embeddings are compared at their own dates, on draws of 80 % of the items. A list
-holds an item's ten nearest among those of its own quintile of the norms.
+holds an item's ten nearest among those of its own quintile of the norms. Items are those that all
+three dates hold, where nothing else is said.
 """
 
 from functools import lru_cache
@@ -447,6 +448,15 @@ def rank_correlation(study, data, chosen, when, seed):
     dates = list(chosen)
     begin = study.refit(stability.periods(data)[dates[0]])
     degree = pd.DataFrame({"degree": begin.M.sum(axis=1)}, index=begin.items["id"])
-    both = {date: chosen[date] for date in (dates[0], dates[1 if when == "half-way" else 2])}
+    # items of all three dates: of those that leave, half-way holds old plays alone, and keeps their lists
+    common = stability.common_ids(chosen)
+    both = {date: only(chosen[date], common) for date in (dates[0], dates[1 if when == "half-way" else 2])}
     own = stability.item_stability(both, degree, k=K, n_queries=ITEMS_DRAWN, seed=seed)
     return stability.rank_correlations(own, "cosine", ["degree"]).loc["degree", "rho"]
+
+
+def only(snapshot, ids):
+    """The rows of some ids."""
+    return Embeddings(
+        ids.to_numpy(), snapshot.vectors[pd.Index(snapshot.ids).get_indexer(ids)], snapshot.name
+    )
