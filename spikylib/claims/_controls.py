@@ -15,6 +15,7 @@ from spikylib._interactions import build
 from spikylib.datasets import Embeddings
 from spikylib.study import Study
 
+_CLASSES, _OF_CLASS = 15, 80  # classes, and items of each
 _START, _HALF_WAY = np.datetime64("2022-01-01"), np.datetime64("2022-07-03")
 
 
@@ -59,6 +60,59 @@ def high_norms_rescaled(seed: int) -> Study:
     return _rescaled(seed, low=False)
 
 
+@lru_cache(maxsize=2)
+def few_items(seed: int) -> Study:
+    """As communities, but small, for what takes long to train."""
+    return Study(_few(seed), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def few_items_shuffled(seed: int) -> Study:
+    """As shuffled, but small."""
+    data = _few(seed)
+    return Study(replace(data, matrix=nulls.shuffle_items(data.matrix, seed=seed)), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def spikes_in_noise(seed: int) -> Study:
+    """Contexts of one class of items each; the classes are spikes, and noise in 300 dimensions hides them."""
+
+    def fit(data, seed):
+        noise = np.random.default_rng(seed).normal(0, 0.15, (data.n_items, 300))
+        return _by_class(data, np.eye(_CLASSES), noise)
+
+    number = np.random.default_rng(seed).integers(_CLASSES, size=(2000, 1))
+    return Study(_of_classes(number.repeat(4, axis=1), seed), fit=fit, seed=seed)
+
+
+@lru_cache(maxsize=2)
+def one_of_each(seed: int) -> Study:
+    """Contexts of one item of each of three classes that go together; every class is a spike of its own."""
+
+    def fit(data, seed):
+        return _by_class(data, np.eye(_CLASSES) + 0.2 * np.kron(np.eye(_CLASSES // 3), np.ones((3, 3))))
+
+    together = np.random.default_rng(seed).integers(_CLASSES // 3, size=(2000, 1))
+    return Study(_of_classes(3 * together + np.arange(3), seed), fit=fit, seed=seed)
+
+
+def _of_classes(classes, seed):
+    """A row a context: draw an item of each class named, the first ones of a class most often."""
+    weight = 1 / np.arange(1, _OF_CLASS + 1)
+    item = _OF_CLASS * classes + np.random.default_rng(seed).choice(
+        _OF_CLASS, classes.shape, p=weight / weight.sum()
+    )
+    return build(item.ravel(), np.arange(len(item)).repeat(item.shape[1]), name="classes")
+
+
+def _by_class(data, directions, noise=None):
+    """Embed each item in the direction of its class, at a length that grows a little with its plays."""
+    ids = data.items["id"].to_numpy()
+    vectors = directions[ids // _OF_CLASS]
+    vectors = vectors if noise is None else np.hstack([vectors, noise])
+    return Embeddings(ids, vectors * (1 + 0.05 * np.log1p(np.diff(data.matrix.indptr)))[:, None], data.name)
+
+
 def _changed(seed, rare):
     data = _dated(_playlists(seed, n_contexts=6000), seed)
     plays = np.diff(data.matrix.indptr)
@@ -95,3 +149,7 @@ def _rescaled(seed, low):
 
 def _playlists(seed, n_contexts=4000):
     return synthetic.clean_playlists(n_items=1200, n_contexts=n_contexts, n_communities=40, seed=seed)
+
+
+def _few(seed):
+    return synthetic.clean_playlists(n_items=400, n_contexts=2500, n_communities=32, seed=seed)
