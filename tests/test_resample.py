@@ -1,5 +1,7 @@
 """Resampled contexts: how many, which, and the standard error that comes of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,18 @@ def test_draws_contexts():
     whole = datasets.resample(data, replace=True)
     assert whole.n_contexts == 200 and not whole.contexts["id"].is_unique
     assert np.asarray(whole.matrix.sum(axis=0)).tolist() == size[whole.contexts["id"]].tolist()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_times_stay_with_their_entries(replaced):
+    data = interactions(np.random.default_rng(0).random((30, 200)) < 0.2)
+    stored = data.matrix.tocoo()
+    times = (1000 * stored.row + stored.col).astype("datetime64[s]")
+    part = datasets.resample(replace(data, times=times), replace=replaced, seed=1)
+    drawn = part.matrix.tocoo()
+    expected = 1000 * part.items["id"].to_numpy()[drawn.row] + part.contexts["id"].to_numpy()[drawn.col]
+    assert (part.times.astype(int) == expected).all()
+    assert datasets.resample(data).times is None
 
 
 def test_a_generator_goes_on_and_a_seed_begins_again():

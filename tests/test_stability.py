@@ -1,5 +1,6 @@
 """Stability curves against literal lists, exact cases, bad input and the drifting generator."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -301,6 +302,48 @@ def test_bad_snapshots_are_named():
         stability.curves({"20220521": good, "2022-05-21": good}, k=5)
 
 
+@pytest.mark.parametrize("kind", ["cosine", "dot"])
+def test_items_that_left_count_as_lost(kind):
+    rng = np.random.default_rng(5)
+    first = Embeddings(np.arange(60), rng.standard_normal((60, 4)))
+    stay = rng.permutation(60)[:45]
+    later = Embeddings(np.r_[stay, 99], rng.standard_normal((46, 4)))
+    after = dict(zip(later.ids.tolist(), later.vectors))
+    E = dict(zip(range(60), first.vectors))
+
+    def nearest(vectors, i, pool):
+        def score(j):
+            return vectors[j] @ vectors[i] / (np.linalg.norm(vectors[j]) if kind == "cosine" else 1)
+
+        return set(sorted((j for j in pool if j != i and j in vectors), key=score, reverse=True)[:5])
+
+    expected = []
+    for part in stability.norm_partitions(first.vectors, 3):
+        shared = [len(nearest(E, i, part) & nearest(after, i, part)) if i in after else 0 for i in part]
+        expected.append(np.mean(shared) / 5)
+    options = {"k": 5, "n_partitions": 3, "similarity": kind, "gone": "lost"}
+    table = stability.curves({"2021": first, "2022": later}, **options)
+    assert table["overlap"].to_list() == pytest.approx(expected)
+
+
+def test_nothing_is_left_where_all_items_left():
+    E = np.random.default_rng(5).standard_normal((60, 4))
+    dates = {"2021": Embeddings(np.arange(60), E), "2022": Embeddings(np.arange(60, 120), E)}
+    assert (stability.curves(dates, k=5, gone="lost")["overlap"] == 0).all()
+    with pytest.raises(ValueError, match="gone must be 'left out' or 'lost', got 'no'"):
+        stability.curves(dates, k=5, gone="no")
+
+
+def test_item_stability_of_some_items_is_that_of_all():
+    data = drifting_playlists(n_items=300, n_contexts=900, n_communities=6)
+    snapshots = stability.embed(stability.windows(data, 2), fit)
+    plays = pd.DataFrame({"plays": range(data.n_items)}, index=data.items["id"])
+    whole = stability.item_stability(snapshots, plays, k=5)
+    some = stability.item_stability(snapshots, plays, k=5, n_queries=40, seed=3)
+    assert len(some) == 40 and some["id"].is_unique
+    pd.testing.assert_frame_equal(some, whole.set_index("id").loc[some["id"]].reset_index())
+
+
 # --- windows and embed -------------------------------------------------------------------
 
 
@@ -345,6 +388,45 @@ def test_a_window_keeps_labels_times_and_entries_together():
     }
     assert found == expected
     assert (np.diff(part.matrix.indptr) > 0).all() and len(part.contexts) == part.n_contexts
+
+
+def by_month(counts, start="2017-01"):
+    """That many entries in each month, one an hour from its second day."""
+    months = np.datetime64(start, "M") + np.arange(len(counts))
+    hours = [m.astype("datetime64[h]") + 24 + np.arange(c) for m, c in zip(months, counts)]
+    times = np.concatenate(hours).astype("datetime64[s]")
+    return replace(dated(range(len(times))), times=times)
+
+
+@pytest.mark.parametrize(
+    ("counts", "found"),
+    [
+        ([20] * 12, ["2017-02-01", "2017-08-01", "2018-01-01"]),
+        ([20] * 12 + [1], ["2017-02-01", "2017-08-01", "2018-01-01"]),  # a stray end under 1 %
+        ([20] * 11 + [9], None),  # a month with less than half the mean
+        ([20] * 13, None),
+        ([20] * 5 + [0] + [20] * 6, None),
+    ],
+)
+def test_twelve_even_months_are_compared_month_by_month(counts, found):
+    data = by_month(counts)
+    cut = stability.periods(data)
+    if found is None:
+        sliding = stability.windows(data)
+        dates = list(sliding)
+        assert list(cut) == [dates[0], dates[6], dates[11]]
+        for date, part in cut.items():
+            assert part.items["id"].to_list() == sliding[date].items["id"].to_list()
+    else:
+        assert [f"{end:%Y-%m-%d}" for end in cut] == found
+        assert [part.matrix.nnz for part in cut.values()] == [counts[0], counts[6], counts[11]]
+
+
+def test_the_last_period_shares_no_day_with_the_first_and_the_one_half_way_does():
+    first, half, last = stability.periods(
+        drifting_playlists(n_items=300, n_contexts=900, n_communities=6)
+    ).values()
+    assert half.times.min() < first.times.max() < last.times.min()
 
 
 @pytest.mark.parametrize(
