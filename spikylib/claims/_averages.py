@@ -408,7 +408,7 @@ def als_is_steady(study, seed):
     value="consistency of SVD at 50 items over that at 5",
     against="a steady one having",
     holds_on=_controls.shuffled,
-    fails_on=_controls.communities,
+    fails_on=_controls.few_communities,
 )
 def svd_declines(study, seed):
     """By inner product the consistency of SVD is lower for fifty items than for five.
