@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 
 from spikylib import nulls, synthetic
 from spikylib._interactions import build
@@ -36,15 +35,15 @@ def few_communities(seed: int) -> Study:
 
 
 @lru_cache(maxsize=2)
-def few_playlists(seed: int) -> Study:
-    """So few playlists that a model learns them by heart."""
-    return Study(_playlists(seed, n_contexts=300), seed=seed)
+def noisy(seed: int) -> Study:
+    """Communities in few playlists, half of them noise: there is something to learn, and to learn wrongly."""
+    return Study(_playlists(seed, n_contexts=1500, n_communities=12, noise=0.5), seed=seed)
 
 
 @lru_cache(maxsize=2)
-def equally_popular(seed: int) -> Study:
-    """Communities of items that are all as popular as each other."""
-    return Study(_playlists(seed, popularity_exponent=0), seed=seed)
+def nothing(seed: int) -> Study:
+    """Any item in any playlist, all as popular as each other."""
+    return Study(_playlists(seed, n_communities=1, popularity_exponent=0), seed=seed)
 
 
 @lru_cache(maxsize=2)
@@ -61,25 +60,24 @@ def artists_anywhere(seed: int) -> Study:
 
 @lru_cache(maxsize=2)
 def best_first(seed: int) -> Study:
-    """Playlists that start with their community and end with items of any."""
-    return _in_order(seed, lambda fits, rng: ~fits)
+    """Playlists of twelve items of one of twelve communities, followed by twice as many of any."""
+    items = _with_others(seed, 12, 24)
+    return _listed(items, np.broadcast_to(np.arange(36), items.shape))
 
 
 @lru_cache(maxsize=2)
 def in_any_order(seed: int) -> Study:
     """The same playlists, their items in any order."""
-    return _in_order(seed, lambda fits, rng: rng.random(len(fits)))
+    items = _with_others(seed, 12, 24)
+    return _listed(items, np.random.default_rng(seed).random(items.shape).argsort(axis=1))
 
 
 @lru_cache(maxsize=2)
 def strangers(seed: int) -> Study:
-    """Playlists of twenty items of one of eight communities, and of five of another."""
+    """Playlists of thirty items of one of eight communities, and of five of another."""
     rng = np.random.default_rng(seed)
-    community = np.column_stack(
-        [rng.integers(8, size=(2000, 1)).repeat(20, 1), rng.integers(8, size=(2000, 1)).repeat(5, 1)]
-    )
-    items = community * 100 + rng.integers(100, size=community.shape)
-    return Study(build(items.ravel(), np.arange(2000).repeat(25), name="synthetic"), seed=seed)
+    community = np.repeat(rng.integers(8, size=(2000, 2)), (30, 5), axis=1)
+    return _listed(100 * community + rng.integers(100, size=community.shape))
 
 
 @lru_cache(maxsize=2)
@@ -115,14 +113,17 @@ def _labelled(seed, name):
     return Study(replace(data, items=data.items.assign(artist=labels, album=labels)), seed=seed)
 
 
-def _in_order(seed, key):
-    """Dated: within a playlist by a key of whether the item is of the community that most are of."""
-    data, rng = _playlists(seed, noise=0.5), np.random.default_rng(seed)
-    community = data.items["community"].to_numpy()[data.matrix.tocoo().row]
-    most = pd.Series(community).groupby(data.matrix.indices).agg(lambda some: some.mode()[0]).to_numpy()
-    minute = (
-        pd.Series(key(community == most[data.matrix.indices], rng))
-        .groupby(data.matrix.indices)
-        .rank(method="first")
-    )
-    return Study(replace(data, times=minute.to_numpy().astype("datetime64[s]")), seed=seed)
+def _with_others(seed, n_own, n_others):
+    """Playlists of items of one of twelve communities, of popularities 1, 1/2, 1/3 ..., and of any others."""
+    rng = np.random.default_rng(seed)
+    popularity = 1 / np.arange(1, 101)
+    within = rng.choice(100, size=(1000, n_own), p=popularity / popularity.sum())
+    own = 100 * rng.integers(12, size=(1000, 1)) + within
+    return np.hstack([own, rng.integers(1200, size=(1000, n_others))])
+
+
+def _listed(items, place=None):
+    """A study of playlists given as rows of items, dated by their place where that is given."""
+    n, length = items.shape
+    times = None if place is None else place.ravel().astype("datetime64[s]")
+    return Study(build(items.ravel(), np.arange(n).repeat(length), times=times, name="synthetic"))
