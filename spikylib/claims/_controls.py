@@ -41,6 +41,13 @@ def many_communities(seed: int) -> Study:
     return _drawn(taste, np.kron(np.eye(80), np.arange(1, 16) ** -0.5), 10, seed)
 
 
+@lru_cache(maxsize=2)
+def tiny_communities(seed: int) -> Study:
+    """Two hundred and forty communities of five items: few dimensions know nothing of most."""
+    taste = 0.97 * np.eye(240)[np.random.default_rng(seed).integers(0, 240, 6000)] + 0.03 / 240
+    return _drawn(taste, np.kron(np.eye(240), np.ones(5)), 4, seed)
+
+
 def separate(n_communities: int, seed: int) -> Study:
     """Communities of rank 1, alike in size, of which a context has one."""
     of = np.random.default_rng(seed).integers(0, n_communities, 4000)
@@ -88,8 +95,8 @@ def ring(seed: int) -> Study:
 
 @lru_cache(maxsize=2)
 def noisy_spikes(seed: int) -> Study:
-    """Twenty planted spikes in independent noise, as given embeddings."""
-    M, _ = synthetic.planted_spikes((40,) * 20, 0, noise=2.0, seed=seed)
+    """Ten planted spikes in independent noise, as given embeddings."""
+    M, _ = synthetic.planted_spikes((80,) * 10, 0, noise=4.0, seed=seed)
     return Study(embeddings=Embeddings(np.arange(800), svd.truncated_svd(M).embeddings(), "noisy"), seed=seed)
 
 
