@@ -44,6 +44,6 @@ def test_rows_in_cones_keep_norm_and_angle_and_nothing_else():
     np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), np.linalg.norm(E, axis=1))
     np.testing.assert_allclose((drawn * axes).sum(axis=1), (E * axes).sum(axis=1), atol=1e-12)
     axis = axes / np.linalg.norm(axes, axis=1, keepdims=True)
-    rest, before = (A - (A * axis).sum(axis=1, keepdims=True) * axis for A in (drawn, E))
+    rest = drawn - (drawn * axis).sum(axis=1, keepdims=True) * axis
     assert rest[:, 0].var() > 2 * rest[:, 1].var(), "turned mostly to where the rows are long"
     np.testing.assert_allclose(nulls.in_cones(E, 5 * axes, seed=1), drawn, atol=1e-12)

@@ -31,7 +31,9 @@ def shuffled(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def few_items(seed: int) -> Study:
     """As many items as dimensions, so that M-hat is M."""
-    return Study(synthetic.playlists(n_items=100, n_contexts=1000, n_communities=8, seed=seed), seed=seed)
+    return Study(
+        synthetic.clean_playlists(n_items=100, n_contexts=1000, n_communities=8, seed=seed), seed=seed
+    )
 
 
 @lru_cache(maxsize=2)

@@ -61,7 +61,7 @@ def test_after_a_negative_entry_the_next_of_its_block_is_counted(linked):
         for c, d in zip(one, other):
             if spike[a] != spike[c]:
                 negative.append(M_hat[a, c] < 0)
-                after += [M_hat[b, d] < 0] * (M_hat[a, c] < 0)
+                after += [M_hat[b, d] < 0] * int(M_hat[a, c] < 0)
     expected = np.mean(after), np.mean(negative)
     assert _theorem.negative_entries_are_isolated(linked, 2) == pytest.approx(expected)
 
@@ -88,9 +88,9 @@ def test_rows_without_weight_in_16_dimensions_are_on_no_spike():
     rng = np.random.default_rng(0)
     E = np.zeros((200, 64))
     E[:100, :16], E[100:, 16:] = rng.random((100, 16)), rng.random((100, 48))
-    E[100:, 0] = 0.01
+    E[100:, 0] = 0.01  # so little that where they point in 16 dimensions says nothing
     study = SimpleNamespace(
-        E=E, svd=SimpleNamespace(U=E, s=np.ones(64)), cover=lambda f: spikes.cover(E, f=f)
+        E=E, svd=SimpleNamespace(U=E, s=np.ones(64)), cover=lambda f: spikes.cover(E, f=f, rho=1)
     )
     spike = _theorem.basis(study)[1]
     order = np.argsort(-(E**2).sum(axis=1), kind="stable")
@@ -123,4 +123,4 @@ def test_links_between_two_communities_alone_give_orthogonal_spikes():
     alpha, community = np.linspace(0.1, 1, 60), np.repeat([0, 1], 30)
     unit = _theorem.unit(truncated_svd(np.outer(alpha, alpha) * B[np.ix_(community, community)], 2).U)
     for i, j in combinations(range(60), 2):
-        assert unit[i] @ unit[j] == pytest.approx(community[i] == community[j], abs=1e-9)
+        assert unit[i] @ unit[j] == pytest.approx(float(community[i] == community[j]), abs=1e-9)
