@@ -492,7 +492,10 @@ def basis(study):
     U, square = study.svd.U[:, :_AXES], study.E[:, :_AXES] ** 2
     resolved = 2 * square[:, :16].sum(axis=1) > square.sum(axis=1)
     rows = np.argsort(-np.sum(U**2, axis=1), kind="stable")[:10_000]
-    return U[rows], np.where(resolved, study.cover(16).spike, -1)[rows]
+    spike = np.where(resolved, study.cover(16).spike, -1)[rows]
+    if spike.max() < 0:
+        raise NotApplicable("a spike in 16 dimensions")
+    return U[rows], spike
 
 
 @lru_cache(maxsize=1)
