@@ -8,7 +8,7 @@ is called spiky only where its Spk lies below what all of them give (``Study.nul
 import numpy as np
 import scipy.sparse as sp
 
-from spikylib._arrays import checked_rows
+from spikylib._arrays import checked_rows, unit_rows
 
 
 def gaussian(n: int, f: int, *, seed: int = 0) -> np.ndarray:
@@ -97,6 +97,40 @@ def like_normal(E: np.ndarray, *, seed: int = 0) -> np.ndarray:
     # the symmetric root does not depend on the signs of the axes, nor on their choice where variances tie
     root = (axes * np.sqrt(np.maximum(variance, 0.0))) @ axes.T
     return gaussian(*E.shape, seed=seed) @ root + mean
+
+
+def in_cones(E: np.ndarray, axes: np.ndarray, *, rest: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """Draw rows at the norm of each row of E and its angle to an axis, turned about that axis at random.
+
+    What such rows have in common follows from the width of the cones that they were taken from.
+
+    Parameters
+    ----------
+    E : array, shape (n, f)
+    axes : array, shape (n, f)
+        Axis of each row: for a row on a spike, its peak.
+    rest : array, shape (n, f), optional
+        Where each row turns to, instead of a normal draw with the second moments of the columns of E.
+    seed : int, default 0
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, f), float64
+
+    Examples
+    --------
+    >>> E = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 2.0]])
+    >>> drawn = in_cones(E, np.eye(3)[:2])
+    >>> np.linalg.norm(drawn, axis=1).round(3), drawn[[0, 1], [0, 1]].round(3)
+    (array([3.162, 2.828]), array([3., 2.]))
+    """
+    unit, axis = unit_rows(E), unit_rows(axes)
+    cosine = (unit * axis).sum(axis=1, keepdims=True)
+    if rest is None:
+        rest = gaussian(*unit.shape, seed=seed) * np.sqrt((np.asarray(E) ** 2).mean(axis=0))
+    rest = unit_rows(rest - (rest * axis).sum(axis=1, keepdims=True) * axis)
+    drawn = cosine * axis + np.sqrt(np.clip(1 - cosine**2, 0, None)) * rest
+    return drawn * np.linalg.norm(E, axis=1, keepdims=True)
 
 
 def shuffle_items(X: sp.csr_array, *, seed: int = 0) -> sp.csr_array:

@@ -11,7 +11,8 @@ The cosine is signed: opposite rows are on different spikes. Ties of norm go to 
 
 Functions. :func:`cover` returns peaks and membership, :func:`spk` the single number,
 :func:`peaks` the numbers of peaks on a grid of settings; :func:`principal` turns an embedding of
-unknown basis to its own axes first; :func:`describe` names what the members of a spike share.
+unknown basis to its own axes first, and :func:`varimax` to axes that tell communities apart;
+:func:`describe` names what the members of a spike share.
 """
 
 import warnings
@@ -243,6 +244,51 @@ def principal(E: np.ndarray) -> np.ndarray:
     axes = np.linalg.svd(np.linalg.qr(E, mode="r"))[2].T
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
     return E @ (axes * np.sign(largest))
+
+
+def varimax(U: np.ndarray, *, tol: float = 1e-7) -> np.ndarray:
+    """Rotate orthonormal columns so that each has its weight on as few rows as it can.
+
+    The columns of an SVD are ordered by what they explain, and mix communities; the axes of the same
+    space in which squares are most unequal tell communities apart.
+
+    Parameters
+    ----------
+    U : array, shape (n, f), n >= f
+        Orthonormal columns: singular vectors.
+    tol : float, default 1e-7
+        Stop when a step raises the sum of fourth powers by no more than this share of it. Where two
+        rotations are nearly as good the result is one of them.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, f), float64
+        U times an orthogonal matrix, so norms and cosines of rows stay. Columns by decreasing sum of
+        fourth powers, with signs such that their cubes add up to no less than zero. O(n f^2) a step,
+        of which some dozens are usual.
+
+    References
+    ----------
+    Kaiser (1958), https://doi.org/10.1007/BF02289233; Rohe, Zeng, "Vintage factor analysis with varimax
+    performs statistical inference", https://arxiv.org/abs/2004.05387.
+
+    Examples
+    --------
+    >>> two_groups = np.kron(np.eye(2), np.full((4, 1), 0.5))
+    >>> mixed = two_groups @ np.array([[0.8, 0.6], [-0.6, 0.8]])
+    >>> np.sort(varimax(mixed).round(3) + 0.0, axis=0).T
+    array([[0. , 0. , 0. , 0. , 0.5, 0.5, 0.5, 0.5],
+           [0. , 0. , 0. , 0. , 0.5, 0.5, 0.5, 0.5]])
+    """
+    L = U = np.asarray(checked_rows("U", U), dtype=np.float64)
+    before, now = 0.0, np.sum((L * L) ** 2)
+    while now > before * (1 + tol):
+        # the sum of fourth powers is convex: the rotation nearest to its gradient can only raise it
+        left, _, right = np.linalg.svd(U.T @ (L * L * L))
+        L = U @ (left @ right)
+        before, now = now, np.sum((L * L) ** 2)
+    L *= np.where((L * L * L).sum(axis=0) < 0, -1.0, 1.0)
+    return L[:, np.argsort(-((L * L) ** 2).sum(axis=0), kind="stable")]
 
 
 def describe(

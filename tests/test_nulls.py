@@ -34,3 +34,16 @@ def test_shuffled_items_keep_their_counts_but_for_pairs_drawn_twice():
     diagonal = sp.csr_array(np.eye(6, dtype=int))  # nothing can come up twice
     np.testing.assert_array_equal(nulls.shuffle_items(diagonal).sum(axis=0), np.ones(6))
     np.testing.assert_array_equal(nulls.shuffle_items(diagonal).sum(axis=1), np.ones(6))
+
+
+def test_rows_in_cones_keep_norm_and_angle_and_nothing_else():
+    rng = np.random.default_rng(3)
+    E, axes = rng.standard_normal((2000, 6)) * [3, 1, 1, 1, 1, 1], rng.standard_normal((2000, 6))
+    E[7] = 0
+    drawn = nulls.in_cones(E, axes, seed=1)
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), np.linalg.norm(E, axis=1))
+    np.testing.assert_allclose((drawn * axes).sum(axis=1), (E * axes).sum(axis=1), atol=1e-12)
+    axis = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    rest = drawn - (drawn * axis).sum(axis=1, keepdims=True) * axis
+    assert rest[:, 0].var() > 2 * rest[:, 1].var(), "turned mostly to where the rows are long"
+    np.testing.assert_allclose(nulls.in_cones(E, 5 * axes, seed=1), drawn, atol=1e-12)

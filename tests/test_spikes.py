@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from spikylib import _greedy
 from spikylib import spikes as module
-from spikylib.spikes import cover, describe, peaks, principal, spk
+from spikylib.spikes import cover, describe, peaks, principal, spk, varimax
 from spikylib.svd import truncated_svd
 
 
@@ -240,6 +240,31 @@ def test_principal_axes_keep_every_angle_and_order_the_columns(seed, n, d):
 def test_principal_refuses_what_is_not_finite():
     with pytest.raises(ValueError, match="nan at row 1, column 0"):
         principal(np.array([[1.0, 2.0], [np.nan, 1.0]]))
+
+
+def test_after_varimax_no_turn_of_two_columns_concentrates_them_more():
+    U = np.linalg.qr(np.random.default_rng(2).standard_normal((60, 5)) ** 3)[0]
+    L = varimax(U, tol=1e-14)
+    np.testing.assert_allclose(L @ L.T, U @ U.T, atol=1e-12)
+    best = (L**4).sum()
+    assert best > (U**4).sum()
+    for i in range(5):
+        for j in range(i):
+            for angle in np.linspace(0.01, np.pi / 2, 50):
+                turned = L[:, [i, j]] @ [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+                assert (turned**4).sum() <= (L[:, [i, j]] ** 4).sum() + 1e-9
+    assert ((L**3).sum(axis=0) >= 0).all() and (np.diff((L**4).sum(axis=0)) <= 1e-12).all()
+
+
+def test_varimax_finds_groups_whatever_the_basis():
+    weight = np.random.default_rng(1).uniform(0.1, 1, 30)
+    groups = np.eye(3)[np.repeat([0, 1, 2], [15, 10, 5])] * weight[:, None]
+    groups /= np.linalg.norm(groups, axis=0)
+    for seed in range(3):
+        turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((3, 3)))[0]
+        found = varimax(groups @ turn, tol=1e-14)
+        order = np.argsort(-(groups**4).sum(axis=0))
+        np.testing.assert_allclose(found, groups[:, order], atol=1e-5)
 
 
 def test_measuring_needs_numpy_alone():

@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 
-from spikylib._arrays import has_direction, unit_rows
+from spikylib import nulls
+from spikylib._arrays import unit_rows
 from spikylib._checks import check_range
 from spikylib.beyond._orders import best_first, neighbours, ordered_cover
 
@@ -19,7 +20,9 @@ def plane_gain(
 
     A half-line costs one direction, a plane two. Greedy: next comes what captures most rows, not
     yet captured, per direction. They go through the first 60 peaks of ``ordered_cover(..., "gain")``.
-    In the null each row keeps its angle to the nearest half-line found, and the rest of it is drawn at random.
+    There are two nulls, in which each row keeps its angle to the nearest half-line found. In one the rest
+    of it is drawn at random. In the other the rest points to another of the half-lines, dealt out among
+    the rows: so look communities of rank 1 that overlap by chance.
 
     Parameters
     ----------
@@ -30,13 +33,14 @@ def plane_gain(
     cos_theta : float, default 0.9
         In (0, 1), of the angle between a row and the half-line or the plane.
     seed : int, default 0
-        Seed of the first of three draws of the null.
+        Seed of the first of three draws of each null.
 
     Returns
     -------
     dict
         Shares of the n rows: ``lines`` and ``planes`` captured without and with planes, ``gain``,
-        their difference, and ``null_low``, ``null_high``, the smallest and largest gain of the null.
+        their difference; ``null_low``, ``null_high``, ``overlap_low`` and ``overlap_high``, the smallest
+        and largest gain of the nulls.
 
     Examples
     --------
@@ -62,10 +66,12 @@ def plane_gain(
         return lines[-1][1] / len(A), both[-1][1] / len(A), [first for _, _, first, _ in lines]
 
     lines, planes, axes = captured(E)
-    nulls = [captured(_redrawn(E, axes, seed=seed + i)) for i in range(_NULLS)]
-    gains = [with_planes - alone for alone, with_planes, _ in nulls]
-    null = {"null_low": min(gains), "null_high": max(gains)}
-    return {"lines": lines, "planes": planes, "gain": planes - lines} | null
+    found = {"lines": lines, "planes": planes, "gain": planes - lines}
+    for null, overlap in (("null", False), ("overlap", True)):
+        drawn = [captured(_redrawn(E, axes, overlap, seed=seed + i)) for i in range(_NULLS)]
+        gains = [with_planes - alone for alone, with_planes, _ in drawn]
+        found |= {f"{null}_low": min(gains), f"{null}_high": max(gains)}
+    return found
 
 
 def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
@@ -110,22 +116,21 @@ def _subspaces(E, candidates, n_directions, cos_theta, *, planes=True):
     return rows
 
 
-def _redrawn(E, candidates, *, seed=0):
+def _redrawn(E, candidates, overlap=False, *, seed=0):
     """Rows of E at their angle to the nearest candidate, the rest of each drawn at random.
 
     The half-lines keep their rows, and what a plane captures beyond them it captures by chance. The
-    rest of a row is Gaussian with the second moments of the columns of E, at a right angle to the
-    candidate. Rows have length 1, 0 where E has no direction; candidates are only scaled.
+    rest of a row is Gaussian with the second moments of the unit rows' columns, at a right angle to the
+    candidate; with overlap it is the direction to another candidate, the second nearest of a row
+    drawn at random. Rows have length 1, 0 where E has no direction; candidates are only scaled.
     """
     unit = unit_rows(E)
     direction = unit[candidates]
     cosine = unit @ direction.T
-    axis, cosine = direction[cosine.argmax(axis=1)], cosine.max(axis=1, keepdims=True)
-    spread = np.sqrt((np.asarray(E) ** 2).mean(axis=0))
-    rest = np.random.default_rng(seed).standard_normal(unit.shape) * spread
-    rest -= (rest * axis).sum(axis=1, keepdims=True) * axis
-    length = np.linalg.norm(rest, axis=1, keepdims=True)
-    rest = np.divide(rest, length, out=np.zeros_like(rest), where=has_direction(length))
-    redrawn = cosine * axis + np.sqrt(np.clip(1 - cosine**2, 0, None)) * rest
+    rest = None
+    if overlap and len(candidates) > 1:
+        second = np.argsort(-cosine, axis=1, kind="stable")[:, 1]
+        rest = direction[np.random.default_rng(seed).permutation(second)]
+    redrawn = nulls.in_cones(unit, direction[cosine.argmax(axis=1)], rest=rest, seed=seed)
     redrawn[candidates] = direction
-    return np.where(unit.any(axis=1)[:, None], redrawn, 0.0)
+    return redrawn

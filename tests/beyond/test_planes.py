@@ -77,6 +77,27 @@ def test_redrawn_rows_keep_their_angle_to_the_nearest_candidate(seed):
     assert np.median(np.abs(redrawn[6:] - unit[6:])) > 0.05, "the rest is redrawn"
 
 
+def test_overlap_keeps_the_angle_and_turns_rows_to_another_candidate():
+    E = np.random.default_rng(5).standard_normal((60, 6))
+    E[:4] = np.eye(6)[:4]
+    redrawn = _redrawn(E, [0, 1, 2, 3], True, seed=1)
+    unit = E / np.linalg.norm(E, axis=1, keepdims=True)
+    nearest = unit[:, :4].argmax(axis=1)
+    for row, k, before in zip(redrawn, nearest, unit[:, :4].max(axis=1)):
+        assert row[k] == pytest.approx(before)
+        others = np.delete(row, k)
+        assert np.abs(others[3:]).max() < 1e-12 and np.count_nonzero(np.abs(others) > 1e-12) <= 1
+
+
+def test_communities_that_overlap_gain_no_more_than_their_null():
+    rng = np.random.default_rng(0)
+    member = np.eye(12)[rng.integers(0, 12, 600)]
+    member += rng.beta(0.5, 1, (600, 1)) * np.eye(12)[rng.integers(0, 12, 600)]
+    found = plane_gain(member * rng.uniform(0.2, 1, (600, 1)), 12, cos_theta=0.98, seed=1)
+    assert found["gain"] > 0.05 > found["null_high"]
+    assert found["gain"] < found["overlap_high"] + 0.02
+
+
 def test_planes_gain_on_fans_and_not_on_spikes():
     gain = {}
     for shape in ("spike", "drift"):
