@@ -12,7 +12,7 @@ that were stored (:func:`read_evidence`). The verdicts of the book are computed 
 """
 
 # importing a chapter's file registers its claims
-from spikylib.claims import _metric, _spikes  # noqa: F401
+from spikylib.claims import _background, _metric, _spikes  # noqa: F401
 from spikylib.claims._evidence import keep_evidence, out_of_date, read_evidence
 from spikylib.claims._finding import Finding, judge
 from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, parts, table
