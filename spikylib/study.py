@@ -23,6 +23,7 @@ from spikylib.datasets import Embeddings, Interactions
 from spikylib.datasets._own import holds_snapshots
 
 RANKS = (16, 32, 64, 128)  # at which a catalogue is called spiky or not
+_COMPARED = 10_000**2  # rows times peaks of a null's cover up to which it is not cut short
 _JUDGED_ROWS = 100_000  # of more than twice as many, this many drawn at random stand for all beside nulls
 
 
@@ -276,10 +277,12 @@ class Study:
     def null_spk(self) -> pd.DataFrame:
         """Spk of five draws of each null, a row a draw: ``null``, the :data:`RANKS`, ``first`` and ``last``.
 
-        At a rank a cover stops at four times the peaks that the data took, and counts as one peak more:
-        whatever more it took, the data took at most half. The last two columns are those of :meth:`ends`.
+        Over 10,000 rows, a cover at a rank stops at four times the peaks that the data took, and counts as
+        one peak more: whatever more it took, the data took at most half. The last two columns are those
+        of :meth:`ends`.
         """
-        most = {f: 4 * self._share(self.judged[:, :f]) for f in RANKS if f <= self.E.shape[1]}
+        least = min(1.0, _COMPARED / len(self.judged) ** 2)
+        most = {f: max(least, 4 * self._share(self.judged[:, :f])) for f in RANKS if f <= self.E.shape[1]}
         return pd.DataFrame(
             [
                 {"null": kind, **dict(zip(("first", "last"), self.ends(E)))}

@@ -35,8 +35,8 @@ def many_communities(seed: int) -> Study:
 
 @lru_cache(maxsize=2)
 def few_communities(seed: int) -> Study:
-    """Fewer communities than dimensions: the later dimensions are noise."""
-    return Study(_playlists(seed, n_communities=4), seed=seed)
+    """Fewer communities than dimensions, and much noise: most dimensions have no community."""
+    return Study(_playlists(seed, n_communities=3, noise=0.4), seed=seed)
 
 
 @lru_cache(maxsize=2)
