@@ -35,8 +35,14 @@ def many_communities(seed: int) -> Study:
 
 @lru_cache(maxsize=2)
 def few_communities(seed: int) -> Study:
-    """Fewer communities than dimensions, and much noise: most dimensions have no community."""
-    return Study(_playlists(seed, n_communities=3, noise=0.4), seed=seed)
+    """Fewer communities than dimensions, and some noise: most dimensions have no community."""
+    return Study(_playlists(seed, n_communities=3, noise=0.2), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def noisy(seed: int) -> Study:
+    """Long playlists mostly drawn from the whole catalogue, by popularity."""
+    return Study(_playlists(seed, noise=0.6, mean_length=20, popularity_exponent=1.2), seed=seed)
 
 
 @lru_cache(maxsize=2)
