@@ -90,7 +90,9 @@ def deezer_and_spotify_are_cleanest(study, seed):
     One replicate: the value of the whole catalogue. No null: a comparison with published values.
     """
     if study.name not in ("deezer-songs", "spotify-mpd"):
-        raise NotApplicable("Deezer's songs or Spotify's playlists: neither can be had without an account")
+        raise NotApplicable(
+            "the songs of Deezer, which are mostly private, or Spotify's playlists, which take an account"
+        )
     return study.spk(64), min(row[RANKS.index(64)] for row in described()["P9"]["table1"].values())
 
 
@@ -112,15 +114,12 @@ def spikes_pass_through_the_origin(study, seed):
     """
     E = sample_rows(redrawn(study, seed).E[:, :16], 10_000, seed)
     cover = spikes.cover(E, cos_theta=study.cos_theta, rho=study.rho)
-    members = [
-        np.flatnonzero(cover.spike == k) for k in np.flatnonzero(np.bincount(cover.spike + 1)[1:] >= 10)
-    ]
-    if not members:
+    large = np.flatnonzero(np.bincount(cover.spike + 1)[1:] >= 10)
+    if not len(large):
         raise NotApplicable("a spike of ten items")
     drawn = within_angle(E, cover, study.cos_theta, seed)
-    return np.median([miss(E[rows]) for rows in members]), np.median(
-        [miss(drawn[rows]) for rows in members]
-    ) / 2
+    own, of_chance = (np.median([miss(A[cover.spike == k]) for k in large]) for A in (E, drawn))
+    return own, of_chance / 2
 
 
 def redrawn(study, seed):
