@@ -148,6 +148,13 @@ def unit_rows(E: ArrayLike) -> np.ndarray:
     return unit
 
 
+def sample_rows(E: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Rows of E in their order: all, or as many as given, drawn at random."""
+    if len(E) <= most:
+        return E
+    return E[np.sort(np.random.default_rng(seed).choice(len(E), most, replace=False))]
+
+
 def n_shared(lists: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Number of entries that each row of one array has in common with that row of the other.
 

@@ -6,6 +6,7 @@ embedding: splits, resamples and windows of time all refit through it, so what i
 SVD (:func:`ppmi_svd`, the default) can be asked of any other model.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
@@ -17,10 +18,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from spikylib import datasets, nulls, ppmi, retrieval, spikes, stability, svd
+from spikylib._arrays import sample_rows
 from spikylib.datasets import Embeddings, Interactions
 from spikylib.datasets._own import holds_snapshots
 
 RANKS = (16, 32, 64, 128)  # at which a catalogue is called spiky or not
+_COMPARED = 10_000**2  # rows times peaks of a null's cover up to which it is not cut short
 _JUDGED_ROWS = 100_000  # of more than twice as many, this many drawn at random stand for all beside nulls
 
 
@@ -256,7 +259,7 @@ class Study:
 
         The first columns of a draw are the null of the first columns of E, so one draw serves all ranks.
         """
-        E = self._judged
+        E = self.judged
         for seed in range(self.seed, self.seed + n_draws):
             yield "gaussian", nulls.gaussian(*E.shape, seed=seed)[:, :f]
             yield "same spectrum", nulls.same_spectrum(E, seed=seed)[:, :f]
@@ -266,41 +269,38 @@ class Study:
                 yield "shuffled items", self._without_times(mixed).E[:, :f]
 
     @cached_property
-    def _judged(self):
-        """Rows of E that are compared with nulls: all, or many drawn at random."""
-        if len(self.E) <= 2 * _JUDGED_ROWS:
-            return self.E
-        rows = np.random.default_rng(self.seed).choice(len(self.E), _JUDGED_ROWS, replace=False)
-        return self.E[np.sort(rows)]
-
-    @cached_property
-    def spk_draws(self) -> pd.DataFrame:
-        """Spk at the :data:`RANKS` of draws of 80 % of the contexts, a row each: ten, or five over 10,000 items.
-
-        Embeddings that cannot be refitted have one row, their own Spk.
-        """
-        draws = [self._judged]
-        if "refit" in self.has:
-            draws = (self.resampled(seed).E for seed in range(10 if len(self.E) <= 10_000 else 5))
-        return pd.DataFrame([{f: self._shares(E, f) for f in RANKS if f <= E.shape[1]} for E in draws])
+    def judged(self) -> np.ndarray:
+        """Rows of E that are compared with nulls: all, or of more than 200,000 these 100,000, drawn at random."""
+        return self.E if len(self.E) <= 2 * _JUDGED_ROWS else sample_rows(self.E, _JUDGED_ROWS, self.seed)
 
     @cached_property
     def null_spk(self) -> pd.DataFrame:
-        """Spk of five draws of each null at the :data:`RANKS`: columns ``null`` and the ranks, a row a draw.
+        """Spk of five draws of each null, a row a draw: ``null``, the :data:`RANKS`, ``first`` and ``last``.
 
-        A cover stops at four times the most peaks that the data took, and counts as one peak more:
-        whatever more it took, the data took at most half.
+        Over 10,000 rows, a cover at a rank stops at four times the peaks that the data took, and counts as
+        one peak more: whatever more it took, the data took at most half. The last two columns are those
+        of :meth:`ends`.
         """
-        most = 4 * self.spk_draws.max()
-        rows = [
-            {"null": kind} | {f: self._shares(E, f, most[f]) for f in most.index if f <= E.shape[1]}
-            for kind, E in self.nulls()
-        ]
-        return pd.DataFrame(rows)
+        least = min(1.0, _COMPARED / len(self.judged) ** 2)
+        most = {f: max(least, 4 * self._share(self.judged[:, :f])) for f in RANKS if f <= self.E.shape[1]}
+        return pd.DataFrame(
+            [
+                {"null": kind, **dict(zip(("first", "last"), self.ends(E)))}
+                | {f: self._share(E[:, :f], most[f]) for f in most if f <= E.shape[1]}
+                for kind, E in self.nulls()
+            ]
+        )
 
-    def _shares(self, E, f, most=None):
+    def ends(self, E: np.ndarray | None = None) -> tuple[float, float]:
+        """Spk of the first sixteen columns of E (default: own) and of the last, on at most 10,000 rows."""
+        E = sample_rows(self.E if E is None else E, 10_000, self.seed)
+        return self._share(E[:, :16]), self._share(E[:, -16:])
+
+    def _share(self, E, most=None):
         limit = None if most is None else max(1, int(most * len(E)))
-        needed = spikes.peaks(E, [f], [self.cos_theta], [self.rho], limit=limit).item()
+        if not E.any():  # columns beyond the rank
+            return math.nan
+        needed = spikes.peaks(E, [E.shape[1]], [self.cos_theta], [self.rho], limit=limit).item()
         return (limit + 1 if needed < 0 else needed) / len(E)
 
     def _split(self, seed: int) -> Split:

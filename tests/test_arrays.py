@@ -55,3 +55,10 @@ def test_an_offset_that_holds_nearly_all_rows_is_warned_of():
         spikes.cover(quantised.astype(float) - quantised.mean(axis=0))
         assert not _arrays.one_direction(np.zeros((20, 3)))
         assert not _arrays.one_direction(np.repeat(np.eye(2), 20, axis=0))
+
+
+def test_rows_drawn_keep_their_order_and_few_are_all():
+    E = np.arange(20).reshape(10, 2)
+    drawn = _arrays.sample_rows(E, 4, seed=0)
+    assert len(drawn) == 4 and (np.diff(drawn[:, 0]) > 0).all()
+    assert _arrays.sample_rows(E, 10, seed=0) is E

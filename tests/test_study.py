@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spikylib import datasets, nulls, synthetic
+from spikylib import datasets, nulls, spikes, synthetic
 from spikylib.datasets import Embeddings
 from spikylib.study import Study, ppmi_svd
 
@@ -208,3 +208,18 @@ def test_selected_entries_keep_their_labels_and_times():
     kept = part.matrix.tocoo()
     found = zip(part.items["id"].to_numpy()[kept.row], part.contexts["id"].to_numpy()[kept.col], part.times)
     assert set(found) == expected and part.matrix.sum(axis=0).min() > 0
+
+
+def test_ends_are_spk_of_the_first_and_last_sixteen_columns(data):
+    study = Study(data, f=40, cos_theta=0.8)
+    first, last = study.ends()
+    assert first == spikes.spk(study.E[:, :16], cos_theta=0.8)
+    assert last == spikes.spk(study.E[:, -16:], cos_theta=0.8) > first
+
+
+def test_spk_of_the_nulls_is_that_of_every_draw(data):
+    study = Study(data, f=40)
+    table = study.null_spk
+    assert list(table) == ["null", "first", "last", 16, 32]
+    for row, (kind, E) in zip(table.itertuples(index=False), study.nulls(), strict=True):
+        assert row == (kind, *study.ends(E), spikes.spk(E, f=16), spikes.spk(E, f=32))

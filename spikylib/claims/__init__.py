@@ -12,7 +12,17 @@ that were stored (:func:`read_evidence`). The verdicts of the book are computed 
 """
 
 # importing a chapter's file registers its claims
-from spikylib.claims import _averages, _continuation, _metric, _open, _rankings, _spikes, _stability, _theorem  # noqa: F401
+from spikylib.claims import (  # noqa: F401
+    _averages,
+    _background,
+    _continuation,
+    _metric,
+    _open,
+    _rankings,
+    _spikes,
+    _stability,
+    _theorem,
+)
 from spikylib.claims._evidence import keep_evidence, out_of_date, read_evidence
 from spikylib.claims._finding import Finding, judge
 from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, parts, table

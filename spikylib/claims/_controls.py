@@ -232,6 +232,35 @@ def noisy_spikes(seed: int) -> Study:
     return Study(embeddings=Embeddings(np.arange(800), svd.truncated_svd(M).embeddings(), "noisy"), seed=seed)
 
 
+@lru_cache(maxsize=2)
+def uniform(seed: int) -> Study:
+    """Communities of items that are all as popular as each other."""
+    return Study(_playlists(seed, popularity_exponent=0.0), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def rays(seed: int) -> Study:
+    """Embeddings on five half-lines, to within little."""
+    rng = np.random.default_rng(seed)
+    on = np.eye(128)[rng.integers(5, size=1200)] * rng.uniform(1, 5, 1200)[:, None]
+    return _given(on + 0.001 * rng.standard_normal(on.shape))
+
+
+@lru_cache(maxsize=2)
+def blobs(seed: int) -> Study:
+    """Embeddings in round groups: directions that many share, and no lines through the origin."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((30, 128))
+    return _given(centres[rng.integers(30, size=1200)] + 0.1 * rng.standard_normal((1200, 128)))
+
+
+@lru_cache(maxsize=2)
+def no_direction(seed: int) -> Study:
+    """Embeddings of any direction whose norms have a heavy tail."""
+    rng = np.random.default_rng(seed)
+    return _given(rng.standard_normal((1200, 128)) * rng.pareto(1, (1200, 1)))
+
+
 def _of_classes(classes, seed):
     """A row a context: draw an item of each class named, the first ones of a class most often."""
     weight = 1 / np.arange(1, _OF_CLASS + 1)
