@@ -231,7 +231,7 @@ class Study:
             "E": data is not None or self.embeddings is not None,
             "interactions": data is not None,
             "refit": data is not None and self.embeddings is None,
-            "svd": self._ours,
+            "svd": self._ours and data is not None,
             "dates": bool(self._snapshots)
             or (self.embeddings is None and data is not None and data.times is not None),
             **{label: data is not None and label in data.items for label in ("tags", "artist")},

@@ -71,7 +71,7 @@ def eigenpairs_give_the_svd(study, seed):
     value="share of the filtered counts that the most popular 1 % of the items holds",
     against="of all counts",
     holds_on=_controls.communities,
-    fails_on=_controls.noisy,
+    fails_on=_controls.popular_noise,
 )
 def filter_curbs_popularity(study, seed):
     """Counts cut to each item's 50 strongest neighbours give the most popular items a smaller share than all counts do.
@@ -135,7 +135,7 @@ def ppmi_helps_retrieval(study, seed):
     unit="%",
     value="recall@50 of the less popular half of the hidden items, from PPMI by cosine",
     against="from the counts",
-    holds_on=_controls.noisy,
+    holds_on=_controls.popular_noise,
     fails_on=_controls.communities,
 )
 def ppmi_helps_retrieval_of_the_less_popular(study, seed):
@@ -156,7 +156,7 @@ def ppmi_helps_retrieval_of_the_less_popular(study, seed):
     unit="%",
     value="recall@50 from PPMI by dot product",
     against="from the counts",
-    holds_on=_controls.many_communities,
+    holds_on=_controls.more_communities_than_dimensions,
     fails_on=_controls.shuffled,
 )
 def ppmi_helps_retrieval_by_dot_product(study, seed):
@@ -177,8 +177,8 @@ def ppmi_helps_retrieval_by_dot_product(study, seed):
     unit="%",
     value="recall@50 by cosine from PPMI of each item's 50 strongest neighbours",
     against="of all",
-    holds_on=_controls.many_communities,
-    fails_on=_controls.noisy,
+    holds_on=_controls.more_communities_than_dimensions,
+    fails_on=_controls.popular_noise,
 )
 def filter_helps_retrieval(study, seed):
     """Embeddings from PPMI of each item's 50 strongest neighbours find more of the hidden items by cosine than from all.
@@ -198,8 +198,8 @@ def filter_helps_retrieval(study, seed):
     unit="%",
     value="recall@50 of the less popular half of the hidden items, by cosine from PPMI of each item's 50 strongest neighbours",
     against="of all",
-    holds_on=_controls.many_communities,
-    fails_on=_controls.noisy,
+    holds_on=_controls.more_communities_than_dimensions,
+    fails_on=_controls.popular_noise,
 )
 def filter_helps_retrieval_of_the_less_popular(study, seed):
     """PPMI of each item's 50 strongest neighbours finds more of the less popular half of the hidden items than PPMI of all.

@@ -261,6 +261,32 @@ def no_direction(seed: int) -> Study:
     return _given(rng.standard_normal((1200, 128)) * rng.pareto(1, (1200, 1)))
 
 
+@lru_cache(maxsize=2)
+def as_many_items_as_dimensions(seed: int) -> Study:
+    """As many items as dimensions, so that M-hat is M."""
+    return Study(
+        synthetic.clean_playlists(n_items=100, n_contexts=1000, n_communities=8, seed=seed), seed=seed
+    )
+
+
+@lru_cache(maxsize=2)
+def more_communities_than_dimensions(seed: int) -> Study:
+    """More communities than dimensions, without noise: spikes in every dimension."""
+    return Study(_playlists(seed, n_communities=150, noise=0.0), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def three_communities(seed: int) -> Study:
+    """Fewer communities than dimensions, and some noise: most dimensions have no community."""
+    return Study(_playlists(seed, n_communities=3, noise=0.2), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def popular_noise(seed: int) -> Study:
+    """Long playlists mostly drawn from the whole catalogue, by popularity."""
+    return Study(_playlists(seed, noise=0.6, mean_length=20, popularity_exponent=1.2), seed=seed)
+
+
 def _of_classes(classes, seed):
     """A row a context: draw an item of each class named, the first ones of a class most often."""
     weight = 1 / np.arange(1, _OF_CLASS + 1)
@@ -312,8 +338,9 @@ def _rescaled(seed, low):
     return Study(snapshots=dates, seed=seed)
 
 
-def _playlists(seed, n_contexts=4000):
-    return synthetic.clean_playlists(n_items=1200, n_contexts=n_contexts, n_communities=40, seed=seed)
+def _playlists(seed, **options):
+    options = {"n_items": 1200, "n_contexts": 4000, "n_communities": 40} | options
+    return synthetic.clean_playlists(**options, seed=seed)
 
 
 def _few(seed):

@@ -24,8 +24,8 @@ from spikylib.study import RANKS
     unit="%",
     value="Spk@16 of U as a share of its lowest null",
     against="of U Sigma",
-    holds_on=_controls.many_communities,
-    fails_on=_controls.few_communities,
+    holds_on=_controls.more_communities_than_dimensions,
+    fails_on=_controls.three_communities,
 )
 def scale_of_16_dimensions_does_not_matter(study, seed):
     """Spk@16 compared with chance is the same for U as for U Sigma, so that spikes are as present.
@@ -45,7 +45,7 @@ def scale_of_16_dimensions_does_not_matter(study, seed):
     unit="%",
     value="Spk@128 of U as a share of its lowest null",
     against="of U Sigma",
-    holds_on=_controls.many_communities,
+    holds_on=_controls.more_communities_than_dimensions,
     fails_on=_controls.communities,
 )
 def scale_of_128_dimensions_does_not_matter(study, seed):

@@ -61,7 +61,7 @@ def spikes_are_strongest_in_the_leading_dimensions(study, seed):
     value="Spk of the last sixteen dimensions as a share of that of the lowest draw of the nulls",
     against="the least that counts as a cloud being",
     holds_on=_controls.communities,
-    fails_on=_controls.many_communities,
+    fails_on=_controls.more_communities_than_dimensions,
 )
 def later_dimensions_are_a_cloud(study, seed):
     """Spk of the last sixteen dimensions is at least half of the lowest of five draws of every null.

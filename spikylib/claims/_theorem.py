@@ -166,7 +166,7 @@ def nothing_negative_at_the_ends(study, seed):
     unit="%",
     value="negative entries of M-hat",
     against="the most that is roughly non-negative being",
-    holds_on=_controls.few_items,
+    holds_on=_controls.as_many_items_as_dimensions,
     fails_on=_controls.communities,
 )
 def few_entries_are_negative(study, seed):
@@ -208,7 +208,7 @@ def negative_entries_are_small(study, seed):
     value="negative in M-hat where M is positive",
     against="where M is zero",
     holds_on=_controls.communities,
-    fails_on=_controls.few_items,
+    fails_on=_controls.as_many_items_as_dimensions,
 )
 def negative_where_nothing_is_known(study, seed):
     """Entries of M-hat are negative where M is zero, and hardly ever where it is positive.
