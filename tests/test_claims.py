@@ -145,7 +145,8 @@ def test_a_measure_is_short_and_states_what_must_hold(part):
     "part", [p for p in PARTS if p.needs and not p.untested], ids=lambda p: f"{p.id} {p.part}"
 )
 def test_an_empirical_part_has_controls(part):
-    if not described()[part.id].get("proved"):
+    # P3 and P9 compare catalogues of a name with published numbers: nothing generated can be those
+    if not described()[part.id].get("proved") and part.id not in ("P3", "P9"):
         assert part.holds_on and part.fails_on
 
 
