@@ -173,13 +173,6 @@ def many_communities(seed: int) -> Study:
     return _drawn(taste, np.kron(np.eye(80), np.arange(1, 16) ** -0.5), 10, seed)
 
 
-@lru_cache(maxsize=2)
-def tiny_communities(seed: int) -> Study:
-    """Two hundred and forty communities of five items: few dimensions know nothing of most."""
-    taste = 0.97 * np.eye(240)[np.random.default_rng(seed).integers(0, 240, 6000)] + 0.03 / 240
-    return _drawn(taste, np.kron(np.eye(240), np.ones(5)), 4, seed)
-
-
 def separate(n_communities: int, seed: int) -> Study:
     """Communities of rank 1, alike in size, of which a context has one."""
     of = np.random.default_rng(seed).integers(0, n_communities, 4000)
@@ -218,11 +211,21 @@ def drifting(seed: int) -> Study:
 
 @lru_cache(maxsize=2)
 def ring(seed: int) -> Study:
-    """Items on a circle, played together with those close by: far more to say than few dimensions can."""
+    """Items on a circle, played together with those close by: few dimensions say it in waves."""
+    return _ring(60, 0.01, 4000, 15, seed)
+
+
+@lru_cache(maxsize=2)
+def narrow_ring(seed: int) -> Study:
+    """The same with so few close by that an item's strongest links reach into the waves."""
+    return _ring(600, 0.001, 8000, 4, seed)
+
+
+def _ring(n_places, width, n_contexts, length, seed):
     rng = np.random.default_rng(seed)
-    gap = np.abs(rng.random(1200) - np.arange(60)[:, None] / 60)
-    weight = np.exp(-(np.minimum(gap, 1 - gap) ** 2) / (2 * 0.01**2)) * rng.uniform(0.1, 1, 1200)
-    return _drawn(np.eye(60)[rng.integers(0, 60, 4000)], weight, 15, seed)
+    gap = np.abs(rng.random(1200) - np.arange(n_places)[:, None] / n_places)
+    weight = np.exp(-(np.minimum(gap, 1 - gap) ** 2) / (2 * width**2)) * rng.uniform(0.1, 1, 1200)
+    return _drawn(np.eye(n_places)[rng.integers(0, n_places, n_contexts)], weight, length, seed)
 
 
 @lru_cache(maxsize=2)

@@ -165,7 +165,7 @@ def centred_matrices_are_half_negative(study, seed):
     value="negative among the 20 largest |M-hat| of an item",
     against="the most that does not matter being",
     holds_on=_controls.communities,
-    fails_on=_controls.tiny_communities,
+    fails_on=_controls.narrow_ring,
 )
 def signs_may_be_dropped(study, seed):
     """Of the 20 strongest links of an item in |M-hat|, at most one in twenty is negative in M-hat.
