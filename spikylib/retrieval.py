@@ -33,6 +33,7 @@ _PRODUCT = 2**19  # scores of one product in double precision: they fit a core's
 _TABLE = 2**23  # numbers up to which the scaled candidates are kept for all queries
 _ENTRIES = 2**21  # candidates held for a block of queries
 _PLACE = 22  # bits for a place among those held: with the 42 bits of a score, they fill 64
+_CHANCE = 8  # peaks up to which a rise may be chance
 _MOST = 2 ** (_PLACE - 2)  # results of a query: among those held are at most three times as many
 
 
@@ -379,17 +380,18 @@ def paired_interval(values: np.ndarray, others: np.ndarray, *, seed: int = 0) ->
 def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     """Return the truncation rank at the foot of the steepest rise of Spk.
 
-    The rule: of neighbouring ranks, take the pair with the steepest slope of log Spk against log
-    f; the knee is the lower rank of the pair (of the first, where slopes tie). It has no
-    threshold, and the factor 1 / n of Spk plays no part. It finds a foot on every curve: look at
-    the slope that it returns too. Below 1 (Spk grows slower than f) there is no rise to speak of.
+    The rule: of neighbouring ranks, take the pair with the steepest slope of log peaks against log
+    f; the knee is the lower rank of the pair (of the first, where slopes tie). Fewer than eight
+    peaks count as eight, for a rise from 3 to 8 is a matter of chance. The rule finds a foot on every
+    curve: look at the slope that it returns too. Below 1 (peaks grow slower than f) there is no rise
+    to speak of.
 
     Parameters
     ----------
     f : array of int, shape (r,)
         Truncation ranks, increasing, at least two; best in geometric steps.
-    peaks : array, shape (r,)
-        Peaks needed at each rank (or Spk), above 0.
+    peaks : array of int, shape (r,)
+        Peaks needed at each rank, at least 1: counts, not Spk.
 
     Returns
     -------
@@ -401,7 +403,7 @@ def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     Raises
     ------
     ValueError
-        If shapes do not match, ranks do not increase, or a value is not above 0.
+        If shapes do not match, ranks do not increase, or a value is no count.
 
     References
     ----------
@@ -416,9 +418,9 @@ def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     f, peaks = _equally_long(2, f=f, peaks=peaks)
     if f[0] <= 0 or (np.diff(f) <= 0).any():
         raise ValueError(f"f must be positive and increase, got {f.tolist()}")
-    if not (np.isfinite(peaks) & (peaks > 0)).all():
-        raise ValueError(f"peaks must be above 0 and finite, got {peaks.tolist()}")
-    slope = np.diff(np.log(peaks)) / np.diff(np.log(f))
+    if peaks.dtype.kind not in "iu" or (peaks < 1).any():
+        raise ValueError(f"peaks must be counts of at least 1, got {peaks.tolist()}")
+    slope = np.diff(np.log(np.maximum(peaks, _CHANCE))) / np.diff(np.log(f))
     at = int(np.argmax(np.round(slope, 12)))  # slopes that differ by rounding alone tie
     return int(f[at]), float(slope[at])
 

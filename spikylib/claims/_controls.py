@@ -290,6 +290,68 @@ def popular_noise(seed: int) -> Study:
     return Study(_playlists(seed, noise=0.6, mean_length=20, popularity_exponent=1.2), seed=seed)
 
 
+@lru_cache(maxsize=2)
+def untidy(seed: int) -> Study:
+    """Communities that overlap, and uneven noise."""
+    return Study(synthetic.playlists(n_items=1200, n_contexts=4000, n_communities=80, seed=seed), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def dense(seed: int) -> Study:
+    """Few long contexts, half of them noise, as users of films: popular items meet all others, in short rows."""
+    options = {"n_contexts": 300, "n_communities": 10, "mean_length": 120, "noise": 0.5}
+    return Study(_playlists(seed, **options), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def steep(seed: int) -> Study:
+    """Communities in which few items have nearly all plays."""
+    return Study(_playlists(seed, popularity_exponent=1.5), seed=seed)
+
+
+def in_sixteen_dimensions(seed: int) -> Study:
+    """Communities in fewer dimensions than there are of them: no row is isolated."""
+    return Study(communities(seed).interactions, f=16, seed=seed)
+
+
+def as_long_as_played(seed: int) -> Study:
+    """Communities, and embeddings of any direction whose norms are the plays."""
+    data = communities(seed).interactions
+    plays = np.diff(data.matrix.indptr)[:, None]
+    vectors = plays * unit_rows(nulls.gaussian(len(plays), 8, seed=seed))
+    return Study(data, Embeddings(data.items["id"].to_numpy(), vectors, "as long as played"), seed=seed)
+
+
+def wide_and_uneven(seed: int) -> Study:
+    """Embeddings of any direction in four dimensions, norms of a heavy tail: the longest row is near to many."""
+    norm = np.random.default_rng(seed).pareto(1, (1200, 1))
+    return _given(norm * unit_rows(nulls.gaussian(1200, 4, seed=seed)))
+
+
+@lru_cache(maxsize=2)
+def as_many_as_a_rank(seed: int) -> Study:
+    """Communities without noise, 32 of them: a rank of the grid."""
+    return Study(_playlists(seed, n_communities=32, noise=0.0), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def well_sampled(seed: int) -> Study:
+    """The same in five times as many contexts: 32 dimensions hold all there is, for rare items, too."""
+    return Study(_playlists(seed, n_communities=32, n_contexts=20_000, noise=0.0), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def a_hundred(seed: int) -> Study:
+    """A hundred communities of unequal size: their spectrum has no gap."""
+    return Study(_playlists(seed, n_communities=100, n_contexts=10_000, noise=0.2), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def blurred(seed: int) -> Study:
+    """Communities half of whose contexts are noise: Spk rises long before recall is at its best."""
+    return Study(_playlists(seed, n_communities=64, noise=0.5), seed=seed)
+
+
 def _of_classes(classes, seed):
     """A row a context: draw an item of each class named, the first ones of a class most often."""
     weight = 1 / np.arange(1, _OF_CLASS + 1)
