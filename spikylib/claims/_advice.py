@@ -17,7 +17,7 @@ from spikylib.claims._registry import NotApplicable, claim, over_datasets
 from spikylib.study import Study
 
 K = 50  # length of a list
-N_LISTS, N_TESTS, N_ROWS = 2_000, 5_000, 10_000  # drawn at most
+N_LISTS, N_TESTS, N_ROWS = 2_000, 4_000, 10_000  # drawn at most
 GRID = (4, 8, 16, 32, 64, 128)  # ranks to choose from
 PLACE = 0.02  # of a list of 50: its smallest change
 TENTH = 0.1
@@ -31,20 +31,20 @@ TENTH = 0.1
     "ranks degrees",
     needs={"svd"},
     value="rank correlation of norm and degree on spikes",
-    against="asked of a stand-in",
+    against="the bound being",
     holds_on=on.communities,
     fails_on=on.dense,
 )
 def norm_ranks_degrees(study, seed):
-    """On spikes the norm of a row ranks items as their degree in M-hat does: Spearman correlation above 0.9.
+    """On spikes the norm of a row ranks items as their degree in M-hat does: Spearman correlation above 0.8.
 
-    A lower one would move the median item by a tenth of the catalogue. The degree itself, U Sigma (V' 1),
+    At 0.8 four of five pairs are in the right order. The degree itself, U Sigma (V' 1),
     takes as long. Replicates are draws of the contexts. Source: section 3.3.1.
     """
     part = again(study, seed)
     rows = part.cover().spike >= 0
     norm, degree = dcbm.degree_from_norm(part.svd), dcbm.degree_lowrank(part.svd)
-    return spearmanr(norm[rows], degree[rows]).statistic, 0.9
+    return spearmanr(norm[rows], degree[rows]).statistic, 0.8
 
 
 @claim(
@@ -52,9 +52,8 @@ def norm_ranks_degrees(study, seed):
     "long rows are popular",
     margin=0.5,  # half as many plays again: less does not show in a list
     needs={"E", "interactions"},
-    unit="times the mean item's plays",
-    value="plays of the longest tenth of the rows",
-    against="all rows having",
+    value="plays of the longest tenth of the rows, in means over all rows",
+    against="rows of any length having",
     holds_on=on.communities,
     fails_on=on.dense,
 )
@@ -75,7 +74,7 @@ def long_rows_are_popular(study, seed):
     expect="equal",
     margin=0.1,  # a power law has 1, an exponential law about 0.8
     needs={"svd"},
-    value="spread of the top tenth of norms (1 for a power law)",
+    value="spread of the top fifth of norms (1 for a power law)",
     against="of degrees in M",
     holds_on=on.communities,
     fails_on=on.dense,
@@ -95,7 +94,7 @@ def norms_have_the_tail_of_degrees(study, seed):
     expect="equal",
     margin=0.1,
     needs={"E", "interactions"},
-    value="spread of the top tenth of norms (1 for a power law)",
+    value="spread of the top fifth of norms (1 for a power law)",
     against="of plays",
     holds_on=on.communities,
     fails_on=on.dense,
@@ -129,7 +128,7 @@ def cosine_has_one_value_a_community(study, seed):
 @claim(
     "P24",
     "coverage",
-    margin=0.05,
+    margin=0.02,
     needs={"E"},
     unit="%",
     value="items in some list by cosine",
@@ -261,8 +260,7 @@ def tail_is_reached_less(study, seed):
     "popular items are listed",
     margin=0.5,
     needs={"E", "interactions"},
-    unit="times the mean item's plays",
-    value="plays of an item listed by dot product",
+    value="plays of an item listed by dot product, in means over all items",
     against="by cosine",
     holds_on=on.communities,
     fails_on=on.dense,
@@ -400,8 +398,7 @@ def longer_rows_find_more(study, seed):
     expect="equal",
     margin=0.1,
     needs={"E"},
-    unit="peaks a row",
-    value="growth from 85 % to 95 % of the rows",
+    value="peaks for each further row captured, from 85 % to 95 % of the rows",
     against="from 75 % to 85 %",
     holds_on=on.shuffled,
     fails_on=on.communities,
@@ -421,8 +418,7 @@ def late_growth_is_linear(study, seed):
     expect="equal",
     margin=0.1,
     needs={"E"},
-    unit="peaks a row",
-    value="growth from 85 % to 95 % of the rows",
+    value="peaks for each further row captured, from 85 % to 95 % of the rows",
     against="of normal rows",
     holds_on=on.shuffled,
     fails_on=on.clean,
@@ -439,8 +435,7 @@ def late_growth_is_that_of_normal_rows(study, seed):
     expect="less",
     margin=1.0,
     needs={"refit"},
-    unit="doublings",
-    value="growth of Spk from f = 16 to 128 once items are shuffled",
+    value="doublings of Spk from f = 16 to 128 once items are shuffled",
     against="as they are",
     heavy=True,
     holds_on=on.communities,
@@ -455,8 +450,7 @@ def flat_without_communities(study, seed):
     "N2",
     "flat below K",
     margin=0.5,
-    unit="doublings",
-    value="growth of Spk from f = 16 to 32 with 40 clean communities",
+    value="doublings of Spk from f = 16 to 32 with 40 clean communities",
     against="with none",
 )
 def no_flat_curve_with_communities(study, seed):
@@ -469,8 +463,7 @@ def no_flat_curve_with_communities(study, seed):
     "noise",
     margin=0.5,
     needs={"refit"},
-    unit="doublings",
-    value="growth of Spk from f = 64 to 128 with 30 % of the interactions shuffled",
+    value="doublings of Spk from f = 64 to 128 with 30 % of the interactions shuffled",
     against="as they are",
     heavy=True,
     holds_on=on.uniform,
@@ -490,8 +483,7 @@ def noise_steepens_the_end(study, seed):
     expect="equal",
     margin=0.5,
     needs={"svd"},
-    unit="doublings",
-    value="growth of Spk from f = 16 to 32",
+    value="doublings of Spk from f = 16 to 32",
     against="on Deezer and Spotify",
     holds_on=on.shuffled,
     fails_on=on.dense,
@@ -509,8 +501,7 @@ def grows_as_in_the_paper(study, seed):
     "explodes at high f",
     margin=0.5,
     needs={"svd"},
-    unit="doublings",
-    value="growth of Spk from f = 64 to 128",
+    value="doublings of Spk from f = 64 to 128",
     against="from 16 to 32",
     holds_on=on.communities,
     fails_on=on.dense,
@@ -589,8 +580,7 @@ def against(selector):
         expect="less",
         margin=0.5,  # of a step of the grid: one step in half of the replicates
         needs={"refit"},
-        unit="octaves",
-        value="distance of the knee of Spk from the rank at which recall saturates",
+        value="octaves from the knee of Spk to the rank at which recall saturates",
         against=f"of {selector}",
         holds_on=on.communities if selector in ("parallel analysis", "the eigengap") else None,
         fails_on=on.untidy,
@@ -626,7 +616,7 @@ def knee_beats_eigengap(study, seed):
 
 @against("held-out recall")
 def knee_beats_held_out_recall(study, seed):
-    """The knee is nearer to saturation than the rank chosen on the other half of the hidden items."""
+    """The knee is nearer to saturation than the rank chosen on other hidden items."""
     return off(study, seed, "knee"), off(study, seed, "held-out recall")
 
 
@@ -639,11 +629,11 @@ def again(study: Study, seed: int) -> Study:
 
 
 def tail(values: np.ndarray) -> float:
-    """Coefficient of variation of the logarithms of the top tenth, above the lowest of them: 1 for a power law.
+    """Coefficient of variation of the logarithms of the top fifth, above the lowest of them: 1 for a power law.
 
     Source: Castillo, Daoudi, Lockhart (2014), https://doi.org/10.1111/sjos.12053.
     """
-    top = np.sort(values[values > 0])[-max(20, len(values) // 10) :]
+    top = np.sort(values[values > 0])[-max(20, len(values) // 5) :]
     excess = np.log(top[1:] / top[0])
     if not len(excess) or excess.max() == 0:
         raise NotApplicable("items that differ in degree")
@@ -802,16 +792,16 @@ class Choices(NamedTuple):
 
 @lru_cache(maxsize=1)
 def choices(study: Study, seed: int) -> Choices:
-    """Let each selector pick a rank: from Spk, the singular values, or recall on half of the tests.
+    """Let each selector pick a rank: from Spk, the singular values, or recall on a quarter of the tests.
 
-    Recall is on the other half. Picks of the singular values are kept within the grid.
+    Recall is that of the rest. Picks of the singular values are kept within the grid.
     """
     part, queries, hidden, _ = study.split(seed)
     ranks = [f for f in GRID if f <= part.E.shape[1]]
     if len(ranks) < 3:
         raise NotApplicable(f"{GRID[2]} dimensions")
     drawn = np.random.default_rng(seed).permutation(len(hidden))[:N_TESTS]
-    halves = [recall_at(part, queries[half], hidden[half], ranks) for half in (drawn[::2], drawn[1::2])]
+    chosen, judged = recall_in_parts(part, queries[drawn], hidden[drawn], ranks)
     s, null = (np.sort(np.linalg.norm(x.E, axis=0))[::-1] for x in (part, mixed(study, 1.0, study.seed)))
     picked = {
         "parallel analysis": selectors.parallel_analysis(s, null),
@@ -819,21 +809,23 @@ def choices(study: Study, seed: int) -> Choices:
         "eigengap": selectors.eigengap(s),
         "f = 64": 64,
         "knee": knee_in_spikes(part, mixed(study, 1.0, study.seed), ranks),
-        "held-out recall": saturation(halves[0]),
+        "held-out recall": saturation(chosen),
     }
-    return Choices({name: min(max(f, ranks[0]), ranks[-1]) for name, f in picked.items()}, halves[1])
+    return Choices({name: min(max(f, ranks[0]), ranks[-1]) for name, f in picked.items()}, judged)
 
 
-def recall_at(part: Study, queries: np.ndarray, hidden: np.ndarray, ranks: list[int]) -> pd.DataFrame:
-    """Recall@50 by both similarities, a row a rank."""
+def recall_in_parts(
+    part: Study, queries: np.ndarray, hidden: np.ndarray, ranks: list[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Recall@50 of a quarter of the tests and of the rest, by both similarities, a row a rank."""
     asked, own = np.unique(queries, return_inverse=True)
-    return pd.DataFrame(
-        {
-            kind: [retrieval.recall(listed(part.E[:, :f], asked, kind), own, hidden).mean() for f in ranks]
-            for kind in ("cosine", "dot")
-        },
-        index=ranks,
-    )
+    few = np.arange(len(hidden)) % 4 == 0
+    chosen, judged = (pd.DataFrame(index=ranks, columns=["cosine", "dot"], dtype=float) for _ in range(2))
+    for f in ranks:
+        for kind in chosen.columns:
+            hits = retrieval.recall(listed(part.E[:, :f], asked, kind), own, hidden)
+            chosen.loc[f, kind], judged.loc[f, kind] = hits[few].mean(), hits[~few].mean()
+    return chosen, judged
 
 
 def saturation(recall: pd.DataFrame) -> int:
@@ -844,9 +836,9 @@ def saturation(recall: pd.DataFrame) -> int:
 
 def knee_in_spikes(part: Study, shuffled: Study, ranks: list[int]) -> int:
     """The knee of Spk, if shuffled items need more than twice as many peaks there."""
-    needed = spikes.peaks(part.E, ranks, [part.cos_theta], [part.rho])[:, 0, 0]
+    needed = [len(part.cover(f).peaks) for f in ranks]
     f, _ = retrieval.knee(ranks, needed)
-    twice = 2 * int(needed[ranks.index(f)])
+    twice = 2 * needed[ranks.index(f)]
     if spikes.peaks(shuffled.E, [f], [part.cos_theta], [part.rho], limit=twice).item() >= 0:
         raise NotApplicable(f"spikes at the knee, f = {f}, that shuffled items have not")
     return f
