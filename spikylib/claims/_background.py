@@ -136,7 +136,7 @@ def ppmi_helps_retrieval(study, seed):
     value="recall@50 of the less popular half of the hidden items, from PPMI by cosine",
     against="from the counts",
     holds_on=_controls.popular_noise,
-    fails_on=_controls.communities,
+    fails_on=_controls.three_communities,
 )
 def ppmi_helps_retrieval_of_the_less_popular(study, seed):
     """Embeddings from PPMI find more of the less popular half of the hidden items by cosine than those from the counts.

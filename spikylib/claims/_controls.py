@@ -27,7 +27,7 @@ def communities(seed: int) -> Study:
 
 @lru_cache(maxsize=2)
 def shuffled(seed: int) -> Study:
-    """the items permuted over the interactions: popularity and nothing else."""
+    """The items permuted over the interactions: popularity and nothing else."""
     data = _playlists(seed)
     return Study(replace(data, matrix=nulls.shuffle_items(data.matrix, seed=seed), times=None), seed=seed)
 
@@ -275,7 +275,7 @@ def as_many_items_as_dimensions(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def more_communities_than_dimensions(seed: int) -> Study:
     """More communities than dimensions, without noise: spikes in every dimension."""
-    return Study(_playlists(seed, n_communities=150, noise=0.0), seed=seed)
+    return Study(_playlists(seed, n_communities=150, noise=0.0, popularity_exponent=1.3), seed=seed)
 
 
 @lru_cache(maxsize=2)
