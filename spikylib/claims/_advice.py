@@ -1,5 +1,6 @@
 """Claims of chapter 5: what the norm is worth, cosine or dot product, and the choice of f."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from spikylib._arrays import has_direction, n_shared, row_norms
 from spikylib.claims import _controls as on
 from spikylib.claims._finding import GENERATED, UNDECIDED, UNTESTED, Finding, judge, number
 from spikylib.claims._registry import NotApplicable, claim, over_datasets
+from spikylib.claims._spikes import redrawn
 from spikylib.study import Study
 
 K = 50  # length of a list
@@ -41,7 +43,7 @@ def norm_ranks_degrees(study, seed):
     At 0.8 four of five pairs are in the right order. The degree itself, U Sigma (V' 1),
     takes as long. Replicates are draws of the contexts. Source: section 3.3.1.
     """
-    part = again(study, seed)
+    part = redrawn(study, seed)
     rows = part.cover().spike >= 0
     norm, degree = dcbm.degree_from_norm(part.svd), dcbm.degree_lowrank(part.svd)
     return spearmanr(norm[rows], degree[rows]).statistic, 0.8
@@ -62,7 +64,7 @@ def long_rows_are_popular(study, seed):
 
     The advice about the dot product (P24, P25, P27) rests on this. Null: rows of any norm.
     """
-    part = again(study, seed)
+    part = redrawn(study, seed)
     norm, plays = row_norms("E", part.E)[0], part.plays
     longest = np.argsort(-norm, kind="stable")[: max(1, len(norm) // 10)]
     return plays[longest].mean() / plays.mean(), 1.0
@@ -76,15 +78,15 @@ def long_rows_are_popular(study, seed):
     needs={"svd"},
     value="spread of the top fifth of norms (1 for a power law)",
     against="of degrees in M",
-    holds_on=on.communities,
-    fails_on=on.dense,
+    holds_on=on.untidy,
+    fails_on=on.steep,
 )
 def norms_have_the_tail_of_degrees(study, seed):
     """The tail of the norms is as heavy as that of the degrees in M: both call the graph scale-free, or neither.
 
     Source: section 3.3.1.
     """
-    part = again(study, seed)
+    part = redrawn(study, seed)
     return tail(dcbm.degree_from_norm(part.svd)), tail(part.M.sum(axis=1))
 
 
@@ -96,12 +98,12 @@ def norms_have_the_tail_of_degrees(study, seed):
     needs={"E", "interactions"},
     value="spread of the top fifth of norms (1 for a power law)",
     against="of plays",
-    holds_on=on.communities,
-    fails_on=on.dense,
+    holds_on=on.as_long_as_played,
+    fails_on=on.communities,
 )
 def norms_have_the_tail_of_plays(study, seed):
     """The tail of the norms is as heavy as that of the plays: what they tell is true of the listening, too."""
-    part = again(study, seed)
+    part = redrawn(study, seed)
     return tail(row_norms("E", part.E)[0]), tail(part.plays)
 
 
@@ -153,8 +155,8 @@ def cosine_covers_more(study, seed):
     unit="%",
     value="recall@50 of the less popular half of the hidden items by cosine",
     against="by dot product",
-    holds_on=on.communities,
-    fails_on=on.uniform,
+    holds_on=on.untidy,
+    fails_on=on.few_communities,
 )
 def cosine_discovers(study, seed):
     """Of the less popular half of the hidden items, lists by cosine hold more than lists by dot product."""
@@ -173,7 +175,7 @@ def cosine_discovers(study, seed):
     value="places given to other spikes by cosine",
     against="by dot product",
     holds_on=on.communities,
-    fails_on=on.uniform,
+    fails_on=on.shuffled,
 )
 def cosine_stays(study, seed):
     """Lists by cosine leave the spike of their query less often than lists by dot product.
@@ -195,8 +197,8 @@ def cosine_stays(study, seed):
     unit="%",
     value="lists by dot product that open with the peak of the query's spike",
     against="half of them being",
-    holds_on=on.communities,
-    fails_on=on.untidy,
+    holds_on=on.as_many_as_a_rank,
+    fails_on=on.wide_and_uneven,
 )
 def peak_comes_first(study, seed):
     """Most lists by dot product open with the item of highest norm of the query's spike.
@@ -383,8 +385,8 @@ def lists_of_longer_rows_repeat(study, seed):
     unit="%",
     value="recall@50 of the less popular hidden items from the longer rows",
     against="from shorter rows with as many plays",
-    holds_on=on.untidy,
-    fails_on=on.shuffled,
+    holds_on=on.few_communities,
+    fails_on=on.uniform,
 )
 def longer_rows_find_more(study, seed):
     """Of queries with as many plays, the longer half finds more of the less popular half of the hidden items."""
@@ -401,14 +403,14 @@ def longer_rows_find_more(study, seed):
     value="peaks for each further row captured, from 85 % to 95 % of the rows",
     against="from 75 % to 85 %",
     holds_on=on.shuffled,
-    fails_on=on.communities,
+    fails_on=on.in_sixteen_dimensions,
 )
 def late_growth_is_linear(study, seed):
     """Once three quarters of the rows are captured, peaks grow in proportion to the rows captured.
 
     Of up to 10,000 rows drawn at random. Source: section 3.3.3.
     """
-    early, late = growth(again(study, seed).E, study, seed)
+    early, late = growth(redrawn(study, seed).E, study, seed)
     return late, early
 
 
@@ -421,11 +423,11 @@ def late_growth_is_linear(study, seed):
     value="peaks for each further row captured, from 85 % to 95 % of the rows",
     against="of normal rows",
     holds_on=on.shuffled,
-    fails_on=on.clean,
+    fails_on=on.in_sixteen_dimensions,
 )
 def late_growth_is_that_of_normal_rows(study, seed):
     """The last rows to be captured are as isolated as normal rows of the same mean and covariance."""
-    E = again(study, seed).E
+    E = redrawn(study, seed).E
     return growth(E, study, seed)[1], growth(nulls.like_normal(E, seed=seed), study, seed)[1]
 
 
@@ -466,7 +468,7 @@ def no_flat_curve_with_communities(study, seed):
     value="doublings of Spk from f = 64 to 128 with 30 % of the interactions shuffled",
     against="as they are",
     heavy=True,
-    holds_on=on.uniform,
+    holds_on=on.communities,
     fails_on=on.shuffled,
 )
 def noise_steepens_the_end(study, seed):
@@ -485,7 +487,7 @@ def noise_steepens_the_end(study, seed):
     needs={"svd"},
     value="doublings of Spk from f = 16 to 32",
     against="on Deezer and Spotify",
-    holds_on=on.shuffled,
+    holds_on=on.few_communities,
     fails_on=on.dense,
 )
 def grows_as_in_the_paper(study, seed):
@@ -493,7 +495,7 @@ def grows_as_in_the_paper(study, seed):
 
     Table 1. Over datasets: growth differs less from 16 to 32 than from 64 to 128.
     """
-    return drawn_doublings(study, seed, 16, 32), np.log2(np.array([50, 55]) / 23).mean()
+    return doublings(redrawn(study, seed), 16, 32), np.log2(np.array([50, 55]) / 23).mean()
 
 
 @claim(
@@ -508,7 +510,8 @@ def grows_as_in_the_paper(study, seed):
 )
 def explodes_at_high_f(study, seed):
     """Spk grows faster from f = 64 to 128 than from 16 to 32, as on Spotify: so f = 64 is enough."""
-    return drawn_doublings(study, seed, 64, 128), drawn_doublings(study, seed, 16, 32)
+    part = redrawn(study, seed)
+    return doublings(part, 64, 128), doublings(part, 16, 32)
 
 
 @over_datasets("P29")
@@ -542,8 +545,8 @@ def growth_between_datasets(own):
     unit="%",
     value="recall@50 by dot product at the knee of Spk over the best of all ranks",
     against="saturation being",
-    holds_on=on.communities,
-    fails_on=on.untidy,
+    holds_on=on.few_communities,
+    fails_on=on.blurred,
 )
 def dot_saturates_at_the_knee(study, seed):
     """At the knee of Spk, recall by dot product is within 5 % of the best over f = 4, 8, ... 128.
@@ -563,8 +566,8 @@ def dot_saturates_at_the_knee(study, seed):
     unit="%",
     value="recall@50 by cosine at the knee of Spk over the best of all ranks",
     against="saturation being",
-    holds_on=on.communities,
-    fails_on=on.untidy,
+    holds_on=on.well_sampled,
+    fails_on=on.blurred,
 )
 def cosine_saturates_at_the_knee(study, seed):
     """At the knee of Spk, recall by cosine is within 5 % of the best over f = 4, 8, ... 128."""
@@ -572,22 +575,21 @@ def cosine_saturates_at_the_knee(study, seed):
     return found.recall["cosine"][found.f["knee"]] / found.recall["cosine"].max(), 1.0
 
 
-def against(selector):
+def against(selector: str, holds_on: Callable, fails_on: Callable, **rule) -> Callable:
     """What parts that compare the knee with another selector have in common."""
     return claim(
         "P30",
-        f"nearer than {selector}",
-        expect="less",
-        margin=0.5,  # of a step of the grid: one step in half of the replicates
+        f"beside {selector}",
         needs={"refit"},
         value="octaves from the knee of Spk to the rank at which recall saturates",
-        against=f"of {selector}",
-        holds_on=on.communities if selector in ("parallel analysis", "the eigengap") else None,
-        fails_on=on.untidy,
+        against=f"from {selector}",
+        holds_on=holds_on,
+        fails_on=fails_on,
+        **({"expect": "less", "margin": 0.5} | rule),  # half a step of the grid
     )
 
 
-@against("f = 64")
+@against("f = 64", on.few_communities, on.blurred)
 def knee_beats_fixed(study, seed):
     """The knee of Spk is nearer to the rank at which recall saturates than a fixed f = 64 is.
 
@@ -596,36 +598,31 @@ def knee_beats_fixed(study, seed):
     return off(study, seed, "knee"), off(study, seed, "f = 64")
 
 
-@against("parallel analysis")
+@against("parallel analysis", on.few_communities, on.communities)
 def knee_beats_parallel_analysis(study, seed):
     """The knee is nearer to saturation than parallel analysis against shuffled items."""
     return off(study, seed, "knee"), off(study, seed, "parallel analysis")
 
 
-@against("profile likelihood")
+@against("profile likelihood", on.a_hundred, on.few_communities)
 def knee_beats_profile_likelihood(study, seed):
     """The knee is nearer to saturation than the profile likelihood of the singular values."""
     return off(study, seed, "knee"), off(study, seed, "profile likelihood")
 
 
-@against("the eigengap")
+@against("the eigengap", on.a_hundred, on.few_communities)
 def knee_beats_eigengap(study, seed):
     """The knee is nearer to saturation than the widest gap of the singular values."""
     return off(study, seed, "knee"), off(study, seed, "eigengap")
 
 
-@against("held-out recall")
-def knee_beats_held_out_recall(study, seed):
-    """The knee is nearer to saturation than the rank chosen on other hidden items."""
+@against("held-out recall", on.as_many_as_a_rank, on.few_communities, expect="equal", margin=1.0)
+def knee_is_held_out_recall(study, seed):
+    """The knee is as near to saturation as the rank chosen on other hidden items, to within a step of the grid."""
     return off(study, seed, "knee"), off(study, seed, "held-out recall")
 
 
 # --- what several of them share
-
-
-def again(study: Study, seed: int) -> Study:
-    """The study refitted to a draw of its contexts; itself where nothing can be refitted."""
-    return study.resampled(seed) if "refit" in study.has else study
 
 
 def tail(values: np.ndarray) -> float:
@@ -652,7 +649,7 @@ class Lists(NamedTuple):
 @lru_cache(maxsize=1)
 def lists(study: Study, seed: int) -> Lists:
     """Lists by cosine and by dot product for up to 2,000 rows that have a direction."""
-    part = again(study, seed)
+    part = redrawn(study, seed)
     rows = np.flatnonzero(has_direction(row_norms("E", part.E)[0]))
     rows = np.random.default_rng(seed).permutation(rows)[:N_LISTS]
     by = {kind: listed(part.E, rows, kind) for kind in ("cosine", "dot")}
@@ -758,15 +755,6 @@ def doublings(study: Study, low: int, high: int) -> float:
     if study.E.shape[1] < high:
         raise NotApplicable(f"{high} dimensions")
     return float(np.log2(study.spk(high) / study.spk(low)))
-
-
-def drawn_doublings(study: Study, seed: int, low: int, high: int) -> float:
-    """The same of one of the draws behind the study's interval of Spk."""
-    draws = study.spk_draws
-    if high not in draws:
-        raise NotApplicable(f"{high} dimensions")
-    drawn = draws.iloc[seed % len(draws)]
-    return float(np.log2(drawn[high] / drawn[low]))
 
 
 @lru_cache(maxsize=2)
