@@ -275,7 +275,13 @@ def as_many_items_as_dimensions(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def more_communities_than_dimensions(seed: int) -> Study:
     """More communities than dimensions, without noise: spikes in every dimension."""
-    return Study(_playlists(seed, n_communities=150, noise=0.0, popularity_exponent=1.3), seed=seed)
+    return Study(_playlists(seed, n_communities=150, noise=0.0), seed=seed)
+
+
+@lru_cache(maxsize=2)
+def long_playlists(seed: int) -> Study:
+    """The same in playlists so long that they hold most of a community."""
+    return Study(_playlists(seed, n_communities=150, noise=0.0, mean_length=40), seed=seed)
 
 
 @lru_cache(maxsize=2)
