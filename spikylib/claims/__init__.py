@@ -24,7 +24,7 @@ from spikylib.claims import (  # noqa: F401
     _stability,
     _theorem,
 )
-from spikylib.claims._evidence import keep_evidence, out_of_date, read_evidence
+from spikylib.claims._evidence import keep_evidence, out_of_date, read_evidence, tally
 from spikylib.claims._finding import Finding, judge
 from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, parts, table
 
@@ -41,4 +41,5 @@ __all__ = [
     "parts",
     "read_evidence",
     "table",
+    "tally",
 ]

@@ -2,11 +2,14 @@
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from spikylib._files import write_whole
-from spikylib.claims._finding import GENERATED, Finding
+import pandas as pd
+
+from spikylib._files import in_checkout, write_whole
+from spikylib.claims._finding import FAILS, GENERATED, HOLDS, UNDECIDED, Finding
 from spikylib.claims._registry import check_all, parts
 from spikylib.study import Study
 
@@ -88,6 +91,38 @@ def out_of_date(evidence: list[dict]) -> list[tuple[str, str, str]]:
         differ = {key for key in hashes.keys() | stored.keys() if hashes.get(key) != stored.get(key)}
         old += [(file["data"], *key) for key in sorted(differ)]
     return old
+
+
+def tally(ids: Iterable[str], folder: str | Path | None = None) -> pd.DataFrame:
+    """Count what the datasets of the book say on some claims, a row a part.
+
+    Parameters
+    ----------
+    ids : iterable of str
+        As in :func:`table`.
+    folder : path, optional
+        Of the findings; by default book/evidence of this checkout.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By ``claim`` and ``part``: numbers of datasets on which it ``holds``, ``fails`` and is
+        ``undecided``, and where it ``fails on``. Parts on generated data count as one.
+
+    Examples
+    --------
+    >>> tally(["P10"])["holds"].tolist()
+    [1, 1]
+    """
+    stored = read_evidence(in_checkout("book/evidence/*.json")[0].parent if folder is None else folder)
+    findings = [found for file in stored for found in file["findings"]]
+    rows = []
+    for part in (part for id in ids for part in parts(id)):
+        own = [found for found in findings if (found.id, found.part) == (part.id, part.part)]
+        counts = {said: sum(found.verdict == said for found in own) for said in (HOLDS, FAILS, UNDECIDED)}
+        fails_on = ", ".join(found.data for found in own if found.verdict == FAILS)
+        rows.append({"claim": part.id, "part": part.part} | counts | {"fails on": fails_on})
+    return pd.DataFrame(rows).set_index(["claim", "part"])
 
 
 def _read(file):
