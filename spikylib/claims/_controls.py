@@ -280,8 +280,8 @@ def more_communities_than_dimensions(seed: int) -> Study:
 
 @lru_cache(maxsize=2)
 def long_playlists(seed: int) -> Study:
-    """The same in playlists so long that they hold most of a community."""
-    return Study(_playlists(seed, n_communities=150, noise=0.0, mean_length=40), seed=seed)
+    """The same in playlists long enough to hold most of a community."""
+    return Study(_playlists(seed, n_communities=160, noise=0.0, mean_length=30), seed=seed)
 
 
 @lru_cache(maxsize=2)
