@@ -319,9 +319,10 @@ def _finding(p, study, seed, samples, missing):
 def _sentence(p, found):
     """What was measured, what it was compared with, and what the claim asked, in numbers."""
     shown = [number(x, p.unit) for x in (found.estimate, found.low, found.high, found.reference)]
-    within = f" ({shown[1]} to {shown[2]})" if p.seeds > 1 and found.low != found.high else ""
+    within = f" ({shown[1]} to {shown[2]})" if p.seeds > 1 and shown[1] != shown[2] else ""
     # a difference of shares is in percentage points
-    margin = f"{100 * p.margin:g} points" if p.unit == "%" else f"{p.margin:g} {p.unit}".strip()
+    points = "point" if p.margin == 0.01 else "points"
+    margin = f"{100 * p.margin:g} {points}" if p.unit == "%" else f"{p.margin:g} {p.unit}".strip()
     if p.expect == "equal":
         asked = f"allows a difference of {margin}"
     else:
