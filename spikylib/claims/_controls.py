@@ -5,7 +5,7 @@ one, kept for the claims that ask for it next.
 """
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -74,26 +74,21 @@ def few_items_shuffled(seed: int) -> Study:
 
 
 @lru_cache(maxsize=2)
-def spikes_in_noise(seed: int) -> Study:
-    """Contexts of one class of items each; the classes are spikes, and noise in 300 dimensions hides them."""
-
-    def fit(data, seed):
-        noise = np.random.default_rng(seed).normal(0, 0.15, (data.n_items, 300))
-        return _by_class(data, np.eye(_CLASSES), noise)
-
+def within_classes(seed: int) -> Study:
+    """Contexts of one class of items each; the classes are spikes, and noise in many dimensions hides them."""
     number = np.random.default_rng(seed).integers(_CLASSES, size=(2000, 1))
-    return Study(_of_classes(number.repeat(4, axis=1), seed), fit=fit, seed=seed)
+    return Study(
+        _of_classes(number.repeat(4, axis=1), 0.0, seed), fit=partial(_by_class, noisy=600), seed=seed
+    )
 
 
 @lru_cache(maxsize=2)
-def one_of_each(seed: int) -> Study:
-    """Contexts of one item of each of three classes that go together; every class is a spike of its own."""
-
-    def fit(data, seed):
-        return _by_class(data, np.eye(_CLASSES) + 0.2 * np.kron(np.eye(_CLASSES // 3), np.ones((3, 3))))
-
-    together = np.random.default_rng(seed).integers(_CLASSES // 3, size=(2000, 1))
-    return Study(_of_classes(3 * together + np.arange(3), seed), fit=fit, seed=seed)
+def across_classes(seed: int) -> Study:
+    """The same spikes and noise where a context holds an item of each of three classes, never two of one."""
+    number = np.random.default_rng(seed).integers(_CLASSES // 3, size=(2000, 1))
+    return Study(
+        _of_classes(3 * number + np.arange(3), 1.0, seed), fit=partial(_by_class, noisy=300), seed=seed
+    )
 
 
 @lru_cache(maxsize=2)
@@ -358,21 +353,21 @@ def blurred(seed: int) -> Study:
     return Study(_playlists(seed, n_communities=64, noise=0.5), seed=seed)
 
 
-def _of_classes(classes, seed):
-    """A row a context: draw an item of each class named, the first ones of a class most often."""
-    weight = 1 / np.arange(1, _OF_CLASS + 1)
-    item = _OF_CLASS * classes + np.random.default_rng(seed).choice(
-        _OF_CLASS, classes.shape, p=weight / weight.sum()
-    )
+def _of_classes(classes, exponent, seed):
+    """Draw an item of each class that a context (a row) names, the one of rank r with weight r^-exponent."""
+    weight = np.arange(1, _OF_CLASS + 1) ** -exponent
+    rank = np.random.default_rng(seed).choice(_OF_CLASS, classes.shape, p=weight / weight.sum())
+    item = _OF_CLASS * classes + rank
     return build(item.ravel(), np.arange(len(item)).repeat(item.shape[1]), name="classes")
 
 
-def _by_class(data, directions, noise=None):
-    """Embed each item in the direction of its class, at a length that grows a little with its plays."""
+def _by_class(data, seed, noisy):
+    """Embed each item in the direction of its class, near those it goes with, and noise in many dimensions."""
     ids = data.items["id"].to_numpy()
-    vectors = directions[ids // _OF_CLASS]
-    vectors = vectors if noise is None else np.hstack([vectors, noise])
-    return Embeddings(ids, vectors * (1 + 0.05 * np.log1p(np.diff(data.matrix.indptr)))[:, None], data.name)
+    direction = np.eye(_CLASSES) + 0.2 * np.kron(np.eye(_CLASSES // 3), np.ones((3, 3)))
+    noise = np.random.default_rng(seed).normal(0, 0.14, (len(ids), noisy))
+    length = 1 + 0.05 * np.log1p(np.diff(data.matrix.indptr))  # so that popular ones come first
+    return Embeddings(ids, np.hstack([direction[ids // _OF_CLASS], noise]) * length[:, None], data.name)
 
 
 def _changed(seed, rare):

@@ -7,6 +7,7 @@ holds an item's ten nearest among those of its own quintile of the norms. Items 
 three dates hold, where nothing else is said.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -264,7 +265,7 @@ def the_mean_hides_the_parts_at_the_end(study, seed):
 @claim(
     "P34",
     "half-way",
-    needs={"dates", "svd"},
+    needs={"dates", "refit", "svd"},
     margin=0.1,  # a weak correlation by Cohen's convention
     value="rank correlation of an item's degree in M with what its list of all items has kept half-way (cosine)",
     against="with the items shuffled",
@@ -284,7 +285,7 @@ def degree_predicts_stability_half_way(study, seed):
 @claim(
     "P34",
     "at the end",
-    needs={"dates", "svd"},
+    needs={"dates", "refit", "svd"},
     margin=0.1,
     value="rank correlation of an item's degree in M with what its list of all items has kept at the end (cosine)",
     against="with the items shuffled",
@@ -357,13 +358,15 @@ def drawn(study, seed):
     return data.select(~np.isnat(data.times))
 
 
-def fitted(study, data, fewer=False):
-    """Embeddings of the three periods, or of the first and the last."""
+def fitted(study, data, *, fewer=False):
+    """Embeddings of the three periods, or of the first and the last, as wide as the widest of them."""
     cut = stability.periods(data)
-    dates = list(cut)
-    return stability.embed(
-        {date: cut[date] for date in (dates[:: 2 if fewer else 1])}, study.fit, seed=study.seed
-    )
+    dates = list(cut)[:: 2 if fewer else 1]
+    found = stability.embed({date: cut[date] for date in dates}, study.fit, seed=study.seed)
+    width = max(part.vectors.shape[1] for part in found.values())
+    # a window with fewer items than f has fewer dimensions
+    wide = (np.pad(part.vectors, ((0, 0), (0, width - part.vectors.shape[1]))) for part in found.values())
+    return {date: replace(part, vectors=E) for (date, part), E in zip(found.items(), wide)}
 
 
 @lru_cache(maxsize=3)

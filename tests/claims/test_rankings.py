@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from spikylib import beyond, ppmi
+from spikylib._interactions import build
 from spikylib.claims import _controls, _rankings
 from spikylib.claims._registry import NotApplicable, parts
+from spikylib.datasets import Embeddings
 from spikylib.spikes import cover
+from spikylib.study import Study
 
 
 def order(E, query, similarity):
@@ -26,7 +29,7 @@ def order(E, query, similarity):
     ],
 )
 def test_recall_is_counted_over_the_lists_that_a_rule_changes(part, similarity, own, rarer):
-    study, seed = _controls.spikes_in_noise(0), 5
+    study, seed = _controls.within_classes(0), 5
     split = study.split(seed)
     E, spike = split.study.E, cover(split.study.E, f=16, rho=0.8).spike
     some = np.random.default_rng(seed).permutation(len(split.queries))[:2000]
@@ -51,9 +54,13 @@ def test_recall_is_counted_over_the_lists_that_a_rule_changes(part, similarity, 
 
 
 def test_a_rule_that_changes_nothing_is_not_compared():
-    # every list by cosine is the query's own spike already
+    # every list by cosine holds the query's own spike, and little else
+    E = np.repeat(np.eye(4), 60, axis=0) * np.linspace(1, 2, 240)[:, None]
+    contexts = np.arange(240).reshape(4, 20, 3).reshape(80, 3)
+    data = build(contexts.ravel(), np.repeat(np.arange(80), 3), name="four spikes")
+    study = Study(data, fit=lambda data, seed: Embeddings(data.items["id"].to_numpy(), E[data.items["id"]]))
     with pytest.raises(NotApplicable, match="50 lists that the rule changes"):
-        _rankings.changed_hits(_controls.one_of_each(0), 0, "cosine", own=True)
+        _rankings.changed_hits(study, 0, "cosine", own=True)
 
 
 def test_neighbours_are_those_of_one_sample_of_the_contexts():
