@@ -219,10 +219,12 @@ def test_evidence_keeps_what_has_not_changed(tmp_path, little):
 
 
 def test_what_a_catalogue_cannot_give_is_not_applicable(little):
-    findings = claims.check_all(little, quick=True)
-    lacking = {f.id: f for f in findings}["P31"]
-    assert lacking.verdict == "not applicable" and "dates" in lacking.needs_missing
-    assert all(f.verdict for f in findings)
+    findings = claims.check_all(little)
+    lacking = [f for f in findings if f.id == "P31"]
+    assert {f.verdict for f in lacking} == {"not applicable"} and "dates" in lacking[0].needs_missing
+    assert [(f.id, f.part) for f in findings] == [(p.id, p.part) for p in PARTS if p.needs]
+    quick = {(f.id, f.part) for f in claims.check_all(little, quick=True)}
+    assert quick == {(p.id, p.part) for p in PARTS if p.needs and not p.heavy}
 
 
 def test_an_unknown_claim_names_those_there_are(little):
