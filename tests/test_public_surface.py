@@ -17,7 +17,7 @@ ROWS = (
     ("synthetic",),
     ("datasets",),
     ("ppmi",),
-    ("svd", "nulls"),
+    ("svd", "nulls", "selectors"),
     ("spikes",),
     ("retrieval",),
     ("dcbm", "stability", "consistency", "continuation"),

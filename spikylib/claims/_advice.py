@@ -74,9 +74,9 @@ def long_rows_are_popular(study, seed):
     "P23",
     "tail of the degrees",
     expect="equal",
-    margin=0.1,  # a power law has 1, an exponential law about 0.8
+    margin=0.1,  # half of what is between a power law, which has 1, and the log-normal tails found here
     needs={"svd"},
-    value="spread of the top fifth of norms (1 for a power law)",
+    value="relative spread of the logarithms of the upper half of norms",
     against="of degrees in M",
     holds_on=on.untidy,
     fails_on=on.steep,
@@ -96,7 +96,7 @@ def norms_have_the_tail_of_degrees(study, seed):
     expect="equal",
     margin=0.1,
     needs={"E", "interactions"},
-    value="spread of the top fifth of norms (1 for a power law)",
+    value="relative spread of the logarithms of the upper half of norms",
     against="of plays",
     holds_on=on.as_long_as_played,
     fails_on=on.communities,
@@ -598,7 +598,7 @@ def knee_beats_fixed(study, seed):
     return off(study, seed, "knee"), off(study, seed, "f = 64")
 
 
-@against("parallel analysis", on.few_communities, on.communities)
+@against("parallel analysis", on.few_communities, on.well_sampled)
 def knee_beats_parallel_analysis(study, seed):
     """The knee is nearer to saturation than parallel analysis against shuffled items."""
     return off(study, seed, "knee"), off(study, seed, "parallel analysis")
@@ -626,11 +626,11 @@ def knee_is_held_out_recall(study, seed):
 
 
 def tail(values: np.ndarray) -> float:
-    """Coefficient of variation of the logarithms of the top fifth, above the lowest of them: 1 for a power law.
+    """Coefficient of variation of the logarithms of the upper half, above the lowest of them: 1 for a power law.
 
     Source: Castillo, Daoudi, Lockhart (2014), https://doi.org/10.1111/sjos.12053.
     """
-    top = np.sort(values[values > 0])[-max(20, len(values) // 5) :]
+    top = np.sort(values[values > 0])[-(len(values) // 2) :]
     excess = np.log(top[1:] / top[0])
     if not len(excess) or excess.max() == 0:
         raise NotApplicable("items that differ in degree")
