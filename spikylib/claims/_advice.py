@@ -758,7 +758,7 @@ def doublings(study: Study, low: int, high: int) -> float:
 
 
 @lru_cache(maxsize=2)
-def mixed(study: Study, share: float, seed: int) -> Study:
+def mixed(study, share, seed):
     """The study refitted after its items were permuted over a share of the interactions."""
     X = sp.coo_array(study.interactions.matrix)
     moved = np.random.default_rng(seed).random(X.nnz) < share
