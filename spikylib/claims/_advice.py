@@ -79,7 +79,7 @@ def long_rows_are_popular(study, seed):
     value="relative spread of the logarithms of the upper half of norms",
     against="of degrees in M",
     holds_on=on.untidy,
-    fails_on=on.steep,
+    fails_on=on.in_sixteen_dimensions,
 )
 def norms_have_the_tail_of_degrees(study, seed):
     """The tail of the norms is as heavy as that of the degrees in M: both call the graph scale-free, or neither.
@@ -99,7 +99,7 @@ def norms_have_the_tail_of_degrees(study, seed):
     value="relative spread of the logarithms of the upper half of norms",
     against="of plays",
     holds_on=on.as_long_as_played,
-    fails_on=on.communities,
+    fails_on=on.few_communities,
 )
 def norms_have_the_tail_of_plays(study, seed):
     """The tail of the norms is as heavy as that of the plays: what they tell is true of the listening, too."""

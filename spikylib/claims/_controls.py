@@ -304,12 +304,6 @@ def dense(seed: int) -> Study:
     return Study(_playlists(seed, **options), seed=seed)
 
 
-@lru_cache(maxsize=2)
-def steep(seed: int) -> Study:
-    """Communities in which few items have nearly all plays."""
-    return Study(_playlists(seed, popularity_exponent=1.5), seed=seed)
-
-
 def in_sixteen_dimensions(seed: int) -> Study:
     """Communities in fewer dimensions than there are of them: no row is isolated."""
     return Study(communities(seed).interactions, f=16, seed=seed)
