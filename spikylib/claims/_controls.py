@@ -104,6 +104,12 @@ def noisy(seed: int) -> Study:
 
 
 @lru_cache(maxsize=2)
+def few_playlists(seed: int) -> Study:
+    """Communities in so few playlists that more of them would say more."""
+    return Study(_playlists(seed, n_contexts=400), seed=seed)
+
+
+@lru_cache(maxsize=2)
 def nothing(seed: int) -> Study:
     """Any item in any playlist, all as popular as each other."""
     return Study(_playlists(seed, n_communities=1, popularity_exponent=0), seed=seed)
