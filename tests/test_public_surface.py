@@ -151,7 +151,7 @@ def test_the_library_stays_thin():
     lines = {name: code_lines(file.read_text(encoding="utf-8")) for name, file in FILES.items()}
     reading = {name: n for name, n in lines.items() if name.startswith("spikylib.datasets")}
     # the formats that people bring are many and small: they are counted apart from what measures
-    assert sum(reading.values()) <= 1600, reading
+    assert sum(reading.values()) <= 1720, reading
     assert sum(lines.values()) - sum(reading.values()) <= 4250, lines
     names = {name: public_names(name) for name in PUBLIC if name != "spikylib.cli"}
     assert sum(map(len, names.values())) <= 114, names

@@ -318,8 +318,9 @@ def _finding(p, study, seed, samples, missing):
 
 def _sentence(p, found):
     """What was measured, what it was compared with, and what the claim asked, in numbers."""
-    shown = [number(x, p.unit) for x in (found.estimate, found.low, found.high, found.reference)]
-    within = f" ({shown[1]} to {shown[2]})" if p.seeds > 1 and shown[1] != shown[2] else ""
+    shown, reference = number(found.estimate, p.unit), number(found.reference, p.unit)
+    low, high = (number(100 * x if p.unit == "%" else x) for x in (found.low, found.high))
+    within = f" ({low} to {high})" if p.seeds > 1 and low != high else ""
     # a difference of shares is in percentage points
     points = "point" if p.margin == 0.01 else "points"
     margin = f"{100 * p.margin:g} {points}" if p.unit == "%" else f"{p.margin:g} {p.unit}".strip()
@@ -329,7 +330,7 @@ def _sentence(p, found):
         asked = f"needs {f'at least {margin} ' if p.margin else ''}{p.expect}"
     name = p.value or p.statement.rstrip(".")
     against = p.against or "the reference"
-    return f"{name[0].upper()}{name[1:]}: {shown[0]}{within}, {against} {shown[3]}; the claim {asked}."
+    return f"{name[0].upper()}{name[1:]}: {shown}{within}, {against} {reference}; the claim {asked}."
 
 
 def across(id: str, findings: Iterable[Finding]) -> Finding:
