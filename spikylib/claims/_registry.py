@@ -256,7 +256,7 @@ def _checked(chosen, study, seed):
     missing = {p: _missing(p, study) for p in chosen}
     samples = {p: [] for p in chosen}
     turns = [(s, p) for s in range(max((p.seeds for p in chosen), default=0)) for p in chosen if s < p.seeds]
-    for s, p in tqdm(turns, desc="claims", delay=3, leave=False, mininterval=1):
+    for s, p in tqdm(turns, desc="claims", disable=None, delay=3, leave=False, mininterval=1):
         if missing[p]:
             continue
         try:
