@@ -62,7 +62,7 @@ MUTANTS = [
     Mutant("stability", "the first part has the highest norms", 'order = np.argsort(norm, kind="stable")', 'order = np.argsort(-norm, kind="stable")'),
     Mutant("stability", "the latest date is the reference", "key=lambda pair: pair[0])", "key=lambda pair: pair[0], reverse=True)"),
     Mutant("stability", "intervals of 68 %", "_NORMAL_95 = 1.959964", "_NORMAL_95 = 1.0"),
-    Mutant("stability", "every window begins with the data", '0 if kind == "cumulative" else end - length', "0"),
+    Mutant("stability", "every window begins with the data", '0 * ends if kind == "cumulative" else ends - width * span', "0 * ends"),
     # --- consistency
     Mutant("consistency", "the error is the standard deviation", "shares.std(ddof=1) / np.sqrt(n_subsets)", "shares.std(ddof=1)"),
     Mutant("consistency", "a subset may repeat an item", "rng.choice(len(E), k, replace=False, shuffle=False)", "rng.choice(len(E), k)"),
