@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from spikylib import __version__, datasets, spikes
+from spikylib import __version__, _files, datasets, spikes
 from spikylib.cli import main
 from spikylib.rerun import _parameters, _results, _runs
 
@@ -441,7 +441,7 @@ def test_params_come_from_the_cell(tiny):
 def test_outside_a_checkout_one_line_says_what_to_do(tmp_path, monkeypatch):
     # as from a wheel, beside which there are no notebooks
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_results, "__file__", str(tmp_path / "site" / "spikylib" / "rerun" / "x.py"))
+    monkeypatch.setattr(_files, "__file__", str(tmp_path / "site" / "spikylib" / "x.py"))
     lost = spiky("notebooks")
     assert (lost.exit_code, lost.stdout) == (2, "")
     assert lost.stderr.count("\n") == 1
