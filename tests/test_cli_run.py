@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from spikylib import __version__, _files, datasets, spikes
 from spikylib.cli import main
-from spikylib.rerun import _parameters, _results, _runs
+from spikylib.rerun import _parameters, _runs
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = """\
