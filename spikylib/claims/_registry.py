@@ -376,7 +376,14 @@ def across(id: str, findings: Iterable[Finding]) -> Finding:
     open_on = sorted({found.data for found in own if found.verdict == UNDECIDED} - set(by_data))
     said = [f"holds on {len(holds)} of {len(by_data)} datasets that decide it"]
     untested = [found.part for found in own if found.verdict == UNTESTED]
+    by_part: dict[str, set[str]] = {}
+    for found in real:
+        by_part.setdefault(f'"{found.part}"', set()).add(found.verdict)
+    always, never = ([part for part, said in by_part.items() if said == {v}] for v in (HOLDS, FAILS))
+    differ = max(len(always), len(never)) < len(by_part)
     sides = (
+        (always if differ else [], "everywhere holds:"),
+        (never if differ else [], "nowhere holds:"),
         (fails, "fails on"),
         (mixed, "in part on"),
         (open_on, "undecided on"),
