@@ -5,10 +5,6 @@ what it is compared with, replicate by replicate. It does not judge: :func:`judg
 alike. :func:`check` gives a :class:`Finding` for each part of a claim on one catalogue,
 :func:`check_all` for all claims, and :func:`across` sums up one claim over catalogues, from findings
 that were stored (:func:`read_evidence`). The verdicts of the book are computed this way; none is typed.
-
->>> from spikylib.study import Study
->>> [finding.verdict for finding in check("P2", Study.load("synthetic", f=64))]  # doctest: +SKIP
-['holds', 'holds']
 """
 
 # importing a chapter's file registers its claims

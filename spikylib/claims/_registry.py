@@ -206,7 +206,7 @@ def check(id: str, study: Study | None = None, *, seed: int = 0) -> list[Finding
     Examples
     --------
     >>> [finding.verdict for finding in check("P10")]
-    ['holds']
+    ['holds', 'holds']
     """
     return _checked(parts(id), study, seed)
 
