@@ -208,7 +208,7 @@ def check(id: str, study: Study | None = None, *, seed: int = 0) -> list[Finding
     >>> [finding.verdict for finding in check("P10")]
     ['holds', 'holds']
     """
-    return _checked(parts(id), study, seed)
+    return checked(parts(id), study, seed)
 
 
 def check_all(
@@ -248,10 +248,10 @@ def check_all(
         if (ids is None or p.id in ids) and not (quick and p.heavy) and (p.id, p.part) not in known
         if bool(p.needs) == (study is not None)
     ]
-    return _checked(chosen, study, seed)
+    return checked(chosen, study, seed)
 
 
-def _checked(chosen, study, seed):
+def checked(chosen, study, seed):
     """Findings of some parts, measured seed by seed, so that they share the study's splits and resamples."""
     missing = {p: _missing(p, study) for p in chosen}
     samples = {p: [] for p in chosen}
