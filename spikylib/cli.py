@@ -170,7 +170,7 @@ def check(claim, source, listed, seed, **options):
         hint = f"close are {', '.join(close)}; " if close else ""
         raise click.UsageError(f"there is no claim {claim!r}; {hint}spiky check --list lists all")
     with _usage():
-        needed = {bool(part.needs) for part in claims.parts(claim.upper())}
+        needed = {part.on_data for part in claims.parts(claim.upper())}
         if source is None and needed == {True}:
             raise ValueError(f"{claim} is about a catalogue: name DATA, as in spiky check {claim} triplej")
         study = Study.load(source, **options, seed=seed) if source and True in needed else None

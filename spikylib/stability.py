@@ -15,8 +15,8 @@ k / c. ``fit`` is any function of interactions and a seed that returns embedding
 :func:`spikylib.study.ppmi_svd`.
 
 Functions. :func:`windows` cuts dated interactions, :func:`periods` picks the three windows that claims
-compare, :func:`embed` turns each window into a snapshot, :func:`curves` compares them (:func:`common_ids` lists the items), :func:`by_part` tabulates the last
-date. :func:`floor` measures what chance alone would change, :func:`explained_loss` how much of the
+compare, :func:`embed` turns each window into a snapshot, :func:`curves` compares them
+(:func:`common_ids` lists the items), :func:`by_part` tabulates the last date. :func:`floor` measures what chance alone would change, :func:`explained_loss` how much of the
 loss that is. :func:`item_stability` and :func:`rank_correlations` look for what an item's stability
 goes with, and :func:`follow` lists one item's neighbours date by date.
 """
@@ -225,8 +225,9 @@ def windows(
     >>> [f"{end:%Y-%m}" for end in cut]
     ['2023-01', '2023-07', '2024-01']
     """
-    spans = _spans(data, n_windows, kind, width)
-    return {date: _window(data, date, *span) for date, span in spans.items()}
+    second = _seconds(data)
+    spans = _spans(data.name, second, n_windows, kind, width)
+    return {date: _window(data, second, date, *span) for date, span in spans.items()}
 
 
 def periods(data: Interactions) -> dict[pd.Timestamp, Interactions]:
@@ -246,9 +247,10 @@ def periods(data: Interactions) -> dict[pd.Timestamp, Interactions]:
     >>> [f"{end:%Y-%m}" for end in periods(drifting_playlists(n_months=24, **options))]
     ['2023-01', '2023-07', '2024-01']
     """
-    spans = _months(data) or _spans(data, 12, "sliding", 0.5)
+    second = _seconds(data)
+    spans = _months(second) or _spans(data.name, second, 12, "sliding", 0.5)
     dates = list(spans)
-    return {date: _window(data, date, *spans[date]) for date in (dates[0], dates[6], dates[-1])}
+    return {date: _window(data, second, date, *spans[date]) for date in (dates[0], dates[6], dates[-1])}
 
 
 def embed(
@@ -636,26 +638,25 @@ def _at_end(table):
     return table[table["date"] == table["date"].max()] if "date" in table else table
 
 
-def _spans(data, n_windows, kind, width):
+def _spans(name, second, n_windows, kind, width):
     """Begin and end of each window, seconds since 1970, by the date at which it ends."""
     check_range("n_windows", n_windows, 2)
     check_choice("kind", kind, "sliding", "cumulative")
     if not 0 < width < 1:
         raise ValueError(f"width must be above 0 and below 1, got {width}")
-    second = _seconds(data)
     # one second more than the last, for windows hold their begin and not their end
     start, span = int(second.min()), int(np.ptp(second)) + 1
     if span < 2:
-        raise ValueError(f"{data.name or 'the data'} is all of one moment, {pd.Timestamp(start, unit='s')}")
+        raise ValueError(f"{name or 'the data'} is all of one moment, {pd.Timestamp(start, unit='s')}")
     ends = np.linspace(width * span, span, n_windows)
     begins = 0 * ends if kind == "cumulative" else ends - width * span
     dates = pd.to_datetime(start + np.ceil(ends).astype(np.int64), unit="s")
     return dict(zip(dates, zip(start + begins, start + ends)))
 
 
-def _months(data):
+def _months(second):
     """As _spans, of the twelve even months that the data span; empty if they do not."""
-    month, count = np.unique(_seconds(data).astype("M8[s]").astype("M8[M]"), return_counts=True)
+    month, count = np.unique(second.astype("M8[s]").astype("M8[M]"), return_counts=True)
     full = np.flatnonzero(count >= 0.01 * count.sum())
     month, count = (a[full[0] : full[-1] + 1] for a in (month, count))
     if len(month) != 12 or np.ptp(month).astype(int) != 11 or count.min() < count.mean() / 2:
@@ -664,8 +665,7 @@ def _months(data):
     return {pd.Timestamp(end, unit="s"): (begin, end) for begin, end in pairwise(edges)}
 
 
-def _window(data, date, begin, end):
-    second = _seconds(data)
+def _window(data, second, date, begin, end):
     window = data.select((second >= begin) & (second < end))
     if window.matrix.nnz == 0:
         raise ValueError(f"the window that ends {date} is empty; use fewer or wider windows")

@@ -9,9 +9,9 @@ SVD (:func:`ppmi_svd`, the default) can be asked of any other model.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from spikylib._arrays import sample_rows
 from spikylib.datasets import Embeddings, Interactions
 from spikylib.datasets._own import holds_snapshots
 
+P = ParamSpec("P")
+T = TypeVar("T")
 RANKS = (16, 32, 64, 128)  # at which a catalogue is called spiky or not
 _COMPARED = 10_000**2  # rows times peaks of a null's cover up to which it is not cut short
 _JUDGED_ROWS = 100_000  # of more than twice as many, this many drawn at random stand for all beside nulls
@@ -54,6 +56,20 @@ class Split(NamedTuple):
     queries: np.ndarray
     hidden: np.ndarray
     testable: float
+
+
+def _latest(method: Callable[P, T]) -> Callable[P, T]:
+    """Keep the latest result of a method: claims measured on one seed after the other share its refit."""
+
+    @wraps(method)
+    def kept(study, *args, **options):
+        asked = args, options
+        if study._latest.get(method, (None, None))[0] != asked:
+            study._latest.pop(method, None)  # freed before the next is made
+            study._latest[method] = asked, method(study, *args, **options)
+        return study._latest[method][1]
+
+    return kept
 
 
 class Study:
@@ -106,9 +122,7 @@ class Study:
         self._counts = {"min_count": min_count, "top_k": top_k}
         self._settings = {"fit": fit, "f": f, "cos_theta": cos_theta, "rho": rho, "seed": seed} | self._counts
         self._covers = {}
-        # the latest of each, so that claims measured on one seed after the other share its refit
-        self.split = lru_cache(maxsize=1)(self._split)
-        self.resampled = lru_cache(maxsize=1)(self._resampled)
+        self._latest = {}
         self.fit = partial(ppmi_svd, f=f, **self._counts) if fit is ppmi_svd else fit
         # U Sigma of our own SVD is in its principal order already, and its factors are kept
         self._ours = fit is ppmi_svd and embeddings is None
@@ -141,6 +155,11 @@ class Study:
         """Name of the embeddings given, else of the interactions."""
         sources = (self.embeddings, self.interactions, *(self._snapshots or {}).values())
         return next((source.name for source in sources if source and source.name), "the data")
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What was asked of the matrix, the SVD and the covers, for the record."""
+        return {"f": self.f, "cos_theta": self.cos_theta, "rho": self.rho} | self._counts
 
     @property
     def notes(self) -> str:
@@ -238,21 +257,15 @@ class Study:
         }
         return frozenset(name for name, there in found.items() if there)
 
+    @_latest
     def most_played(self, n: int = 10_000) -> "Study":
         """Return the study of the n items in most contexts: this one where it has no more."""
         if self.interactions is None or self.interactions.n_items <= n:
             return self
-        return self._most_played(n)
-
-    @cached_property
-    def _most_played(self):
-        def of(n):
-            plays = np.diff(self.interactions.matrix.indptr)
-            chosen = np.zeros(len(plays), dtype=bool)
-            chosen[np.argsort(-plays, kind="stable")[:n]] = True
-            return self.refit(self.interactions.select(np.repeat(chosen, plays)))
-
-        return lru_cache(maxsize=1)(of)
+        plays = np.diff(self.interactions.matrix.indptr)
+        chosen = np.zeros(len(plays), dtype=bool)
+        chosen[np.argsort(-plays, kind="stable")[:n]] = True
+        return self.refit(self.interactions.select(np.repeat(chosen, plays)))
 
     def nulls(self, f: int | None = None, n_draws: int = 5) -> Iterator[tuple[str, np.ndarray]]:
         """Yield a kind and f columns (default: all) of each draw of the :mod:`spikylib.nulls`; one kind is refitted.
@@ -303,7 +316,8 @@ class Study:
         needed = spikes.peaks(E, [E.shape[1]], [self.cos_theta], [self.rho], limit=limit).item()
         return (limit + 1 if needed < 0 else needed) / len(E)
 
-    def _split(self, seed: int) -> Split:
+    @_latest
+    def split(self, seed: int) -> Split:
         """Hide one item of each context of three or more, and refit."""
         train, queries, hidden = retrieval.hide_one(self._needed().matrix, seed=seed)
         part = self._without_times(train)
@@ -316,7 +330,8 @@ class Study:
         """Hide one item of each context of three or more, n times with other seeds, and refit."""
         return (self.split(seed) for seed in range(self.seed, self.seed + n))
 
-    def _resampled(self, seed: int) -> "Study":
+    @_latest
+    def resampled(self, seed: int) -> "Study":
         """Refit to 80 % of the contexts, drawn at random."""
         return self.refit(datasets.resample(self._needed(), seed=seed))
 

@@ -162,7 +162,7 @@ def _rows(id, order, cells):
 
 
 def _cell(part, data, finding):
-    if finding is None and bool(part.needs) == (data == GENERATED):
+    if finding is None and part.on_data == (data == GENERATED):
         return "<td></td>"
     finding = finding or claims.Finding(part.id, verdict="untested", why="No finding is stored.")
     title = _number(finding) if math.isfinite(finding.estimate) else finding.why

@@ -50,15 +50,8 @@ def evidence(name, anew=False):
         if not datasets.files(name):
             return f"  {name}  left as it is: the data are not here"
         study = Study.load(name)
-        settings = {
-            "min_count": 2,
-            "top_k": 2000,
-            "cos_theta": study.cos_theta,
-            "rho": study.rho,
-            "f": study.f,
-        }
         domain = datasets.catalogue().set_index("name").loc[name].get("domain", "")
-        about = {"domain": domain, "sha256": data_hashes(name), "settings": settings}
+        about = {"domain": domain, "sha256": data_hashes(name), "settings": study.settings}
     about["commit"] = provenance()["commit"]
     claims.keep_evidence(FOLDER, study, about=about, anew=anew)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

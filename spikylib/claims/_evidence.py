@@ -1,6 +1,7 @@
 """Findings in files: one a dataset, with what they were computed from."""
 
 import json
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -44,7 +45,7 @@ def keep_evidence(
     before = json.loads(file.read_text(encoding="utf-8")) if file.exists() and not anew else {"findings": []}
     if any(before.get(key) != about.get(key) for key in ("sha256", "settings")):
         before = {"findings": []}
-    hashes = {(p.id, p.part): p.hash for p in parts() if bool(p.needs) == (study is not None)}
+    hashes = _hashes(study is not None)
     kept = {
         (found["id"], found["part"]): found
         for found in before["findings"]
@@ -67,8 +68,9 @@ def keep_evidence(
 
 def rounded(found: Finding) -> dict:
     """A finding as the files hold it: six digits, and null for what was not measured."""
-    numbers = {key: float(f"{value:.6g}") for key, value in asdict(found).items() if isinstance(value, float)}
-    return asdict(found) | {key: value if value == value else None for key, value in numbers.items()}
+    whole = asdict(found)
+    numbers = {key: float(f"{value:.6g}") for key, value in whole.items() if isinstance(value, float)}
+    return whole | {key: None if math.isnan(value) else value for key, value in numbers.items()}
 
 
 def read_evidence(folder: str | Path) -> list[dict]:
@@ -87,7 +89,7 @@ def out_of_date(evidence: list[dict]) -> list[tuple[str, str, str]]:
     old = []
     for file in evidence:
         stored = {(found.id, found.part): hash for found, hash in zip(file["findings"], file["hashes"])}
-        hashes = {(p.id, p.part): p.hash for p in parts() if bool(p.needs) == (file["data"] != GENERATED)}
+        hashes = _hashes(file["data"] != GENERATED)
         differ = {key for key in hashes.keys() | stored.keys() if hashes.get(key) != stored.get(key)}
         old += [(file["data"], *key) for key in sorted(differ)]
     return old
@@ -125,11 +127,16 @@ def tally(ids: Iterable[str], folder: str | Path | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["claim", "part"])
 
 
+def _hashes(on_data):
+    """Hash of each part that is about catalogues, or of each that makes its own data."""
+    return {(p.id, p.part): p.hash for p in parts() if p.on_data == on_data}
+
+
 def _read(file):
     whole = json.loads(file.read_text(encoding="utf-8"))
     hashes = [found.pop("hash") for found in whole["findings"]]
     findings = [
-        Finding(**{key: float("nan") if value is None else value for key, value in found.items()})
+        Finding(**{key: math.nan if value is None else value for key, value in found.items()})
         for found in whole["findings"]
     ]
     return whole | {"findings": findings, "hashes": hashes}

@@ -264,6 +264,7 @@ def shared_with_svd(study, seed, method):
 
 
 def nearest(E):
+    """The ten nearest of each item by cosine."""
     return retrieval.top_k(E, np.arange(len(E)), 10, exclude_self=True)[0]
 
 

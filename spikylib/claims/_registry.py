@@ -60,6 +60,11 @@ class Part:
     untested: str
 
     @property
+    def on_data(self) -> bool:
+        """Whether it is about a catalogue; if not, it makes its own data."""
+        return bool(self.needs)
+
+    @property
     def statement(self) -> str:
         """First paragraph of the measure's docstring."""
         return " ".join((self.measure.__doc__ or "").split("\n\n")[0].split())
@@ -246,7 +251,7 @@ def check_all(
         p
         for p in parts()
         if (ids is None or p.id in ids) and not (quick and p.heavy) and (p.id, p.part) not in known
-        if bool(p.needs) == (study is not None)
+        if p.on_data == (study is not None)
     ]
     return checked(chosen, study, seed)
 
@@ -260,14 +265,20 @@ def checked(chosen, study, seed):
         if missing[p]:
             continue
         try:
-            on = study.most_played() if p.heavy and study is not None else study
             rank = {} if p.f is None else {"f": p.f}
-            samples[p].append(tuple(map(float, p.measure(on if p.needs else None, seed + s, **rank))))
+            samples[p].append(tuple(map(float, p.measure(_subject(p, study), seed + s, **rank))))
         except NotApplicable as reason:
             missing[p] = str(reason)
         except ValueError as error:  # too few items, contexts or dates for a method it calls
             missing[p] = f"data for it ({error})"
     return [_finding(p, study, seed, samples[p], missing[p]) for p in chosen]
+
+
+def _subject(p, study):
+    """What a part is measured on: the study, or its most played items; nothing where it makes its own data."""
+    if not p.on_data or study is None:
+        return None
+    return study.most_played() if p.heavy else study
 
 
 def _missing(p, study):
@@ -277,21 +288,21 @@ def _missing(p, study):
     packages = [name for name in sorted(p.needs & _PACKAGES) if importlib.util.find_spec(name) is None]
     if packages:
         return f"the package {' and '.join(packages)}: pip install 'spikylib[book]'"
-    needs = p.needs - _PACKAGES
-    if needs and study is None:
+    if not p.on_data:
+        return ""
+    if study is None:
         return "a study: this claim is about a catalogue"
-    lacking = sorted(needs - study.has) if needs else []
-    if not lacking and p.f is not None and study is not None and p.needs and p.f > study.E.shape[1]:
+    lacking = sorted(p.needs - _PACKAGES - study.has)
+    if not lacking and p.f is not None and p.f > study.E.shape[1]:
         return f"{p.f} dimensions"
     return ", ".join(lacking)
 
 
 def _finding(p, study, seed, samples, missing):
     about = {"id": p.id, "part": p.part, "seed": seed, "unit": p.unit}
-    if p.needs and study is not None:
-        on = study.most_played() if p.heavy else study
-        has_rows = "E" in study.has
-        n, f = (len(on.E), p.f or on.E.shape[1]) if has_rows and not missing else (0, 0)
+    on = _subject(p, study)
+    if on is not None:
+        n, f = (len(on.E), p.f or on.E.shape[1]) if "E" in on.has and not missing else (0, 0)
         about |= {"data": study.name, "n": n, "f": f}
     if p.untested:
         return Finding(**about, verdict=UNTESTED, why=p.untested, needs_missing=p.untested)

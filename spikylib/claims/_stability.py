@@ -397,6 +397,7 @@ def structureless(study):
 
 
 def table(chosen, seed, **options):
+    """Table of :func:`spikylib.stability.curves`, by when, similarity and part."""
     found = stability.curves(chosen, k=K, seed=seed, **options)
     found["when"] = np.where(found["date"] == found["date"].max(), "end", "half-way")
     return found.set_index(["when", "similarity", "part"]).sort_index()
@@ -422,6 +423,7 @@ def null_gap(study, when, similarity, gone="left out"):
 
 @lru_cache(maxsize=2)
 def null_table(study, gone):
+    """The same where items are shuffled."""
     return table(structureless(study)[1], study.seed, gone=gone)
 
 
@@ -438,11 +440,13 @@ def steadiest(found):
 
 
 def degree_and_stability(study, seed, when):
+    """Rank correlation of degree and the share kept, of the study's own items."""
     return rank_correlation(study, drawn(study, seed), three_dates(study, seed)[0], when, seed)
 
 
 @lru_cache(maxsize=2)
 def null_degree(study, when):
+    """The same where items are shuffled."""
     return rank_correlation(study, *structureless(study), when, study.seed)
 
 
