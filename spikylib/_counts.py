@@ -121,9 +121,8 @@ def information(counts, rows, columns, count, n_contexts):
 
 def no_pair_left(min_count, shift=0.0):
     """The error about a matrix without entries."""
-    chance, lower = (
-        (f"e^{shift:g} times what chance", "min_count or shift") if shift else ("chance", "min_count")
-    )
+    chance = f"e^{shift:g} times what chance" if shift else "chance"
+    lower = "min_count or shift" if shift else "min_count"
     return ValueError(
         f"no pair of items is left: none shares {min_count} contexts or more, and more of them "
         f"than {chance} would give; lower {lower} or bring more contexts"

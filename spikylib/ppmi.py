@@ -180,11 +180,11 @@ def _filtered_counts(X, min_count, top_k, keep, memory, expected=None):
     even = max(products.sum() // (4 * n_threads()), _SMALLEST)
     edges = _counts.row_blocks(products, min(memory // (_counts.PAIR_BYTES * n_threads()), even))
 
+    later = keep == "later"
+
     def form(edge):
         a, b = edge
-        C, cutoffs[:, a:b] = _counts.filter_rows(
-            left[a:b] @ right, a, min_count, top_k, expected, later=keep == "later"
-        )
+        C, cutoffs[:, a:b] = _counts.filter_rows(left[a:b] @ right, a, min_count, top_k, expected, later)
         # by the rows that are known already, so that less is held
         return _counts.filter_mutual(C, a, cutoffs) if keep == "mutual" else C
 

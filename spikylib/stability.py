@@ -28,7 +28,7 @@ from itertools import pairwise, product
 import numpy as np
 import pandas as pd
 
-from spikylib._arrays import checked_rows, has_direction, n_shared, row_norms
+from spikylib._arrays import checked_rows, has_direction, n_shared, row_norms, sample_rows
 from spikylib._checks import check_choice, check_range
 from spikylib._interactions import Embeddings, Interactions, resample
 from spikylib.retrieval import top_k
@@ -248,9 +248,8 @@ def periods(data: Interactions) -> dict[pd.Timestamp, Interactions]:
     ['2023-01', '2023-07', '2024-01']
     """
     second = _seconds(data)
-    spans = _months(second) or _spans(data.name, second, 12, "sliding", 0.5)
-    dates = list(spans)
-    return {date: _window(data, second, date, *spans[date]) for date in (dates[0], dates[6], dates[-1])}
+    first, *others = (_months(second) or _spans(data.name, second, 12, "sliding", 0.5)).items()
+    return {date: _window(data, second, date, *span) for date, span in (first, others[5], others[-1])}
 
 
 def embed(
@@ -446,9 +445,7 @@ def item_stability(
     if len(unknown := common[~common.isin(predictors.index)]):
         raise ValueError(f"predictors lack the item {unknown[0]!r}; give a row for each of common_ids")
     rows, kinds = np.arange(len(common)), ("cosine", "dot")
-    drawn = rows
-    if n_queries is not None and n_queries < len(common):
-        drawn = np.sort(np.random.default_rng(seed).choice(rows, n_queries, replace=False))
+    drawn = rows if n_queries is None else sample_rows(rows, n_queries, seed)
     first = next(iter(dated.values()))
     table = pd.DataFrame({"id": common, "norm": _norms(_rows(first, common))}).join(predictors, on="id")
     # spikes are those of the whole reference, items that later dates lack included

@@ -62,12 +62,12 @@ def _latest(method: Callable[P, T]) -> Callable[P, T]:
     """Keep the latest result of a method: claims measured on one seed after the other share its refit."""
 
     @wraps(method)
-    def kept(study, *args, **options):
-        asked = args, options
-        if study._latest.get(method, (None, None))[0] != asked:
-            study._latest.pop(method, None)  # freed before the next is made
-            study._latest[method] = asked, method(study, *args, **options)
-        return study._latest[method][1]
+    def kept(*args: P.args, **options: P.kwargs) -> T:
+        latest, asked = args[0].__dict__["_latest"], (args[1:], options)
+        if latest.get(method, (None, None))[0] != asked:
+            latest.pop(method, None)  # freed before the next is made
+            latest[method] = asked, method(*args, **options)
+        return latest[method][1]
 
     return kept
 
@@ -120,7 +120,9 @@ class Study:
         self.interactions, self.embeddings, self._snapshots = interactions, embeddings, snapshots
         self.f, self.cos_theta, self.rho, self.seed = f, cos_theta, rho, seed
         self._counts = {"min_count": min_count, "top_k": top_k}
-        self._settings = {"fit": fit, "f": f, "cos_theta": cos_theta, "rho": rho, "seed": seed} | self._counts
+        # what was asked of the matrix, the SVD and the covers, for a refit and for the record
+        self.settings = {"f": f, "cos_theta": cos_theta, "rho": rho} | self._counts
+        self._fit = fit
         self._covers = {}
         self._latest = {}
         self.fit = partial(ppmi_svd, f=f, **self._counts) if fit is ppmi_svd else fit
@@ -155,11 +157,6 @@ class Study:
         """Name of the embeddings given, else of the interactions."""
         sources = (self.embeddings, self.interactions, *(self._snapshots or {}).values())
         return next((source.name for source in sources if source and source.name), "the data")
-
-    @property
-    def settings(self) -> dict[str, float]:
-        """What was asked of the matrix, the SVD and the covers, for the record."""
-        return {"f": self.f, "cos_theta": self.cos_theta, "rho": self.rho} | self._counts
 
     @property
     def notes(self) -> str:
@@ -245,16 +242,12 @@ class Study:
         ``E`` embeddings; ``interactions``; ``refit`` those that made E, by a fit that can be redone;
         ``svd`` the factors behind E; ``dates`` times or snapshots; ``tags`` and ``artist`` of the items.
         """
-        data = self.interactions
-        found = {
-            "E": data is not None or self.embeddings is not None,
-            "interactions": data is not None,
-            "refit": data is not None and self.embeddings is None,
-            "svd": self._ours and data is not None,
-            "dates": bool(self._snapshots)
-            or (self.embeddings is None and data is not None and data.times is not None),
-            **{label: data is not None and label in data.items for label in ("tags", "artist")},
-        }
+        data, refitted = self.interactions, self.embeddings is None
+        found = {"E": data is not None or not refitted, "dates": bool(self._snapshots)}
+        if data is not None:
+            found |= {"interactions": True, "refit": refitted, "svd": self._ours}
+            found["dates"] |= refitted and data.times is not None
+            found |= {label: label in data.items for label in ("tags", "artist")}
         return frozenset(name for name, there in found.items() if there)
 
     @_latest
@@ -351,7 +344,7 @@ class Study:
 
     def refit(self, interactions: Interactions) -> "Study":
         """Return a study of other interactions with the same fit and settings."""
-        return Study(interactions, **self._settings)
+        return Study(interactions, fit=self._fit, seed=self.seed, **self.settings)
 
     def _without_times(self, matrix):
         return self.refit(replace(self.interactions, matrix=matrix, times=None))

@@ -304,17 +304,13 @@ def _finding(p, study, seed, samples, missing):
     if on is not None:
         n, f = (len(on.E), p.f or on.E.shape[1]) if "E" in on.has and not missing else (0, 0)
         about |= {"data": study.name, "n": n, "f": f}
-    if p.untested:
-        return Finding(**about, verdict=UNTESTED, why=p.untested, needs_missing=p.untested)
+    why = p.untested or f"The data lack {missing}."
+    if not missing and not np.isfinite(samples).all():
+        missing, why = "cases", "Nothing was found to compare."
     if missing:
-        return Finding(
-            **about, verdict=NOT_APPLICABLE, why=f"The data lack {missing}.", needs_missing=missing
-        )
+        verdict = UNTESTED if p.untested else NOT_APPLICABLE
+        return Finding(**about, verdict=verdict, why=why, needs_missing=missing)
     value, reference = np.mean(samples, axis=0)
-    if not np.isfinite(samples).all():
-        return Finding(
-            **about, verdict=NOT_APPLICABLE, why="Nothing was found to compare.", needs_missing="cases"
-        )
     low, high = interval(samples)
     found = Finding(
         **about,
