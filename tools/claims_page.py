@@ -108,7 +108,8 @@ def _one_number(id, found):
     if own:
         middle = own[(len(own) - 1) // 2]
         part = f" ({middle.part})" if middle.part else ""
-        yield f"On {middle.data}{part}, the middle of the datasets: {middle.why[0].lower()}{middle.why[1:]}"
+        found = middle.why if middle.why.startswith("Spk") else middle.why[0].lower() + middle.why[1:]
+        yield f"On {middle.data}{part}, the middle of the datasets: {found}"
 
 
 def _number(finding):
