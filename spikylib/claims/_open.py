@@ -7,6 +7,7 @@ import numpy as np
 from spikylib import beyond, dcbm, svd
 from spikylib.claims import _controls
 from spikylib.claims._registry import NotApplicable, claim
+from spikylib.claims._spikes import redrawn
 
 
 @claim(
@@ -104,7 +105,7 @@ def later_dimensions_are_noise(study, seed):
     The law for noise predicts the peaks at f = 64 from the norms in 32 dimensions and the singular values.
     Null: nothing changes. Replicates are draws of 80 % of the contexts.
     """
-    part = again(study, seed)
+    part = redrawn(study, seed)
     if part.E.shape[1] < 64:
         raise NotApplicable("64 dimensions")
     norm, s = np.linalg.norm(part.E[:, :32], axis=1), np.linalg.norm(part.E, axis=0)
@@ -200,7 +201,7 @@ def planes_beyond_chance(study, seed):
     their angle to the nearest half-line, turned about it at random. Beyond chance means communities that
     overlap, or of rank above 1. Replicates are draws of 80 % of the contexts.
     """
-    found = planes(again(study, seed), seed)
+    found = planes(redrawn(study, seed), seed)
     return found["gain"], found["null_high"]
 
 
@@ -221,13 +222,8 @@ def planes_beyond_overlap(study, seed):
     Null: rows at their angle to the nearest half-line, turned to another half-line, dealt out among the
     rows. What does not stand out of it is overlap or drift, and planes cannot tell which.
     """
-    found = planes(again(study, seed), seed)
+    found = planes(redrawn(study, seed), seed)
     return found["gain"], found["overlap_high"]
-
-
-def again(study, seed):
-    """A draw of 80 % of the contexts, refitted; what cannot be refitted, as it is."""
-    return study.resampled(seed) if "refit" in study.has else study
 
 
 @lru_cache(maxsize=1)

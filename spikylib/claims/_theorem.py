@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from spikylib import dcbm, nulls, spikes, svd, synthetic
+from spikylib._arrays import unit_rows
 from spikylib.claims import _controls
 from spikylib.claims._registry import NotApplicable, claim
 
@@ -30,7 +31,9 @@ def spikes_stay_spikes(study, seed):
     """
     planted, spike = exact_spikes(seed)
     moved = [planted.V, *(planted.embeddings(p) for p in (0.0, 0.5, 1.0))]
-    return max(np.linalg.norm(unit(E) - unit(E)[first(spike)][spike], axis=1).max() for E in moved), 0.0
+    return max(
+        np.linalg.norm(unit_rows(E) - unit_rows(E)[first(spike)][spike], axis=1).max() for E in moved
+    ), 0.0
 
 
 @claim(
@@ -327,7 +330,7 @@ def mean_gives_spikes(study, seed):
     rng = np.random.default_rng(seed)
     B, community = rng.random((6, 6)), np.repeat(np.arange(6), 20)
     model = dcbm.DCBM(community, (B + B.T) / 2, rng.uniform(0.1, 1, 120))
-    direction = unit(svd.truncated_svd(model.mean(), 6).U)
+    direction = unit_rows(svd.truncated_svd(model.mean(), 6).U)
     apart = np.abs(direction[::20] @ direction[::20].T - np.eye(6)).max()
     return max(apart, np.abs(direction - direction[::20][community]).max()), 0.0
 
@@ -433,11 +436,6 @@ def exact_spikes(seed, scale=1.0):
 def first(spike):
     """First row of each spike."""
     return np.unique(spike, return_index=True)[1]
-
-
-def unit(E):
-    """Rows of length 1, rounding not looked at: none of these is zero."""
-    return E / np.linalg.norm(E, axis=1, keepdims=True)
 
 
 def leading(study, f):

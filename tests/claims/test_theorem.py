@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spikylib import spikes, synthetic
+from spikylib._arrays import unit_rows
 from spikylib.claims import _controls, _theorem
 from spikylib.study import Study
 from spikylib.svd import truncated_svd
@@ -113,7 +114,7 @@ def test_dimensions_and_communities_computed_apart(data_home, name, columns, rot
 def test_affinities_decide_how_many_half_lines_there_are():
     degree = np.linspace(0.1, 1, 400)
     for B, expected in ((np.ones((4, 4)), 1), (np.eye(4), 4), (np.ones((4, 4)) - 0.95 * np.eye(4), 4)):
-        unit = _theorem.unit(_theorem.rays(B, degree))
+        unit = unit_rows(_theorem.rays(B, degree))
         directions = [k for k in range(400) if not any(unit[k] @ unit[j] > 0.999 for j in range(k))]
         assert len(directions) == _theorem.n_rays(B, degree) == expected
 
@@ -121,6 +122,6 @@ def test_affinities_decide_how_many_half_lines_there_are():
 def test_links_between_two_communities_alone_give_orthogonal_spikes():
     B = np.array([[0.05, 1.0], [1.0, 0.05]])
     alpha, community = np.linspace(0.1, 1, 60), np.repeat([0, 1], 30)
-    unit = _theorem.unit(truncated_svd(np.outer(alpha, alpha) * B[np.ix_(community, community)], 2).U)
+    unit = unit_rows(truncated_svd(np.outer(alpha, alpha) * B[np.ix_(community, community)], 2).U)
     for i, j in combinations(range(60), 2):
         assert unit[i] @ unit[j] == pytest.approx(float(community[i] == community[j]), abs=1e-9)
