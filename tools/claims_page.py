@@ -23,6 +23,7 @@ GROUPS = {
     "L": "Of this book: learned embeddings",
     "T": "Of this book: theory",
     "H": "Of this book: hyperparameters",
+    "S": "Of this book: what the sources name and did not test",
 }
 
 

@@ -14,6 +14,7 @@ from spikylib.claims import (  # noqa: F401
     _background,
     _continuation,
     _metric,
+    _named,
     _open,
     _rankings,
     _spikes,

@@ -684,7 +684,8 @@ def hit_rate(hits: np.ndarray | pd.Series) -> float:
 def tests(study: Study, seed: int) -> pd.DataFrame:
     """Up to 5,000 hidden items, a row each: hits of both similarities, and what is known of query and item.
 
-    ``rare``: the hidden item is of the less popular half; ``norm`` and ``plays`` are those of the query.
+    ``popular``: plays of the hidden item; ``rare``: it is of the less popular half; ``norm`` and ``plays`` are
+    those of the query.
     """
     part, queries, hidden, _ = study.split(seed)
     norm = row_norms("E", part.E)[0]
@@ -695,7 +696,7 @@ def tests(study: Study, seed: int) -> pd.DataFrame:
     hits = {s: retrieval.recall(listed(part.E, asked, s), own, hidden) for s in ("cosine", "dot")}
     about = {"norm": norm[queries], "plays": part.plays[queries]}
     popular = part.plays[hidden]
-    return pd.DataFrame(hits | about | {"rare": popular <= np.median(popular)})
+    return pd.DataFrame(hits | about | {"popular": popular, "rare": popular <= np.median(popular)})
 
 
 @lru_cache(maxsize=1)
