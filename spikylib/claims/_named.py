@@ -20,22 +20,21 @@ ONE_HIT = 0.01  # in a hundred lists
 CONTEXTS, FEWEST = 1000, 100  # of which one item is asked for: at most, and at least
 HISTORY = 10  # items that make a history
 ROWS, F = 10_000, 32  # rows and dimensions in which peaks are tried in other orders
-_RECALL = {"unit": "%", "margin": ONE_HIT}
 
 
 # controls of their own --------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=2)
-def noisy_artists(seed: int) -> Study:
-    """Items are artists, in few playlists that are half noise: rows of few plays say little."""
-    return _relabelled(_controls.noisy(seed), artist=lambda items: items["id"])
+def artists_of_three(seed: int) -> Study:
+    """Items are artists, of three communities: the cosine hardly tells those of one community apart."""
+    return _relabelled(_controls.three_communities(seed), artist=lambda items: items["id"].astype(str))
 
 
 @lru_cache(maxsize=2)
-def many_communities_of_artists(seed: int) -> Study:
+def artists_of_many(seed: int) -> Study:
     """Items are artists, of communities so small that a list holds all of one, by either similarity."""
-    return _relabelled(_controls.many_communities(seed), artist=lambda items: items["id"])
+    return _relabelled(_controls.many_communities(seed), artist=lambda items: items["id"].astype(str))
 
 
 @lru_cache(maxsize=2)
@@ -48,7 +47,7 @@ def popular_artist(seed: int) -> Study:
 
 
 @lru_cache(maxsize=2)
-def few_playlists_of_artists(seed: int) -> Study:
+def few_named_playlists(seed: int) -> Study:
     """Every community is an artist with one album and one tag, and playlists are few."""
     study = _controls.few_playlists(seed)
     return _named(study, study.interactions.items["community"])
@@ -105,55 +104,65 @@ def _relabelled(study, **columns):
     return study.refit(replace(data, items=data.items.assign(**columns)))
 
 
+def _part(id, part, value, against, holds_on, fails_on, needs=frozenset({"refit"})):
+    """What all that compare shares of hits have in common."""
+    rule = {"unit": "%", "margin": ONE_HIT, "needs": needs, "value": value, "against": against}
+    return claim(id, part, **rule, holds_on=holds_on, fails_on=fails_on)
+
+
+def _dot(id, part, what, holds_on, fails_on, needs=frozenset({"refit"})):
+    return _part(id, part, f"recall@50 {what} by dot product", "by cosine", holds_on, fails_on, needs)
+
+
+def _history(part, against, holds_on, fails_on):
+    of = "a long history, by cosine" if "longest" in part else "a history"
+    return _part("S3", part, f"recall@50 from the mean of {of}", against, holds_on, fails_on)
+
+
+def _votes(part, labels, fails_on, items="hidden items of few plays"):
+    value = f"recall@50 of {items} by votes of SVD and labels"
+    return _part("S4", part, value, "of the SVD alone", few_named_playlists, fails_on, {"refit", labels})
+
+
+def _peaks(part, value, holds_on, fails_on, needs=frozenset({"refit"})):
+    value = f"{value} where peaks are chosen {part.partition(',')[0]}"
+    return _part("S6", part, value, "by norm", holds_on, fails_on, needs)
+
+
 # the dot product, for artists and for items of few plays ----------------------------------------------
 
 
-@claim(
-    "S1",
-    "similar artists",
-    needs={"refit", "artist"},
-    **_RECALL,
-    value="recall@50 of a hidden artist by dot product",
-    against="by cosine",
-    holds_on=noisy_artists,
-    fails_on=many_communities_of_artists,
-)
+@_dot("S1", "similar artists", "of a hidden artist", artists_of_three, artists_of_many, {"refit", "artist"})
 def dot_finds_artists(study, seed):
     """Among embeddings of artists, lists by dot product hold more of the hidden artists than lists by cosine.
 
     Tracks of an artist are made one item before anything is counted; where items are artists, they are
     taken as they are. Replicates are splits. Source: section 3.3.2.
     """
-    found = _advice.tests(of_artists(study), seed)
-    return _advice.hit_rate(found["dot"]), _advice.hit_rate(found["cosine"])
+    return both(_advice.tests(of_artists(study), seed))
 
 
-@claim(
+@_dot(
     "S1",
     "similar artists, less popular half",
-    needs={"refit", "artist"},
-    **_RECALL,
-    value="recall@50 of the less popular half of the hidden artists by dot product",
-    against="by cosine",
-    holds_on=noisy_artists,
-    fails_on=many_communities_of_artists,
+    "of the less popular half of the hidden artists",
+    artists_of_three,
+    artists_of_many,
+    {"refit", "artist"},
 )
 def dot_finds_less_popular_artists(study, seed):
     """Of the less popular half of the hidden artists, too, lists by dot product hold more than lists by cosine."""
-    found = _advice.tests(of_artists(study), seed)
-    rare = found[found["rare"]]
-    return _advice.hit_rate(rare["dot"]), _advice.hit_rate(rare["cosine"])
+    return both(_advice.tests(of_artists(study), seed).query("rare"))
 
 
-@claim(
+@_part(
     "S1",
     "tracks of the artist",
+    "an artist's other tracks in the list of one by dot product",
+    "by cosine",
+    popular_artist,
+    _controls.artists_of_communities,
     needs={"E", "artist"},
-    **_RECALL,
-    value="an artist's other tracks in the list of one by dot product",
-    against="by cosine",
-    holds_on=popular_artist,
-    fails_on=_controls.artists_of_communities,
 )
 def dot_finds_tracks_of_the_artist(study, seed):
     """Lists by dot product hold more of the other tracks of their query's artist than lists by cosine.
@@ -171,71 +180,56 @@ def dot_finds_tracks_of_the_artist(study, seed):
     return [_advice.hit_rate(hits / np.minimum(others[asked], K)) for hits in same]
 
 
-@claim(
+@_dot(
     "S2",
     "queries of few plays",
-    needs={"refit"},
-    **_RECALL,
-    value="recall@50 from queries of few plays by dot product",
-    against="by cosine",
-    holds_on=_controls.communities,
-    fails_on=_controls.many_communities,
+    "from queries of few plays",
+    _controls.communities,
+    _controls.many_communities,
 )
 def dot_finds_more_from_few_plays(study, seed):
     """From the fifth of the queries that has fewest plays, lists by dot product find more than lists by cosine.
 
     Replicates are splits. Source: section 3.3.2.
     """
-    cold, _ = few_plays(study, seed)
-    return _advice.hit_rate(cold["dot"]), _advice.hit_rate(cold["cosine"])
+    return both(few_plays(study, seed)[0])
 
 
-@claim(
+@_dot(
     "S2",
     "queries of few plays, less popular half",
-    needs={"refit"},
-    **_RECALL,
-    value="recall@50 of less popular hidden items from queries of few plays, by dot product",
-    against="by cosine",
-    holds_on=_controls.few_communities,
-    fails_on=_controls.many_communities,
+    "of less popular hidden items from queries of few plays",
+    _controls.few_communities,
+    _controls.many_communities,
 )
 def dot_finds_rare_items_from_few_plays(study, seed):
     """From queries of few plays the dot product finds more of the less popular half of the hidden items, too."""
-    cold, _ = few_plays(study, seed)
-    rare = cold[cold["rare"]]
-    return _advice.hit_rate(rare["dot"]), _advice.hit_rate(rare["cosine"])
+    return both(few_plays(study, seed)[0].query("rare"))
 
 
-@claim(
+@_part(
     "S2",
     "in particular",
-    needs={"refit"},
-    **_RECALL,
-    value="recall@50 that the dot product gains on the cosine from queries of few plays",
-    against="from other queries",
-    holds_on=_controls.communities,
-    fails_on=_controls.many_communities,
+    "recall@50 that the dot product gains on the cosine from queries of few plays",
+    "from other queries",
+    _controls.communities,
+    _controls.many_communities,
 )
 def dot_gains_most_from_few_plays(study, seed):
-    """The dot product gains more on the cosine from queries of few plays than from other queries.
+    """The dot product gains more on the cosine, or loses less, from queries of few plays than from other queries.
 
     Cold start is where the paper says that it is more suited "in particular".
     """
-    return [
-        _advice.hit_rate(part["dot"]) - _advice.hit_rate(part["cosine"]) for part in few_plays(study, seed)
-    ]
+    return [np.subtract(*both(part)) for part in few_plays(study, seed)]
 
 
-@claim(
+@_part(
     "S2",
     "than the most popular",
-    needs={"refit"},
-    **_RECALL,
-    value="recall@50 from queries of few plays by dot product",
-    against="of the most popular items",
-    holds_on=_controls.communities,
-    fails_on=_controls.shuffled,
+    "recall@50 from queries of few plays by dot product",
+    "of the most popular items",
+    _controls.communities,
+    _controls.shuffled,
 )
 def dot_finds_more_than_popular_items(study, seed):
     """From queries of few plays the dot product finds more than one list of the most popular items for all.
@@ -248,20 +242,6 @@ def dot_finds_more_than_popular_items(study, seed):
 
 
 # a history as its mean --------------------------------------------------------------------------------
-
-
-def _history(part, against, holds_on, fails_on, value="recall@50 from the mean of a history"):
-    """What parts about histories have in common."""
-    return claim(
-        "S3",
-        part,
-        needs={"refit"},
-        **_RECALL,
-        value=value,
-        against=against,
-        holds_on=holds_on,
-        fails_on=fails_on,
-    )
 
 
 @_history("cosine, than one item", "from one of its items", _controls.popular_noise, two_places)
@@ -292,10 +272,7 @@ def mean_beats_popular_items_by_cosine(study, seed):
 
 
 @_history(
-    "dot product, than the most popular",
-    "of the most popular items",
-    _controls.communities,
-    two_places,
+    "dot product, than the most popular", "of the most popular items", _controls.communities, two_places
 )
 def mean_beats_popular_items_by_dot(study, seed):
     """By dot product the mean of a history finds the hidden item more often than a list of the most popular items."""
@@ -307,7 +284,6 @@ def mean_beats_popular_items_by_dot(study, seed):
     "of the most popular items",
     _controls.communities,
     _controls.shuffled,
-    "recall@50 from the mean of a long history, by cosine",
 )
 def mean_of_long_history_beats_popular_items(study, seed):
     """In the longest quarter of the histories, too, the mean finds more by cosine than the most popular items."""
@@ -319,39 +295,19 @@ def mean_of_long_history_beats_popular_items(study, seed):
     "from its most similar item",
     _controls.popular_noise,
     two_places,
-    "recall@50 from the mean of a long history, by cosine",
 )
 def mean_of_long_history_beats_nearest_item(study, seed):
     """In the longest quarter of the histories the mean finds more by cosine than no mean at all.
 
     Reference: items by their cosine with the most similar item of the history, whichever that is.
     """
-    return found(study, seed, "mean", "cosine", longest=True), found(
-        study, seed, "any", "cosine", longest=True
-    )
+    return [found(study, seed, rule, "cosine", longest=True) for rule in ("mean", "any")]
 
 
 # votes of labels --------------------------------------------------------------------------------------
 
 
-def _votes(part, labels, items, holds_on, fails_on):
-    """What parts about votes have in common."""
-    return claim(
-        "S4",
-        part,
-        needs={"refit", labels},
-        **_RECALL,
-        value=f"recall@50 of {items} by votes of SVD and labels",
-        against="of the SVD alone",
-        holds_on=holds_on,
-        fails_on=fails_on,
-    )
-
-
-_COLD = "hidden items of few plays"
-
-
-@_votes("artist", "artist", _COLD, few_playlists_of_artists, _controls.artists_anywhere)
+@_votes("artist", "artist", _controls.artists_anywhere)
 def artists_help_items_of_few_plays(study, seed):
     """Votes of the SVD and of the artist, equal, find more of the hidden items of few plays than the SVD alone.
 
@@ -361,13 +317,13 @@ def artists_help_items_of_few_plays(study, seed):
     return voted(study, seed, "artist", cold=True)
 
 
-@_votes("album", "artist", _COLD, few_playlists_of_artists, _controls.artists_anywhere)
+@_votes("album", "artist", _controls.artists_anywhere)
 def albums_help_items_of_few_plays(study, seed):
     """Votes of the SVD and of the album find more of the hidden items of few plays than the SVD alone."""
     return voted(study, seed, "album", cold=True)
 
 
-@_votes("tags", "tags", _COLD, few_playlists_of_artists, tags_anywhere)
+@_votes("tags", "tags", tags_anywhere)
 def tags_help_items_of_few_plays(study, seed):
     """Votes of the SVD and of the tags find more of the hidden items of few plays than the SVD alone.
 
@@ -376,19 +332,13 @@ def tags_help_items_of_few_plays(study, seed):
     return voted(study, seed, "tags", cold=True)
 
 
-@_votes(
-    "artist, all items",
-    "artist",
-    "hidden items",
-    few_playlists_of_artists,
-    _controls.artists_anywhere,
-)
+@_votes("artist, all items", "artist", _controls.artists_anywhere, "hidden items")
 def artists_help_all_items(study, seed):
     """Votes of the SVD and of the artist find more of all hidden items than the SVD alone."""
     return voted(study, seed, "artist", cold=False)
 
 
-@_votes("tags, all items", "tags", "hidden items", few_playlists_of_artists, tags_anywhere)
+@_votes("tags, all items", "tags", tags_anywhere, "hidden items")
 def tags_help_all_items(study, seed):
     """Votes of the SVD and of the tags find more of all hidden items than the SVD alone."""
     return voted(study, seed, "tags", cold=False)
@@ -426,7 +376,7 @@ def few_hidden_items_are_dropped(study, seed):
     needs={"svd"},
     expect="less",
     unit="%",
-    value="queries and hidden items whose pair is known and dropped",
+    value="pairs of a query and its hidden item that are known from other contexts, and dropped",
     against="the most that does not matter being",
     holds_on=_controls.many_communities,
     fails_on=_controls.few_playlists,
@@ -444,27 +394,12 @@ def few_hidden_pairs_are_dropped(study, seed):
 # peaks in another order -------------------------------------------------------------------------------
 
 
-def _order(part, order, needs, value, holds_on, fails_on):
-    """What parts about the order of the peaks have in common."""
-    return claim(
-        "S6",
-        part,
-        needs={"refit"} | needs,
-        **_RECALL,
-        value=f"{value} where peaks are chosen {order}",
-        against="by norm",
-        holds_on=holds_on,
-        fails_on=fails_on,
-    )
-
-
-_TOGETHER, _AGREEMENT = (
+@_peaks(
+    "by gain, hidden items",
     "hidden items on the spike of their query, beyond chance,",
-    "mutual information, beyond chance, of spikes and",
+    _controls.ring,
+    _controls.shuffled,
 )
-
-
-@_order("by gain, hidden items", "by gain", set(), _TOGETHER, _controls.ring, _controls.shuffled)
 def gain_brings_hidden_items_together(study, seed):
     """Spikes whose peaks are chosen by gain hold more of the hidden items of their queries than as many by norm.
 
@@ -474,10 +409,8 @@ def gain_brings_hidden_items_together(study, seed):
     return together(study, seed, "gain"), together(study, seed, "norm")
 
 
-@_order(
+@_peaks(
     "by gain, hidden items of captured ones",
-    "by gain",
-    set(),
     "hidden items on the spike of their query, of pairs on spikes and beyond chance,",
     _controls.ring,
     _controls.shuffled,
@@ -490,19 +423,23 @@ def gain_brings_captured_items_together(study, seed):
     return together(study, seed, "gain", captured=True), together(study, seed, "norm", captured=True)
 
 
-@_order("at random, hidden items", "at random", set(), _TOGETHER, long_rows_apart, _controls.shuffled)
+@_peaks(
+    "at random, hidden items",
+    "hidden items on the spike of their query, beyond chance,",
+    long_rows_apart,
+    _controls.shuffled,
+)
 def chance_brings_hidden_items_together(study, seed):
     """Spikes whose peaks are chosen at random hold more of the hidden items of their queries than as many by norm."""
     return together(study, seed, "random"), together(study, seed, "norm")
 
 
-@_order(
+@_peaks(
     "by gain, artists",
-    "by gain",
-    {"artist"},
-    f"{_AGREEMENT} artists",
+    "normalised mutual information, beyond chance, of spikes and artists",
     linked_artists,
     _controls.artists_anywhere,
+    {"refit", "artist"},
 )
 def gain_agrees_with_artists(study, seed):
     """Spikes whose peaks are chosen by gain agree with artists more than as many by norm.
@@ -512,7 +449,13 @@ def gain_agrees_with_artists(study, seed):
     return agreed(study, seed, "gain", "artist"), agreed(study, seed, "norm", "artist")
 
 
-@_order("by gain, tags", "by gain", {"tags"}, f"{_AGREEMENT} tags", linked_artists, tags_anywhere)
+@_peaks(
+    "by gain, tags",
+    "normalised mutual information, beyond chance, of spikes and tags",
+    linked_artists,
+    tags_anywhere,
+    {"refit", "tags"},
+)
 def gain_agrees_with_tags(study, seed):
     """Spikes whose peaks are chosen by gain agree with the sets of tags of items more than as many by norm.
 
@@ -555,6 +498,11 @@ def of_artists(study):
     return study.refit(
         Interactions(matrix, pd.DataFrame({"id": np.arange(shape[0])}), data.contexts, name=data.name)
     )
+
+
+def both(tests):
+    """Recall by dot product and by cosine."""
+    return [_advice.hit_rate(tests[similarity]) for similarity in ("dot", "cosine")]
 
 
 def few_plays(study, seed):
