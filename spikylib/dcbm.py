@@ -381,7 +381,14 @@ def explained(
         communities, or less), which bounds it from above and has no communities; ``sbm``, the mean
         of each block, so communities without degrees; ``shuffled``, the DCBM with communities
         shuffled among the same rows, so degrees without communities. Of M-hat with its signs:
-        ``signed``, the signed model, at most ``dcbm``. Allocates about 10 max_rows^2 float64.
+        ``signed``, the signed model, at most ``dcbm``; ``bound``, what the theorem for approximate
+        spikes guarantees of it from the directions of the rows, negative where that is nothing.
+        Allocates about 10 max_rows^2 float64.
+
+    References
+    ----------
+    Chapter 4 proves the bound; the idea of lines in an eigenspace that are perturbed is that of Wu, Ying,
+    Wu, Zhou (2011), "Line orthogonality in adjacency eigenspace with application to community partition".
 
     Examples
     --------
@@ -407,6 +414,9 @@ def explained(
     model = from_spikes(part, labels)
     member = np.eye(len(model.affinity))[model.community]
     size = member.sum(axis=0)
+    # rows less their multiples of the mean direction: what keeps spikes from being exact
+    E, weighted = part.embeddings(), unit_rows((member * model.degree[:, None]).T)
+    off = E - weighted.T @ (weighted @ E)
     block_means = member.T @ target @ member / np.outer(size, size)
     # the best matrix of rank r keeps the r eigenvalues of largest square
     energy = np.sort(np.linalg.eigvalsh(target) ** 2)[::-1]
@@ -417,6 +427,7 @@ def explained(
         "sbm": share(target, member @ block_means @ member.T),
         "shuffled": share(target, from_spikes(part, rng.permutation(labels))),
         "signed": share(signed, from_spikes(part, labels, signed=True)),
+        "bound": float(1 - 2 * np.sum(off**2) * np.linalg.norm(part.U, 2) ** 2 / np.sum(signed**2)),
     }
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
@@ -334,6 +334,94 @@ def test_the_sign_costs_four_times_what_has_the_wrong_one():
     assert found["dcbm"] - found["signed"] == pytest.approx(4 * wrong / total, rel=1e-9)
     exact, labels = signed_matrix()
     assert dcbm.explained(truncated_svd(exact, f=3), labels)["signed"] == pytest.approx(1)
+
+
+def near_spikes(data_seed, n_rows, f, n_spikes, tilt, spread):
+    """A factorisation of rows of orthonormal columns, with rows near spikes and rows on none."""
+    rng = np.random.default_rng(data_seed)
+    spike = np.concatenate([np.arange(n_spikes), rng.integers(-1, n_spikes, n_rows)])
+    rows = rng.standard_normal((n_spikes + 1, f))[spike] + tilt * rng.standard_normal((len(spike), f))
+    U = np.linalg.qr(rows * rng.uniform(0.1, 2, (len(spike), 1)))[0]
+    s = np.sort(spread ** rng.uniform(0, 1, f))[::-1]
+    return TruncatedSVD(U, s, U * rng.choice([-1.0, 1.0], f), np.zeros(f)), spike
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_rows=st.integers(12, 40),
+    f=st.integers(1, 12),
+    n_spikes=st.integers(1, 8),
+    tilt=st.floats(0, 3),
+    spread=st.floats(1, 1e4),
+)
+def test_the_error_is_below_the_bound(seed, n_rows, f, n_spikes, tilt, spread):
+    factors, spike = near_spikes(seed, n_rows, f, n_spikes, tilt, spread)
+    on = np.flatnonzero(spike >= 0)
+    E, M_hat = factors.embeddings()[on], factors.reconstruct(on, on)
+    a = np.linalg.norm(E, axis=1)
+    size, u = np.linalg.norm(M_hat), np.linalg.norm(factors.U[on], 2)
+    model = dcbm.from_spikes(factors, spike)
+    signed = dcbm.from_spikes(factors, spike, signed=True)
+    of_sizes = np.linalg.norm(np.abs(M_hat) - model.scale * model.mean())
+    error = np.linalg.norm(M_hat - signed.scale * signed.mean())
+    # the sum over spikes of A (1 - |m|^2), and the largest angle to the mean direction
+    left, cosine = 0.0, 1.0
+    for k in set(spike[on]):
+        rows, norm = E[spike[on] == k], a[spike[on] == k]
+        m = norm @ rows / (norm @ norm)
+        left += (norm @ norm) * (1 - m @ m)
+        cosine = min(cosine, (rows @ m / norm / np.linalg.norm(m)).min())
+    bound = np.sqrt(2 * max(left, 0)) * u
+    tiny = 1e-7 * np.linalg.norm(a) * u
+    assert of_sizes <= error + tiny and error <= size + tiny
+    assert error <= bound + tiny
+    if cosine > 0:
+        assert bound <= np.sqrt(2 * (1 - min(cosine, 1) ** 2)) * np.linalg.norm(a) * u + tiny
+    found = dcbm.explained(factors, spike)
+    assert found["bound"] <= found["signed"] + 1e-9 <= found["dcbm"] + 2e-9
+    assert found["bound"] == pytest.approx(1 - (bound / size) ** 2, rel=1e-6, abs=1e-9)
+    # at least 1, and at most the condition number of U; 1 on all rows
+    kappa = np.linalg.norm(a) * u / size
+    assert kappa >= 1 - 1e-9
+    if len(on) >= f:
+        assert kappa <= np.linalg.cond(factors.U[on]) * (1 + 1e-9)
+    if len(on) == len(spike):
+        assert kappa == pytest.approx(1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_communities=st.integers(2, 6),
+    rank=st.integers(1, 4),
+    data=st.data(),
+)
+def test_communities_stay_on_rays_and_share_one_if_their_rows_are_proportional(
+    seed, n_communities, rank, data
+):
+    rng = np.random.default_rng(seed)
+    like = [data.draw(st.integers(0, k)) for k in range(n_communities)]  # k itself, or an earlier one
+    W = rng.uniform(0, 1, (n_communities, rank))
+    for k, other in enumerate(like):
+        W[k] = rng.uniform(0.3, 1) * W[other]
+    B = W @ W.T
+    full = np.linalg.matrix_rank(B)
+    assume(np.linalg.svd(B)[1][full - 1] > 1e-3)  # else rounding decides what the rank is
+    community = np.repeat(np.arange(n_communities), 4)
+    mean = DCBM(community, B / B.max(), rng.uniform(0.1, 1, len(community))).mean()
+    for f in range(1, full + 1):
+        U = truncated_svd(mean, f).U
+        norm = np.linalg.norm(U, axis=1, keepdims=True)
+        unit = np.divide(U, norm)
+        on_ray = (unit * unit[::4][community]).sum(axis=1)
+        assert (on_ray[norm[:, 0] > 1e-6] > 1 - 1e-6).all()
+    rows = B / np.linalg.norm(B, axis=1, keepdims=True)
+    alike = rows @ rows.T > 1 - 1e-12
+    together = unit[::4] @ unit[::4].T > 1 - 1e-8
+    np.testing.assert_array_equal(together[alike], True)
+    apart = rows @ rows.T < 1 - 1e-3
+    np.testing.assert_array_equal(together[apart], False)
 
 
 def test_explained_on_a_sample_is_seeded_and_exact_spikes_stay_exact():

@@ -10,6 +10,7 @@ that were stored (:func:`read_evidence`). The verdicts of the book are computed 
 # importing a chapter's file registers its claims
 from spikylib.claims import (  # noqa: F401
     _advice,
+    _approximate,
     _averages,
     _background,
     _continuation,
