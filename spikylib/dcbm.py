@@ -407,24 +407,21 @@ def explained(
     target, part = np.abs(signed), replace(svd, U=svd.U[rows], V=svd.V[rows])
 
     def share(target, fit):
-        if isinstance(fit, DCBM):
-            fit = fit.scale * fit.mean()
+        fit = fit.scale * fit.mean() if isinstance(fit, DCBM) else fit
         return float(1 - np.sum((target - fit) ** 2) / np.sum(target**2))
 
     model = from_spikes(part, labels)
-    member = np.eye(len(model.affinity))[model.community]
-    size = member.sum(axis=0)
-    # rows less their multiples of the mean direction: what keeps spikes from being exact
-    E, weighted = part.embeddings(), unit_rows((member * model.degree[:, None]).T)
-    off = E - weighted.T @ (weighted @ E)
-    block_means = member.T @ target @ member / np.outer(size, size)
+    member = np.eye(len(model.affinity))[:, model.community]
+    alike, weighted = unit_rows(member), unit_rows(member * model.degree)
+    # rows less their share of the mean direction: what keeps spikes from being exact
+    off = part.embeddings() - weighted.T @ (weighted @ part.embeddings())
     # the best matrix of rank r keeps the r eigenvalues of largest square
     energy = np.sort(np.linalg.eigvalsh(target) ** 2)[::-1]
     rank = np.linalg.matrix_rank(model.affinity)
     return {
         "dcbm": share(target, model),
         "rank": float(energy[:rank].sum() / energy.sum()),
-        "sbm": share(target, member @ block_means @ member.T),
+        "sbm": share(target, alike.T @ (alike @ target @ alike.T) @ alike),
         "shuffled": share(target, from_spikes(part, rng.permutation(labels))),
         "signed": share(signed, from_spikes(part, labels, signed=True)),
         "bound": float(1 - 2 * np.sum(off**2) * np.linalg.norm(part.U, 2) ** 2 / np.sum(signed**2)),
