@@ -1,11 +1,10 @@
-"""Ask on about spikes: what only chapter 9 needs.
+"""Ask on about spikes: what only chapters 9 to 11 need.
 
 Concept. Spk is the size of one cover among many. Which rows a peak would capture is a symmetric
 relation, :func:`neighbours`; on it :func:`ordered_cover` tries peaks in another order and
 :func:`fewest` counts the fewest there could be. :func:`plane_gain` covers by planes through two
 peaks as well as by half-lines. :func:`noise_law` predicts how many peaks noise makes necessary
-beyond the K dimensions of K spikes, :func:`planted_runs` measures it, :func:`fit_stretch` compares
-the two. Whether spikes belong to the SVD or to the data shows where :func:`factorise` embeds the same
+beyond the K dimensions of K spikes, :func:`planted_runs` measures it. Whether spikes belong to the SVD or to the data shows where :func:`factorise` embeds the same
 items otherwise and :func:`compare_on_halves` measures what comes out. :func:`rerank` ranks lists again with
 spikes in mind.
 
@@ -14,7 +13,7 @@ without a direction are never captured and count in n.
 """
 
 from spikylib.beyond._factorisations import METHODS, compare_on_halves, factorise
-from spikylib.beyond._noise import fit_stretch, noise_law, planted_runs
+from spikylib.beyond._noise import noise_law, planted_runs
 from spikylib.beyond._orders import fewest, neighbours, ordered_cover
 from spikylib.beyond._planes import plane_gain
 from spikylib.beyond._reranking import rerank
@@ -24,7 +23,6 @@ __all__ = [
     "compare_on_halves",
     "factorise",
     "fewest",
-    "fit_stretch",
     "neighbours",
     "noise_law",
     "ordered_cover",

@@ -15,7 +15,6 @@ def noise_law(
     ranks: Sequence[int],
     n_peaks: int,
     *,
-    stretch: float = 1.0,
     cos_theta: float = 0.9,
     rho: float = 0.5,
 ) -> np.ndarray:
@@ -25,13 +24,13 @@ def noise_law(
     sigma_{K+1} gives tau. It adds tau^2 to the square of a row in each of the first K dimensions,
     and sigma_j^2 / n in each further one:
 
-    .. math:: \\nu_f^2 = \\frac{\\kappa}{n} \\Big( \\frac{K \\sigma_{K+1}^2}{4}
+    .. math:: \\nu_f^2 = \\frac1n \\Big( \\frac{K \\sigma_{K+1}^2}{4}
               + \\sum_{K < j \\le f} \\sigma_j^2 \\Big), \\qquad
               \\cos^2 = \\frac{a_i^2}{a_i^2 + \\nu_f^2} \\cdot \\frac{a_*^2}{a_*^2 + \\nu_f^2}
 
     for a row with signal a_i and a peak with signal a_*, the median of the K largest. A row whose
     cosine falls below the threshold needs a peak of its own, as long as a share rho has to be
-    captured. Nothing is fitted where the stretch kappa is 1.
+    captured. Nothing is fitted.
 
     Parameters
     ----------
@@ -43,8 +42,6 @@ def noise_law(
         Number of spikes, and of peaks at f = K.
     ranks : sequence of int
         Truncation ranks, each at least K.
-    stretch : float, default 1.0
-        kappa.
     cos_theta, rho : float
         As for :func:`spikylib.spikes.cover`.
 
@@ -73,7 +70,7 @@ def noise_law(
     peak = np.median(np.sort(signal)[-K:])
     if peak == 0:
         raise ValueError(f"no row stands out of the noise in the first K={K} dimensions")
-    noise = stretch * (inside + np.array([[(s[K:f] ** 2).sum() / n] for f in ranks]))
+    noise = inside + np.array([[(s[K:f] ** 2).sum() / n] for f in ranks])
     cosine2 = signal / (signal + noise) * peak / (peak + noise)
     n_lost = np.maximum(0.0, rho * n - (cosine2 > cos_theta**2).sum(axis=1))
     return np.minimum(n_peaks + n_lost, max(rho * n, n_peaks))
@@ -128,58 +125,3 @@ def planted_runs(
         run |= {"peaks": [peaks[f] for f in ranks], "peaks_at_K": peaks[K]}
         runs.append(run | {"norm": np.linalg.norm(E[:, :K], axis=1), "s": found.s})
     return runs
-
-
-def fit_stretch(
-    runs: list[dict], *, seed: int = 0, cos_theta: float = 0.9, rho: float = 0.5
-) -> dict[str, float]:
-    """Fit the stretch of :func:`noise_law` to measured runs, with a bootstrap over the runs.
-
-    The error is the natural logarithm of predicted over measured peaks, at ranks above K where
-    the peaks measured are at least twice those at K and at most 95 % of rho n.
-
-    Parameters
-    ----------
-    runs : list of dict
-        As :func:`planted_runs` returns.
-    seed : int, default 0
-        Seed of the 1000 resamples of the runs.
-    cos_theta, rho : float
-        As for :func:`noise_law`.
-
-    Returns
-    -------
-    dict
-        ``stretch``, the value on a grid from 0.5 to 4 in steps of 1 % of the smallest mean square
-        error; ``low`` and ``high``, its 95 % percentile interval; ``error``, the root of that mean
-        square, ``error_unfitted``, the same at a stretch of 1; ``n_points``, how many ranks count.
-
-    Examples
-    --------
-    >>> fit = fit_stretch(planted_runs([5, 10], [2], [24, 32, 48, 64], n_items=300))
-    >>> 0.8 < fit["low"] <= fit["stretch"] <= fit["high"] < 1.2
-    True
-    """
-
-    def squares(run, stretch):
-        peaks, ranks = np.asarray(run["peaks"]), np.asarray(run["ranks"])
-        rising = (ranks > run["K"]) & (peaks >= 2 * run["peaks_at_K"]) & (peaks <= 0.95 * rho * run["n"])
-        if not rising.any():
-            return np.empty(0)
-        arguments = (run["norm"], run["s"], run["K"], ranks[rising], run["peaks_at_K"])
-        predicted = noise_law(*arguments, stretch=stretch, cos_theta=cos_theta, rho=rho)
-        return np.log(predicted / peaks[rising]) ** 2
-
-    grid = np.exp(np.arange(np.log(0.5), np.log(4), 0.01))
-    unfitted = [squares(run, 1.0) for run in runs]
-    count = np.array([len(errors) for errors in unfitted])
-    if not count.any():
-        raise ValueError("the peaks rise in none of the runs: take larger ranks or more noise")
-    square = np.array([[squares(run, x).sum() for x in grid] for run in runs])
-    draw = np.random.default_rng(seed).integers(0, len(runs), (1000, len(runs)))
-    draw = draw[count[draw].sum(axis=1) > 0]  # a resample without a rise fits nothing
-    low, high = np.quantile(grid[square[draw].sum(axis=1).argmin(axis=1)], [0.025, 0.975])
-    best = square.sum(axis=0).argmin()
-    error = np.sqrt([square[:, best].sum() / count.sum(), np.concatenate(unfitted).mean()])
-    values = {"stretch": grid[best], "low": low, "high": high, "error": error[0], "error_unfitted": error[1]}
-    return {name: float(value) for name, value in values.items()} | {"n_points": int(count.sum())}

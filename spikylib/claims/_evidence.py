@@ -73,15 +73,21 @@ def rounded(found: Finding) -> dict:
     return whole | {key: None if math.isnan(value) else value for key, value in numbers.items()}
 
 
-def read_evidence(folder: str | Path) -> list[dict]:
+def read_evidence(folder: str | Path | None = None) -> list[dict]:
     """Read the files of a folder, by name; ``findings`` of each become :class:`Finding`, with their hashes beside.
+
+    Parameters
+    ----------
+    folder : path, optional
+        By default book/evidence of this checkout.
 
     Returns
     -------
     list of dict
         As written by :func:`keep_evidence`, with ``findings`` a list of Finding and ``hashes`` a list of str.
     """
-    return [_read(file) for file in sorted(Path(folder).glob("*.json"))]
+    files = in_checkout("book/evidence/*.json") if folder is None else sorted(Path(folder).glob("*.json"))
+    return [_read(file) for file in files]
 
 
 def out_of_date(evidence: list[dict]) -> list[tuple[str, str, str]]:
@@ -103,7 +109,7 @@ def tally(ids: Iterable[str], folder: str | Path | None = None) -> pd.DataFrame:
     ids : iterable of str
         As in :func:`table`.
     folder : path, optional
-        Of the findings; by default book/evidence of this checkout.
+        As in :func:`read_evidence`.
 
     Returns
     -------
@@ -116,8 +122,7 @@ def tally(ids: Iterable[str], folder: str | Path | None = None) -> pd.DataFrame:
     >>> tally(["P10"])["holds"].tolist()
     [1, 1]
     """
-    stored = read_evidence(in_checkout("book/evidence/*.json")[0].parent if folder is None else folder)
-    findings = [found for file in stored for found in file["findings"]]
+    findings = [found for file in read_evidence(folder) for found in file["findings"]]
     rows = []
     for part in (part for id in ids for part in parts(id)):
         own = [found for found in findings if (found.id, found.part) == (part.id, part.part)]

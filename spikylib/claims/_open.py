@@ -1,4 +1,4 @@
-"""Claims of chapter 9: what the paper leaves open about ranks, signs and planes."""
+"""Claims on what the paper leaves open about ranks, signs and planes."""
 
 from functools import lru_cache
 

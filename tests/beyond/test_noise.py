@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from spikylib import spikes, synthetic
-from spikylib.beyond import fit_stretch, noise_law, planted_runs
+from spikylib.beyond import noise_law, planted_runs
 from spikylib.svd import truncated_svd
 
 
-def log_errors(run, stretch):
+def log_errors(run):
     """Logarithms of predicted over measured peaks, rank by rank, where they rise."""
     found = []
     for f, peaks in zip(run["ranks"], run["peaks"]):
         if f > run["K"] and 2 * run["peaks_at_K"] <= peaks <= 0.95 * 0.5 * run["n"]:
-            (predicted,) = noise_law(run["norm"], run["s"], run["K"], [f], run["peaks_at_K"], stretch=stretch)
+            (predicted,) = noise_law(run["norm"], run["s"], run["K"], [f], run["peaks_at_K"])
             found.append(np.log(predicted / peaks))
     return np.array(found)
 
@@ -29,27 +29,14 @@ def test_noise_law_by_hand():
         assert noise_law(norm, s, 1, [f], 1, cos_theta=0.8, rho=1) == [min(expected, 4)]
 
 
-def test_noise_law_holds_for_planted_spikes_and_its_stretch_is_one():
+def test_noise_law_holds_for_planted_spikes_without_a_constant():
     runs = planted_runs([10, 20], [4.0], [24, 32, 48, 64], n_items=400, seeds=[0, 1])
-    fit = fit_stretch(runs)
-    assert fit["low"] <= fit["stretch"] <= fit["high"]
-    assert 0.85 < fit["stretch"] < 1.2
-    assert fit["error"] < 0.6
-    errors = np.concatenate([log_errors(run, 1.0) for run in runs])
-    assert fit["n_points"] == len(errors) > 4
-    assert fit["error_unfitted"] == pytest.approx(np.sqrt((errors**2).mean()))
-    at_best = np.concatenate([log_errors(run, fit["stretch"]) for run in runs])
-    assert fit["error"] == pytest.approx(np.sqrt((at_best**2).mean()))
-    worse = np.concatenate([log_errors(run, 2.0) for run in runs])
-    assert (worse**2).mean() > 2 * (at_best**2).mean()
-
-
-def test_errors_count_where_peaks_double_and_not_at_the_end():
-    run = {"K": 1, "n": 4, "peaks_at_K": 1, "norm": [4, 3, 2, 1], "s": [5, 1, 1, 1, 1]}
-    fit = fit_stretch([run | {"ranks": [1, 5], "peaks": [1, 2]}], cos_theta=0.8, rho=1)
-    assert fit["n_points"] == 1 and fit["error_unfitted"] == 0
-    with pytest.raises(ValueError, match="rise in none"):  # 4 is more than 95 % of the rows
-        fit_stretch([run | {"ranks": [1, 4, 5], "peaks": [1, 1, 4]}], cos_theta=0.8, rho=1)
+    errors = np.concatenate([log_errors(run) for run in runs])
+    assert len(errors) > 4
+    assert np.sqrt((errors**2).mean()) < 0.6
+    # noise of twice the variance would miss by more
+    worse = np.concatenate([log_errors(run | {"s": np.sqrt(2) * run["s"]}) for run in runs])
+    assert (worse**2).mean() > 2 * (errors**2).mean()
 
 
 def test_planted_runs_measure_what_they_say():
@@ -60,11 +47,6 @@ def test_planted_runs_measure_what_they_say():
     assert run["peaks"] == [len(spikes.cover(E, f=f).peaks) for f in (2, 4, 8)]
     assert run["peaks_at_K"] == run["peaks"][1]
     np.testing.assert_allclose(run["norm"], np.linalg.norm(E[:, :4], axis=1))
-
-
-def test_a_fit_without_a_rise_is_refused():
-    with pytest.raises(ValueError, match="rise in none of the runs"):
-        fit_stretch(planted_runs([3], [0.01], [4, 6], n_items=60))
 
 
 @pytest.mark.parametrize(
