@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -23,6 +24,7 @@ plt.rcParams |= {
     "legend.frameon": False,
     "date.converter": "concise",
 }
+pd.set_option("display.max_colwidth", None)  # tables beside the figures name every catalogue
 
 
 def panel_axes(n: int, columns: int, row_height: float, *, sharey: bool = False) -> tuple[Figure, list]:
