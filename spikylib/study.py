@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,19 +29,18 @@ _COMPARED = 10_000**2  # rows times peaks of a null's cover up to which it is no
 _JUDGED_ROWS = 100_000  # of more than twice as many, this many drawn at random stand for all beside nulls
 
 
-def ppmi_svd(
-    interactions: Interactions, seed: int = 0, *, f: int = 128, min_count: int = 2, top_k: int = 2000
-) -> Embeddings:
+def ppmi_svd(interactions: Interactions, seed: int = 0, *, f: int = 128, **counts: Any) -> Embeddings:
     """Embed by the book's pipeline, PPMI matrix and truncated SVD, as U Sigma.
 
-    f is lower where the matrix keeps fewer items. Items without a neighbour in it are left out.
+    f is lower where the matrix keeps fewer items. Items without a neighbour in it are left out. Other
+    options are those of :func:`spikylib.ppmi.ppmi_matrix`.
 
     Examples
     --------
-    >>> ppmi_svd(datasets.load("synthetic"), f=8).vectors.shape[1]
+    >>> ppmi_svd(datasets.load("synthetic"), f=8, shift=0.7).vectors.shape[1]
     8
     """
-    M, kept = ppmi.ppmi_matrix(interactions.matrix, min_count=min_count, top_k=top_k)
+    M, kept = ppmi.ppmi_matrix(interactions.matrix, **counts)
     vectors = svd.truncated_svd(M, min(f, len(kept)), seed=seed).embeddings()
     return Embeddings(interactions.items["id"].to_numpy()[kept], vectors, interactions.name)
 
