@@ -148,8 +148,8 @@ def an_eighth_turns(study, seed):
     "H5",
     "popularity protects",
     expect="more",
-    value="share of its list that a thinned item keeps, popular half less the other",
-    against="of twins",
+    value="how much more of their lists the popular half of the thinned items keeps than the other",
+    against="their twins",
     holds_on=rare_anywhere,
 )
 def popularity_protects(study, seed):
