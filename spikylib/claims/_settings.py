@@ -97,7 +97,7 @@ def recall_stays(study, seed, setting):
     "octaves by which the knee of Spk moves with {}",
     margin=1.0,  # a step of the grid
     against="no change being",
-    holds_on=on.few_communities,
+    holds_on=on.linked,
     fails_on=on.blurred,
 )
 def knee_stays(study, seed, setting):
