@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from spikylib import continuation
 from spikylib._arrays import n_shared
 from spikylib._checks import check_choice, check_range
+from spikylib.datasets import Embeddings, Interactions
 from spikylib.nulls import gaussian, like_normal
 from spikylib.ppmi import ppmi_matrix
 from spikylib.retrieval import hide_one, recall, top_k
@@ -18,6 +19,8 @@ from spikylib.spikes import spk
 from spikylib.svd import truncated_svd
 
 _NMF_PASSES = 100
+_WINDOW = 5  # items before and after that SGNS predicts; a context comes in another order each time
+_TIMES = 500  # SGNS reads an item, in the mean, as the centre of a window
 # the autoencoder has 30 epochs of Adam, however little the last ones improve it
 _TRAINING = {"alpha": 0.0, "learning_rate_init": 3e-3, "max_iter": 30, "n_iter_no_change": 30}
 
@@ -25,7 +28,7 @@ _TRAINING = {"alpha": 0.0, "learning_rate_init": 3e-3, "max_iter": 30, "n_iter_n
 def factorise(
     M: sp.csr_array | None, X: sp.csr_array, f: int = 32, *, method: str = "svd", seed: int = 0, **options
 ) -> np.ndarray:
-    """Embed items in f dimensions by one of several factorisations, those of `METHODS`.
+    """Embed items in f dimensions by one of several factorisations: those of `METHODS`, and three learned ones.
 
     Columns are scaled as in U Sigma where a method has such a scale; dimensions of equal weight
     are part of the others.
@@ -53,10 +56,23 @@ def factorise(
         its confidences; ``"logistic_mf"``, the tracks' vectors of
         :func:`spikylib.continuation.fit`, their biases left out.
         Of nothing: ``"normal"``, independent standard normal numbers.
+        Of X, learned and not in `METHODS`:
+        ``"sgns"``, skip-gram with negative sampling (`gensim`), contexts as sentences: windows of five
+        items to each side of a context whose items are put in another order in each pass, so that in
+        the end its window is the whole context; 5 negatives, no subsampling, the vectors of the centre;
+        ``"bpr"``, Bayesian personalised ranking (`implicit`, its own settings: 100 passes, rate and
+        penalty 0.01), the biases left out;
+        ``"ease"``, V Sigma of B = I - P diag(1 / diag P), P = (X X' + `penalty` I)^-1, which scores item j
+        for a context by the sum of B_ij over its items i: what the rows of V describe is the item that
+        is recommended; f below n. Takes a few dense n x n matrices.
     seed : int, default 0
-        Seed of random starts; "svd" depends on it only in rounding.
+        Seed of random starts; "svd" and "ease" depend on it only in rounding.
     **options
-        Of ``"als"``: ``regularization``, default 1.0.
+        Of ``"als"``: ``regularization``, default 1.0. Of ``"ease"``: ``penalty``, default 500, Steck's on
+        MovieLens. Of ``"sgns"``: ``rate``, the learning rate at the start, default 0.2, and ``passes``,
+        by default as many as show each item 500 times in the mean. With the usual 0.025, eight times as
+        many passes come to the same; with five (gensim's own) the norms have learned little else than
+        how often an item was seen.
 
     Returns
     -------
@@ -68,7 +84,9 @@ def factorise(
     spectral clustering", NIPS 14 (Laplacian); Hinton, Salakhutdinov (2006),
     https://doi.org/10.1126/science.1127647 (autoencoder); Hu, Koren, Volinsky (2008),
     https://doi.org/10.1109/ICDM.2008.22 (ALS); Johnson (2014), "Logistic Matrix
-    Factorization for Implicit Feedback Data", NIPS workshop.
+    Factorization for Implicit Feedback Data", NIPS workshop; Barkan, Koenigstein (2016),
+    https://doi.org/10.1109/MLSP.2016.7738886 (SGNS of items); Rendle et al. (2009), "BPR", UAI; Steck
+    (2019), https://doi.org/10.1145/3308558.3313710 (EASE).
 
     Examples
     --------
@@ -78,7 +96,7 @@ def factorise(
     >>> E.shape, bool((E >= 0).all())
     ((10, 2), True)
     """
-    check_choice("method", method, *METHODS)
+    check_choice("method", method, *_OF_M, *_OF_X)
     X = sp.csr_array(X)
     n = X.shape[0]
     if method in _OF_M:
@@ -87,6 +105,29 @@ def factorise(
             raise ValueError(f"M and X must describe the same items, got shapes {M.shape} and {X.shape}")
     check_range("f", f, 1, n, "items")
     return _OF_M[method](M, f, seed) if method in _OF_M else _OF_X[method](X, f, seed, **options)
+
+
+def embed(
+    interactions: Interactions, seed: int = 0, *, method: str = "sgns", f: int = 32, **options
+) -> Embeddings:
+    """Embed by a method of :func:`factorise`: with method and f fixed, a ``fit`` of a Study.
+
+    Items without a neighbour in the PPMI matrix are left out, so that all methods embed the same. f is
+    lower where fewer are left.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from spikylib.datasets import load
+    >>> from spikylib.study import Study
+    >>> study = Study(load("synthetic-clean", n_items=200), fit=partial(embed, method="ease", f=8))
+    >>> study.E.shape
+    (200, 8)
+    """
+    M, kept = ppmi_matrix(interactions.matrix)
+    X = interactions.matrix[kept]
+    vectors = factorise(M, X, min(f, len(kept)), method=method, seed=seed, **options)
+    return Embeddings(interactions.items["id"].to_numpy()[kept], vectors, interactions.name)
 
 
 def compare_on_halves(
@@ -213,6 +254,37 @@ def _als(X, f, seed, regularization=1.0):
     return model.item_factors
 
 
+def _sgns(X, f, seed, rate=0.2, passes=None):
+    from gensim.models import Word2Vec
+
+    X, rng = sp.csc_array(X), np.random.default_rng(seed)
+    plays = np.bincount(X.indices, minlength=X.shape[0])
+    passes = passes or max(1, round(_TIMES / plays.mean()))
+    contexts = [items for items in np.split(X.indices, X.indptr[1:-1]) if len(items)]
+    # one worker, so that a rerun gives the same vectors
+    settings = {"window": _WINDOW, "shrink_windows": False, "alpha": rate, "sample": 0, "min_count": 1}
+    model = Word2Vec(vector_size=f, sg=1, negative=5, workers=1, seed=seed, **settings)
+    model.build_vocab_from_freq(dict(enumerate(plays.tolist())))
+    read = (rng.permutation(items).tolist() for _ in range(passes) for items in contexts)
+    model.train(read, total_examples=passes * len(contexts), epochs=1)
+    return model.wv[list(range(len(plays)))].astype(np.float64)
+
+
+def _bpr(X, f, seed):
+    with warnings.catch_warnings(action="ignore"):  # as for ALS
+        from implicit.bpr import BayesianPersonalizedRanking
+    model = BayesianPersonalizedRanking(f, num_threads=1, random_state=seed)
+    model.fit(sp.csr_matrix(X.T, dtype=np.float32), show_progress=False)
+    return model.item_factors[:, :f].astype(np.float64)  # the last column is the bias
+
+
+def _ease(X, f, _, penalty=500.0):
+    P = np.linalg.inv((X @ X.T).toarray() + penalty * np.eye(X.shape[0]))
+    B = np.eye(len(P)) - P / np.diag(P)
+    _, s, Vt = sp.linalg.svds(B, f, v0=np.ones(len(B)))  # B is not symmetric; ascending
+    return (s[:, None] * Vt)[::-1].T
+
+
 def _logistic_mf(X, f, seed):
     in_use = np.bincount(X.indices, minlength=X.shape[1]) > 0
     return continuation.fit(X[:, in_use], dim=f, seed=seed).tracks.astype(np.float64)
@@ -232,6 +304,7 @@ _OF_X = {
     "normal": lambda X, f, seed: gaussian(X.shape[0], f, seed=seed),
 }
 METHODS = (*_OF_M, *_OF_X)
+_OF_X |= {"sgns": _sgns, "bpr": _bpr, "ease": _ease}
 
 
 def _overlap(E, kept, k):

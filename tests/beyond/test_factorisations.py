@@ -6,8 +6,11 @@ import pytest
 import scipy.sparse as sp
 
 from spikylib import ppmi, spikes, synthetic
-from spikylib.beyond import METHODS, _factorisations, compare_on_halves, factorise
+from spikylib._interactions import build
+from spikylib.beyond import METHODS, _factorisations, compare_on_halves, embed, factorise
 from spikylib.svd import truncated_svd
+
+ALL = (*METHODS, "sgns", "bpr", "ease")
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def catalogue():
     return M, sp.csr_array(data.matrix[kept]), data.items["community"].to_numpy()[kept]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ALL)
 def test_every_method_embeds_the_same_rows_and_again_the_same(catalogue, method):
     M, X, _ = catalogue
     E = factorise(M, X, 5, method=method, seed=3)
@@ -26,7 +29,7 @@ def test_every_method_embeds_the_same_rows_and_again_the_same(catalogue, method)
     np.testing.assert_array_equal(E, factorise(M, X, 5, method=method, seed=3))
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "normal"])
+@pytest.mark.parametrize("method", [m for m in ALL if m != "normal"])
 def test_every_method_sees_planted_communities(catalogue, method):
     M, X, community = catalogue
     E = factorise(M, X, 6, method=method)
@@ -36,7 +39,7 @@ def test_every_method_sees_planted_communities(catalogue, method):
     assert (community[cosine.argmax(axis=1)] == community).mean() > 0.85
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("svd", "svd_unscaled", "laplacian")])
+@pytest.mark.parametrize("method", [m for m in ALL if m not in ("svd", "svd_unscaled", "laplacian", "ease")])
 def test_the_seed_matters_where_there_is_chance(catalogue, method):
     M, X, _ = catalogue
     assert (
@@ -107,11 +110,54 @@ def test_als_approximates_the_preferences(catalogue):
     assert np.linalg.norm(short) < np.linalg.norm(items)
 
 
-@pytest.mark.parametrize("method", ["als", "logistic_mf", "normal"])
+@pytest.mark.parametrize("method", ["als", "logistic_mf", "normal", "sgns", "bpr", "ease"])
 def test_methods_of_the_interactions_need_no_matrix(catalogue, method):
     M, X, _ = catalogue
     expected = factorise(M, X, 3, method=method)
     np.testing.assert_array_equal(factorise(None, X, 3, method=method), expected)
+
+
+def test_ease_is_a_ridge_regression_of_each_item_on_all_others(catalogue):
+    _, X, _ = catalogue
+    dense = X.toarray().astype(float)
+    B = np.zeros((len(dense), len(dense)))
+    for j in range(len(dense)):
+        others = np.arange(len(dense)) != j
+        A = dense[others]
+        B[others, j] = np.linalg.solve(A @ A.T + 20 * np.eye(len(A)), A @ dense[j])
+    E = factorise(None, X, 6, method="ease", penalty=20)
+    _, s, Vt = np.linalg.svd(B)
+    np.testing.assert_allclose(E @ E.T, (Vt[:6].T * s[:6] ** 2) @ Vt[:6], atol=1e-8)
+    np.testing.assert_allclose(np.linalg.norm(E, axis=0), s[:6])  # by decreasing weight
+
+
+def test_sgns_reads_an_item_500_times(catalogue):
+    _, X, _ = catalogue
+    plays = X.sum(axis=1).mean()
+    default, same, less = (
+        factorise(None, X, 5, method="sgns", **o) for o in ({}, {"passes": round(500 / plays)}, {"passes": 1})
+    )
+    np.testing.assert_array_equal(default, same)
+    assert np.abs(default - less).max() > 0.1
+
+
+def test_bpr_scores_pairs_above_others_without_its_biases(catalogue):
+    _, X, _ = catalogue
+    items, dense = factorise(None, X, 8, method="bpr"), X.toarray()
+    score = items @ (items.T @ dense)  # of a context, the sum over its items
+    assert score[dense == 1].mean() > 2 * score[dense == 0].mean()
+
+
+@pytest.mark.parametrize("method", ["svd", "ease"])
+def test_embed_leaves_out_items_without_a_neighbour(method):
+    # items 0 to 3 are together in five contexts, item 4 is alone and item 5 met them once
+    contexts = [[0, 1, 2, 3]] * 5 + [[4]] * 5 + [[0, 5]]
+    item = np.concatenate(contexts)
+    data = build(
+        np.array(list("abcdef"))[item], np.repeat(np.arange(11), [len(c) for c in contexts]), name="x"
+    )
+    made = embed(data, method=method, f=2)
+    assert made.ids.tolist() == list("abcd") and made.vectors.shape == (4, 2) and made.name == "x"
 
 
 @pytest.mark.parametrize(
