@@ -701,11 +701,15 @@ def tests(study: Study, seed: int) -> pd.DataFrame:
 
 @lru_cache(maxsize=1)
 def repeats(study: Study, seed: int) -> pd.DataFrame:
-    """How much of the list of an item, by cosine, is there again after a refit to 80 % of the contexts.
+    """How much of the list of an item, by cosine, is there again after a refit to 80 % of the contexts."""
+    return repeated(study, study.resampled(seed), seed)
+
+
+def repeated(study: Study, part: Study, seed: int) -> pd.DataFrame:
+    """How much of the list of an item, by cosine, is there again in another study of the same catalogue.
 
     A row for each of up to 2,000 items that both have: ``same``, the share; ``norm`` and ``plays``.
     """
-    part = study.resampled(seed)
     row = pd.Index(study.items["id"]).get_indexer(part.items["id"])
     norm = row_norms("E", study.E)[0]
     able = (row >= 0) & has_direction(row_norms("E", part.E)[0]) & has_direction(norm)[row]
