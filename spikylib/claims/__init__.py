@@ -15,6 +15,7 @@ from spikylib.claims import (  # noqa: F401
     _background,
     _continuation,
     _intervention,
+    _learned,
     _metric,
     _named,
     _open,
