@@ -70,9 +70,9 @@ def factorise(
     **options
         Of ``"als"``: ``regularization``, default 1.0. Of ``"ease"``: ``penalty``, default 500, Steck's on
         MovieLens. Of ``"sgns"``: ``rate``, the learning rate at the start, default 0.2, and ``passes``,
-        by default as many as show each item 500 times in the mean. With the usual 0.025, eight times as
-        many passes come to the same; with five (gensim's own) the norms have learned little else than
-        how often an item was seen.
+        by default as many as show each item 500 times in the mean. At the usual 0.025 it takes about
+        eight times as many. How long one trains decides what a norm means: after five passes at 0.025
+        (gensim's own) popular items have long rows, later short ones.
 
     Returns
     -------
