@@ -19,10 +19,9 @@ from spikylib.spikes import spk
 from spikylib.svd import truncated_svd
 
 _NMF_PASSES = 100
-_WINDOW = 5  # items before and after that SGNS predicts; a context comes in another order each time
 _TIMES = 500  # SGNS reads an item, in the mean, as the centre of a window
 # the autoencoder has 30 epochs of Adam, however little the last ones improve it
-_TRAINING = {"alpha": 0.0, "learning_rate_init": 3e-3, "max_iter": 30, "n_iter_no_change": 30}
+_ADAM = {"alpha": 0.0, "learning_rate_init": 3e-3, "max_iter": 30, "n_iter_no_change": 30}
 
 
 def factorise(
@@ -125,8 +124,7 @@ def embed(
     (200, 8)
     """
     M, kept = ppmi_matrix(interactions.matrix)
-    X = interactions.matrix[kept]
-    vectors = factorise(M, X, min(f, len(kept)), method=method, seed=seed, **options)
+    vectors = factorise(M, interactions.matrix[kept], min(f, len(kept)), method=method, seed=seed, **options)
     return Embeddings(interactions.items["id"].to_numpy()[kept], vectors, interactions.name)
 
 
@@ -194,11 +192,10 @@ def compare_on_halves(
             ]
             overlap = _overlap(E, [kept for _, kept in pairs], k)
             for half in (0, 1):
-                row = {"method": method, "split": split, "half": half}
+                row = {"method": method, "split": split, "half": half, "overlap": overlap}
                 row["spk"] = spk(E[half], cos_theta=cos_theta, rho=rho)
                 row["null"] = spk(like_normal(E[half], seed=seed), cos_theta=cos_theta, rho=rho)
-                row |= _recalls(E[half], parts[1 - half][pairs[half][1]], k, seed + split)
-                rows.append(row | {"overlap": overlap})
+                rows.append(row | _recalls(E[half], parts[1 - half][pairs[half][1]], k, seed + split))
     return pd.DataFrame(rows)
 
 
@@ -230,9 +227,7 @@ def _autoencoder(M, f, seed):
 
     rows = M.toarray()
     rows /= np.sqrt(np.sum(rows**2, axis=1).mean())
-    model = MLPRegressor(
-        hidden_layer_sizes=(f,), batch_size=min(100, len(rows)), random_state=seed, **_TRAINING
-    )
+    model = MLPRegressor(hidden_layer_sizes=(f,), batch_size=min(100, len(rows)), random_state=seed, **_ADAM)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model.fit(rows, rows)
     # the hidden layer: sklearn computes only the output
@@ -258,11 +253,10 @@ def _sgns(X, f, seed, rate=0.2, passes=None):
     from gensim.models import Word2Vec
 
     X, rng = sp.csc_array(X), np.random.default_rng(seed)
-    plays = np.bincount(X.indices, minlength=X.shape[0])
+    plays, contexts = np.bincount(X.indices, minlength=X.shape[0]), np.split(X.indices, X.indptr[1:-1])
     passes = passes or max(1, round(_TIMES / plays.mean()))
-    contexts = [items for items in np.split(X.indices, X.indptr[1:-1]) if len(items)]
-    # one worker, so that a rerun gives the same vectors
-    settings = {"window": _WINDOW, "shrink_windows": False, "alpha": rate, "sample": 0, "min_count": 1}
+    # a context comes in another order each time; one worker, so that a rerun gives the same vectors
+    settings = {"window": 5, "shrink_windows": False, "alpha": rate, "sample": 0, "min_count": 1}
     model = Word2Vec(vector_size=f, sg=1, negative=5, workers=1, seed=seed, **settings)
     model.build_vocab_from_freq(dict(enumerate(plays.tolist())))
     read = (rng.permutation(items).tolist() for _ in range(passes) for items in contexts)
@@ -317,8 +311,5 @@ def _overlap(E, kept, k):
 def _recalls(E, X, k, seed):
     """Recall@k of an item of each context, another of its items the query, by both similarities."""
     _, queries, hidden = hide_one(X, min_size=2, seed=seed)
-    found = {}
-    for similarity in ("cosine", "dot"):
-        lists, _ = top_k(E, np.arange(len(E)), k, similarity=similarity, exclude_self=True)
-        found[similarity] = float(recall(lists, queries, hidden).mean())
-    return found
+    lists = {s: top_k(E, np.arange(len(E)), k, similarity=s, exclude_self=True)[0] for s in ("cosine", "dot")}
+    return {s: float(recall(found, queries, hidden).mean()) for s, found in lists.items()}
