@@ -14,13 +14,13 @@ from spikylib import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="spiky")
 def main():
-    """Data, claims and chapters of the book on spiky SVDs.
+    """Reports on your own data, and the claims and chapters of the book on spiky SVDs.
 
     A notebook is code: run only notebooks that you trust.
 
     \b
     Examples:
-      spiky data list
+      spiky report vectors.npy
       spiky check P25 triplej
       spiky run 3 -p dataset=triplej -p f=64
     \b
@@ -130,17 +130,128 @@ def path(data_home):
     click.echo(datasets.home(data_home))
 
 
+_columns_options = (
+    click.option("--item", help="Column of the items, in a file of your own."),
+    click.option("--context", help="Column of the contexts: users, playlists, baskets."),
+    click.option("--time", help="Column of the dates."),
+    click.option("--label", help="Column of the items' names."),
+    click.option("--interactions", metavar="FILE", help="Interactions behind embeddings."),
+    click.option("--seed", type=click.IntRange(0), default=0, help="First seed of the draws."),
+    _data_home_option,
+)
+
+
+def _of_data(command):
+    """Add the options that say how a file of one's own is read."""
+    for option in reversed(_columns_options):
+        command = option(command)
+    return command
+
+
+_format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "markdown"]), default="text", help="What is printed."
+)
+
+
+@main.command()
+@click.argument("source", metavar="DATA", type=click.Path())
+@click.option(
+    "-o", "--output", "folder", type=_FOLDER, default=".", help="Folder for report.html and report.json."
+)
+@click.option("--all", "thorough", is_flag=True, help="Check the claims that train other models, too.")
+@click.option("--f", type=click.IntRange(2), default=128, help="Dimensions, where DATA is interactions.")
+@_format_option
+@_of_data
+def report(source, folder, thorough, form, **options):
+    """Say whether DATA is spiky, and what to do about it: report.html, report.json and a summary.
+
+    DATA is the name of a dataset, or a file or folder of interactions, embeddings, or dated
+    embeddings. The page opens in any browser, offline.
+
+    \b
+    Examples:
+      spiky report vectors.npy
+      spiky report vectors.npz --interactions plays.csv -o report
+      spiky report plays.csv --item track --context user --time date
+      spiky report triplej --format markdown >> "$GITHUB_STEP_SUMMARY"
+    """
+    from spikylib import report as reports
+    from spikylib.study import Study
+
+    with _usage():
+        study = Study.load(source, **options)
+        if study.notes:
+            click.echo(study.notes, err=True)
+        found = reports.report(study, quick=not thorough)
+        page = found.save(folder)
+    if form == "markdown":
+        click.echo(found.markdown())
+    else:
+        click.echo(f"{found.content['verdict']}\n")
+        for row in found.content["decisions"]:
+            click.echo(f"{row['question']}\n  {row['answer']}. {row['why']}")
+    click.echo(f"\n{page}", err=True)
+
+
+@main.command()
+@click.argument("old", metavar="A", type=click.Path())
+@click.argument("new", metavar="B", type=click.Path())
+@click.option(
+    "--again", metavar="A2", type=click.Path(), help="The model of A, trained again: what chance changes."
+)
+@click.option("--fail-if", "gates", metavar="GATE", multiple=True, help="Exit with 1 if it is so.")
+@click.option(
+    "-o", "--output", "folder", type=_FOLDER, default=".", help="Folder for compare.html and compare.json."
+)
+@click.option(
+    "--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write the gates as JUnit's XML."
+)
+@_format_option
+@_of_data
+def compare(old, new, again, gates, folder, junit, form, interactions, **options):
+    """Compare two versions of an embedding, and stop a release that changes too much.
+
+    A and B are files of embeddings with ids, or interactions. The floor is what chance alone changes:
+    from --again, or from --interactions. A gate is a condition, < <= > or >=, and a number or floor;
+    a condition that does not exist is an error that lists those that do.
+
+    \b
+    Examples:
+      spiky compare old.npz new.npz --again old2.npz
+      spiky compare old.npz new.npz --fail-if 'spk_128 > 0.05'
+      spiky compare old.npz new.npz --again old2.npz --fail-if 'overlap_top_quintile < floor' --junit gates.xml
+    \b
+    Exit codes: 0 all gates passed, 1 one did not, 2 wrong usage.
+    """
+    from spikylib import datasets
+    from spikylib import report as reports
+    from spikylib._files import write_whole
+    from spikylib.study import Study
+
+    with _usage():
+        columns = {key: value for key, value in options.items() if key != "seed"}
+        studies = [path and Study.load(path, **options) for path in (old, new, again)]
+        behind = datasets.load(interactions, **columns) if interactions else None
+        found = reports.compare(*studies[:2], again=studies[2], interactions=behind, fail_if=gates)
+        page = found.save(folder)
+        if junit:
+            write_whole(junit, reports.junit(found.content))
+    if form == "markdown":
+        click.echo(found.markdown())
+    else:
+        click.echo(found.content["verdict"])
+        for gate in found.content["gates"]:
+            click.echo(f"{'FAILED' if gate['failed'] else 'passed'}: {gate['sentence']}")
+    click.echo(f"\n{page}", err=True)
+    if any(gate["failed"] for gate in found.content["gates"]):
+        raise SystemExit(1)
+
+
 @main.command()
 @click.argument("claim", metavar="[ID]", required=False)
 @click.argument("source", metavar="[DATA]", required=False, type=click.Path())
 @click.option("--list", "listed", is_flag=True, help="List the claims, and check none.")
-@click.option("--item", help="Column of the items, in a file of your own.")
-@click.option("--context", help="Column of the contexts: users, playlists, baskets.")
-@click.option("--time", help="Column of the dates.")
-@click.option("--label", help="Column of the items' names.")
-@click.option("--interactions", metavar="FILE", help="Interactions behind DATA, where DATA is embeddings.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="First seed of the replicates.")
-@_data_home_option
+@_of_data
 def check(claim, source, listed, seed, **options):
     """Check a claim of the book on data: a verdict for each part, and a sentence with the numbers.
 

@@ -65,6 +65,9 @@ def main(names):
     with ProcessPoolExecutor(2, max_tasks_per_child=1) as pool:
         for said in pool.map(evidence, names, [anew] * len(names)):
             print(said, flush=True)
+    from spikylib import claims
+
+    claims.keep_public(FOLDER, ROOT / "spikylib" / "claims" / "public.json")
 
 
 if __name__ == "__main__":

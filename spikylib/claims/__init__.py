@@ -25,9 +25,9 @@ from spikylib.claims import (  # noqa: F401
     _stability,
     _theorem,
 )
-from spikylib.claims._evidence import keep_evidence, out_of_date, read_evidence, tally
+from spikylib.claims._evidence import keep_evidence, keep_public, out_of_date, public, read_evidence, tally
 from spikylib.claims._finding import Finding, judge
-from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, parts, table
+from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, described, parts, table
 
 __all__ = [
     "Finding",
@@ -36,10 +36,13 @@ __all__ = [
     "check",
     "check_all",
     "claim",
+    "described",
     "judge",
     "keep_evidence",
+    "keep_public",
     "out_of_date",
     "parts",
+    "public",
     "read_evidence",
     "table",
     "tally",

@@ -101,15 +101,42 @@ def out_of_date(evidence: list[dict]) -> list[tuple[str, str, str]]:
     return old
 
 
-def tally(ids: Iterable[str], folder: str | Path | None = None) -> pd.DataFrame:
+def public() -> dict[tuple[str, str], dict[str, list[str]]]:
+    """Datasets of the book on which each part of each claim holds, fails or is undecided.
+
+    Returns
+    -------
+    dict
+        By id and part: ``holds``, ``fails`` and ``undecided``, names of datasets; of parts that make
+        their own data, "generated". Kept in the package by ``make evidence``.
+
+    Examples
+    --------
+    >>> public()["P10", "f = 16"]["holds"]
+    ['generated']
+    """
+    stored = json.loads(Path(__file__).with_name("public.json").read_text(encoding="utf-8"))
+    return {(id, part): sides for id, by_part in stored.items() for part, sides in by_part.items()}
+
+
+def keep_public(folder: str | Path, file: str | Path) -> None:
+    """Write what :func:`public` reads, from the findings of a folder."""
+    findings = [found for whole in read_evidence(folder) for found in whole["findings"]]
+    stored: dict[str, dict] = {}
+    for part in parts():
+        own = [found for found in findings if (found.id, found.part) == (part.id, part.part)]
+        sides = {said: [f.data for f in own if f.verdict == said] for said in (HOLDS, FAILS, UNDECIDED)}
+        stored.setdefault(part.id, {})[part.part] = sides
+    write_whole(file, json.dumps(stored, indent=0, ensure_ascii=False) + "\n")
+
+
+def tally(ids: Iterable[str]) -> pd.DataFrame:
     """Count what the datasets of the book say on some claims, a row a part.
 
     Parameters
     ----------
     ids : iterable of str
         As in :func:`table`.
-    folder : path, optional
-        As in :func:`read_evidence`.
 
     Returns
     -------
@@ -122,13 +149,11 @@ def tally(ids: Iterable[str], folder: str | Path | None = None) -> pd.DataFrame:
     >>> tally(["P10"])["holds"].tolist()
     [1, 1]
     """
-    findings = [found for file in read_evidence(folder) for found in file["findings"]]
-    rows = []
+    known, rows = public(), []
     for part in (part for id in ids for part in parts(id)):
-        own = [found for found in findings if (found.id, found.part) == (part.id, part.part)]
-        counts = {said: sum(found.verdict == said for found in own) for said in (HOLDS, FAILS, UNDECIDED)}
-        fails_on = ", ".join(found.data for found in own if found.verdict == FAILS)
-        rows.append({"claim": part.id, "part": part.part} | counts | {"fails on": fails_on})
+        sides = known.get((part.id, part.part), {HOLDS: [], FAILS: [], UNDECIDED: []})
+        counts = {said: len(names) for said, names in sides.items()}
+        rows.append({"claim": part.id, "part": part.part} | counts | {"fails on": ", ".join(sides[FAILS])})
     return pd.DataFrame(rows).set_index(["claim", "part"])
 
 

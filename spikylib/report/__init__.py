@@ -1,0 +1,11 @@
+"""Answer for one's own data: are there spikes, what does it mean for what one does, and what has changed.
+
+:func:`report` takes a :class:`~spikylib.study.Study` and :func:`compare` two; both return a
+:class:`Report`, which is shown in a notebook, saved as a page and as JSON, or printed as Markdown.
+The commands ``spiky report`` and ``spiky compare`` call them.
+"""
+
+from spikylib.report._compare import compare, junit
+from spikylib.report._report import Report, report
+
+__all__ = ["Report", "compare", "junit", "report"]

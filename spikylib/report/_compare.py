@@ -1,0 +1,355 @@
+"""Two versions of an embedding: what stayed, what moved, and whether that is more than chance."""
+
+import re
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+import spikylib
+from spikylib import plots, retrieval
+from spikylib._arrays import has_direction, n_shared, row_norms, sample_rows, unit_rows
+from spikylib.datasets import Interactions
+from spikylib.report import _measure
+from spikylib.report._report import SCHEMA, Report, plain, stages
+from spikylib.study import RANKS, Study
+
+_QUERIES = 2000
+_SLACK = 0.03  # of a list of neighbours: less is not worth stopping a release
+_SPIKE = 0.005  # share of the items from which a spike counts as one
+_OPERATORS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
+
+
+def compare(
+    a: Study,
+    b: Study,
+    *,
+    again: Study | None = None,
+    interactions: Interactions | None = None,
+    fail_if: Sequence[str] = (),
+) -> Report:
+    """Compare two versions of an embedding, items matched by id.
+
+    Parameters
+    ----------
+    a, b : Study
+        The version in use and the new one.
+    again : Study, optional
+        The model of `a` trained again on the same data. What differs between the two is the *floor*:
+        a change is called one where it is beyond it.
+    interactions : Interactions, optional
+        In place of `again`: the floor is what two draws of 80 % of these contexts change, embedded by
+        PPMI and SVD in as many dimensions. Where `a` is of interactions, its own are taken.
+    fail_if : sequence of str
+        Gates: ``"spk_128 > 0.05"``, ``"overlap_top_quintile < floor"``. A name, one of < <= > >=, and
+        a number or ``floor``.
+
+    Returns
+    -------
+    Report
+        ``content["conditions"]`` holds what a gate can name, ``content["gates"]`` what came of each,
+        ``content["changed"]`` whether anything is beyond the floor (None without one).
+
+    Raises
+    ------
+    ValueError
+        If fewer than 100 items are common, or a gate names a condition that does not exist, or a
+        floor that nothing gives.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> E = rng.standard_normal((300, 20))
+    >>> a, b = (Study(embeddings=Embeddings(np.arange(300), v)) for v in (E, E[::-1].copy()))
+    >>> found = compare(a, b, again=a, fail_if=["overlap_all < floor"])
+    >>> found.content["changed"], found.content["gates"][0]["failed"]
+    (True, True)
+    """
+    start = time.perf_counter()
+    parsed = [_parsed(text) for text in fail_if]
+    with stages("compare", 4) as stage:
+        stage("embeddings")
+        a, b = _measure.last_snapshot(a), _measure.last_snapshot(b)
+        pairs = {"": (a, b)} | _floor_pair(a, again, interactions)
+        stage("neighbours")
+        found = {name: _between(*pair) for name, pair in pairs.items()}
+        stage("spikes")
+        changes = {name: _spikes(*pair) for name, pair in pairs.items()}
+        conditions = _conditions(a, b, found, changes)
+        gates = [_gate(text, *parts, conditions) for text, parts in zip(fail_if, parsed)]
+        beyond = (
+            [name for name, row in conditions.items() if _is_beyond(name, row)] if "floor" in found else None
+        )
+        stage("pictures")
+        own, names = found[""], _measure.names_of(a)
+        order = np.argsort(own["kept"].to_numpy(), kind="stable")[:20]
+        content = {
+            "schema": SCHEMA,
+            "kind": "compare",
+            "version": spikylib.__version__,
+            "data": f"{a.name} and {b.name}",
+            "verdict": _verdict(conditions, beyond),
+            "changed": None if beyond is None else bool(beyond),
+            "compared": _compared(conditions, "floor" in found, again),
+            "conditions": conditions,
+            "gates": gates,
+            "moved": [{"item": str(names[own.index[i]]), "kept": float(own["kept"].iloc[i])} for i in order],
+        } | {kind: changes[""][kind] for kind in ("born", "dead", "merged")}
+        figures = _figures(conditions, a, b)
+    content["seconds"] = round(time.perf_counter() - start, 1)
+    return Report(plain(content), [], figures)
+
+
+def junit(content: dict) -> str:
+    """The gates as JUnit's XML, a test case each, which CI servers show."""
+    failed = sum(gate["failed"] for gate in content["gates"])
+    counts = {"tests": str(len(content["gates"])), "failures": str(failed), "time": str(content["seconds"])}
+    suite = ET.Element("testsuite", {"name": "spiky compare"} | counts)
+    for gate in content["gates"]:
+        case = ET.SubElement(suite, "testcase", classname="spiky compare", name=gate["gate"])
+        if gate["failed"]:
+            ET.SubElement(case, "failure", message=gate["sentence"]).text = gate["sentence"]
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _floor_pair(a, again, interactions):
+    """The pair of embeddings between which nothing but chance differs, if there is one."""
+    if again is not None:
+        return {"floor": (a, _measure.last_snapshot(again))}
+    if interactions is not None:
+        whole = Study(interactions, f=min(a.E.shape[1], 128), seed=a.seed)
+    elif "refit" in a.has:
+        whole = a
+    else:
+        return {}
+    one, other = whole.resamples(2)
+    return {"floor": (one, other)}
+
+
+def _matched(a, b):
+    """Rows of two embeddings that are of the same items and have a direction in both."""
+    row = pd.Index(b.items["id"]).get_indexer(a.items["id"])
+    if len(row) and (row < 0).all():
+        one, other = a.items["id"].iloc[0], b.items["id"].iloc[0]
+        raise ValueError(f"no id of {a.name} ({one!r}, ...) is among those of {b.name} ({other!r}, ...)")
+    able = (row >= 0) & has_direction(row_norms("E", a.E)[0])
+    able[able] &= has_direction(row_norms("E", b.E)[0])[row[able]]
+    rows = np.flatnonzero(able)
+    if len(rows) < 100:
+        raise ValueError(f"{a.name} and {b.name} have {len(rows)} items in common; at least 100 are needed")
+    return rows, row[rows]
+
+
+def _between(a, b):
+    """How much of the lists of up to 2,000 common items stayed: a row each, by its row in a."""
+    at, there = _matched(a, b)
+    E, F = a.E[at], b.E[there]
+    k = min(_measure.K, len(at) - 1)
+    drawn = np.sort(sample_rows(np.arange(len(at)), _QUERIES, a.seed))
+    lists = [retrieval.top_k(vectors, drawn, k, exclude_self=True)[0] for vectors in (E, F)]
+    norm = np.linalg.norm(E, axis=1)
+    quintile = np.empty(len(at), dtype=int)
+    quintile[np.argsort(norm, kind="stable")] = np.arange(len(at)) * 5 // len(at)
+    return pd.DataFrame({"kept": n_shared(*lists) / k, "quintile": quintile[drawn] + 1}, index=at[drawn])
+
+
+def _spikes(a, b):
+    """Spikes of b that are none in a, of a that are none in b, and pairs of a that are one in b."""
+    at, there = _matched(a, b)
+    f = min(32, a.E.shape[1], b.E.shape[1])
+    A, B = unit_rows(a.E[at, :f]), unit_rows(b.E[there, :f])
+    of_a, of_b = _groups(a, at, f), _groups(b, there, f)
+    names, least = _measure.names_of(a)[at], _least(len(at))
+
+    def described(rows):
+        longest = rows[np.argsort(-np.linalg.norm(b.E[there[rows], :f], axis=1), kind="stable")]
+        return {
+            "peak": str(names[longest[0]]),
+            "items": len(rows),
+            "members": [str(names[i]) for i in longest[1:5]],
+        }
+
+    born = [described(rows) for rows in of_b if _together(B[rows]) >= 0.8 and _together(A[rows]) < 0.2]
+    dead = [described(rows) for rows in of_a if _together(A[rows]) >= 0.8 and _together(B[rows]) < 0.2]
+    merged = []
+    firm = [
+        rows
+        for rows in of_a
+        if _together(A[rows]) >= 0.8 and _together(B[rows]) >= 0.8 and len(rows) >= least
+    ]
+    for i, one in enumerate(firm):
+        for other in firm[:i]:
+            apart = [
+                float(unit_rows(X[one].mean(axis=0)[None])[0] @ unit_rows(X[other].mean(axis=0)[None])[0])
+                for X in (A, B)
+            ]
+            if apart[0] < 0.5 and apart[1] > 0.9:
+                merged.append(described(np.concatenate([one, other])))
+    return {"born": born, "dead": dead, "merged": merged}
+
+
+def _groups(study, rows, f):
+    """Common items on each spike that holds enough of them, as places among the common ones."""
+    spike = study.cover(f).spike[rows]
+    size = np.bincount(spike[spike >= 0])
+    return [np.flatnonzero(spike == k) for k in np.flatnonzero(size >= _least(len(rows)))]
+
+
+def _least(n):
+    return max(5, int(np.ceil(_SPIKE * n)))
+
+
+def _together(unit):
+    """Share of directions that lie within a cosine of 0.8 of their mean direction."""
+    return float((unit @ unit_rows(unit.mean(axis=0)[None])[0] > 0.8).mean())
+
+
+def _conditions(a, b, found, changes):
+    """What a gate can name: its value, its floor where there is one, and what it means."""
+    ids_a, ids_b = pd.Index(a.items["id"]), pd.Index(b.items["id"])
+    common = int(ids_a.isin(ids_b).sum())
+    rows = {
+        "items_common": (common, "items in both"),
+        "items_new": (len(ids_b) - common, "items only in the new version"),
+        "items_gone": (len(ids_a) - common, "items only in the old version"),
+    }
+    for f in (f for f in RANKS if f <= min(a.E.shape[1], b.E.shape[1])):
+        rows[f"spk_{f}"] = (b.spk(f), f"Spk of the new version at f = {f}")
+        rows[f"spk_{f}_ratio"] = (b.spk(f) / a.spk(f), f"Spk at f = {f}, new over old")
+    conditions = {name: {"value": value, "meaning": meaning} for name, (value, meaning) in rows.items()}
+    conditions["spectrum_change"] = {
+        "value": _spectrum_change(a, b),
+        "meaning": "largest change of a singular value's share of the first sixteen",
+    }
+    parts = {"all": None, "bottom_quintile": 1, **{f"quintile_{q}": q for q in (2, 3, 4)}, "top_quintile": 5}
+    for name, q in parts.items():
+        kept = {key: (t if q is None else t[t["quintile"] == q])["kept"] for key, t in found.items()}
+        of = (
+            "all items"
+            if q is None
+            else f"the {name.replace('_', ' ')} by norm"
+            if q in (1, 5)
+            else f"quintile {q} by norm"
+        )
+        row = {"value": float(kept[""].mean()), "meaning": f"neighbours kept, {of}"}
+        if "floor" in kept:
+            noise = 1.96 * np.hypot(*(k.std(ddof=1) / np.sqrt(len(k)) for k in kept.values()))
+            row["floor"] = float(kept["floor"].mean() - max(_SLACK, noise))
+        conditions[f"overlap_{name}"] = row
+    for kind, meaning in (
+        ("born", "not in the old version"),
+        ("dead", "gone from the new version"),
+        ("merged", "made one of two"),
+    ):
+        row = {
+            "value": len(changes[""][kind]),
+            "meaning": f"spikes of at least 0.5 % of the items, {meaning}",
+        }
+        if "floor" in changes:
+            row["floor"] = len(changes["floor"][kind])
+        conditions[f"spikes_{kind}"] = row
+    return conditions
+
+
+def _spectrum_change(a, b):
+    k = min(16, a.E.shape[1], b.E.shape[1])
+    s, t = (np.sort(np.linalg.norm(x.E, axis=0))[::-1][:k] for x in (a, b))
+    return float(np.abs(s / s.sum() - t / t.sum()).max())
+
+
+def _is_beyond(name, row):
+    """Whether a condition is beyond its floor, on the side that means change."""
+    if "floor" not in row:
+        return False
+    return row["value"] < row["floor"] if name.startswith("overlap") else row["value"] > row["floor"]
+
+
+def _verdict(conditions, beyond):
+    kept = f"lists of {_measure.K} keep {conditions['overlap_all']['value']:.0%} of their items"
+    if beyond is None:
+        return f"From the one to the other {kept}; without a floor nobody can say whether that is much: give --again or --interactions."
+    if not beyond:
+        return f"No change beyond chance: {kept}, as they do when nothing but chance differs."
+    name = next((n for n in beyond if n.startswith("overlap")), beyond[0])
+    row = conditions[name]
+    shown = (
+        (f"{row['value']:.0%}", f"{row['floor']:.0%}")
+        if name.startswith("overlap")
+        else (row["value"], row["floor"])
+    )
+    return f"Changed: {row['meaning']}, {shown[0]}, where chance gives {shown[1]}; {len(beyond)} condition{'s' * (len(beyond) > 1)} beyond the floor."
+
+
+def _compared(conditions, has_floor, again):
+    counts = (conditions[f"items_{name}"]["value"] for name in ("common", "new", "gone"))
+    said = "{:,} items in both, {:,} new, {:,} gone.".format(*counts)
+    if has_floor:
+        source = "the same model trained again" if again is not None else "two draws of 80 % of the contexts"
+        said += f" Floor: {source}, less 3 points of a list or the noise of the sample of items, whichever is more."
+    return said
+
+
+def _parsed(text):
+    match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*", text)
+    if not match:
+        raise ValueError(f"a gate is NAME < VALUE (or <= > >=), with a number or 'floor'; got {text!r}")
+    name, operator, value = match.groups()
+    if value != "floor":
+        try:
+            value = float(value)
+        except ValueError:
+            raise ValueError(f"a gate compares with a number or 'floor', got {value!r} in {text!r}") from None
+    return name, operator, value
+
+
+def _gate(text, name, operator, bound, conditions):
+    """What came of one gate."""
+    if name not in conditions:
+        raise ValueError(f"there is no condition {name!r}; conditions are {', '.join(conditions)}")
+    row = conditions[name]
+    if bound == "floor":
+        if "floor" not in row:
+            remedy = (
+                "give --again or --interactions"
+                if name.startswith(("overlap", "spikes"))
+                else "compare with a number"
+            )
+            raise ValueError(f"{text!r}: there is no floor for {name}; {remedy}")
+        bound = row["floor"]
+    failed = bool(_OPERATORS[operator](row["value"], bound))
+    sentence = (
+        f"{name} is {row['value']:.4g}, and the gate stops at {operator} {bound:.4g} ({row['meaning']})."
+    )
+    return {"gate": text, "failed": failed, "sentence": sentence}
+
+
+def _figures(conditions, a, b):
+    names = ["bottom_quintile", "quintile_2", "quintile_3", "quintile_4", "top_quintile"]
+    rows = [conditions[f"overlap_{name}"] for name in names]
+    x = (1, 2, 3, 4, 5)
+    curves = {"old to new": (x, [row["value"] for row in rows])}
+    if "floor" in rows[0]:
+        curves["floor"] = (x, [row["floor"] for row in rows])
+    kept = plots.lines(
+        curves,
+        xlabel="quintile of the norm, longest last",
+        ylabel="share of a list that stayed",
+        xticks=x,
+        ylim=(0, 1),
+    )
+    k = min(a.E.shape[1], b.E.shape[1])
+    spectra = {
+        name: (np.arange(1, k + 1), np.sort(np.linalg.norm(study.E, axis=0))[::-1][:k])
+        for name, study in (("old", a), ("new", b))
+    }
+    spectrum = plots.lines(spectra, xlabel="dimension", ylabel="singular value", yscale="log")
+    return {
+        "Neighbours that stayed, by norm": (
+            kept,
+            "Share of lists that stayed by quintile of the norm, and its floor.",
+        ),
+        "Singular values": (spectrum, "Singular values of the old and the new version, largest first."),
+    }

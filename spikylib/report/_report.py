@@ -1,0 +1,300 @@
+"""One report of one study: what is measured, in which order, and how it is kept."""
+
+import html
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+import spikylib
+from spikylib import claims, plots
+from spikylib._arrays import row_norms, sample_rows
+from spikylib._files import write_whole
+from spikylib.claims import Finding
+from spikylib.datasets import Embeddings
+from spikylib.report import _decide, _measure, _page
+from spikylib.study import RANKS, Study
+
+SCHEMA = 1  # of report.json and compare.json: a name that goes or changes its meaning raises it
+_MOST_ROWS = 200_000  # above which claims are checked on a sample, as nulls are
+_SAMPLE = 20_000
+_POINTS = 3000  # drawn in the turning picture
+_DIMENSIONS = 6  # that it can turn to
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found on one's own data.
+
+    Attributes
+    ----------
+    content : dict
+        Of plain numbers, strings and lists, as in the JSON file; its keys are described in the book's
+        page on reports, and ``schema`` is their version.
+    findings : list of Finding
+    figures : dict of str to (matplotlib.figure.Figure, str)
+        Pictures by title, with what is seen on them in words.
+    """
+
+    content: dict
+    findings: list[Finding] = field(default_factory=list)
+    figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)
+
+    def html(self) -> str:
+        """One page with all of it, which loads nothing."""
+        return _page.page(self.content, self.figures)
+
+    def markdown(self) -> str:
+        """The short form: verdict, decisions or changes, and gates, for a terminal or a pull request."""
+        return _page.markdown(self.content)
+
+    def _repr_html_(self) -> str:
+        # a frame of its own, so that its style and the notebook's keep apart
+        return (
+            f'<iframe title="Report" width="100%" height="900" srcdoc="{html.escape(self.html())}"></iframe>'
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.html`` and ``report.json`` (of a comparison ``compare``) into a folder; return the page.
+
+        Each file takes its place when it is complete.
+        """
+        name = self.content["kind"]
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page = Path(folder) / f"{name}.html"
+        text = json.dumps(self.content, indent=1, ensure_ascii=False, allow_nan=False)
+        write_whole(Path(folder) / f"{name}.json", text + "\n")
+        write_whole(page, self.html())
+        return page
+
+
+def report(study: Study, *, quick: bool = True) -> Report:
+    """Say whether an embedding is spiky, what to do about it, and what the book's claims come to on it.
+
+    Parameters
+    ----------
+    study : Study
+        Of interactions, embeddings, or dated embeddings (of which the last are looked at).
+    quick : bool, default True
+        Check the claims that train no other model; False checks all.
+
+    Returns
+    -------
+    Report
+        Above 200,000 rows the claims but P1 are checked on 20,000 of them, drawn at random, and P1
+        on 100,000; the peaks in the sentence are of all rows.
+
+    Raises
+    ------
+    ValueError
+        As :class:`~spikylib.study.Study`: data that cannot be embedded or compared.
+
+    Examples
+    --------
+    >>> found = report(Study.load("synthetic-clean", n_items=400, n_contexts=1500, n_communities=8, f=16))
+    >>> found.content["spiky"]
+    {'16': True}
+    """
+    start = time.perf_counter()
+    with stages("report", 7) as stage:
+        stage("embedding")
+        study = _measure.last_snapshot(study)
+        names = _measure.names_of(study)
+        read = _measure.what_was_read(study)
+        stage("spikes and baselines")
+        small = _sample(study)
+        first = claims.check("P1", study)
+        stage("claims")
+        findings = first + claims.check_all(small, quick=quick, known={("P1", f.part) for f in first})
+        stage("interval")
+        spk = _spk(study)
+        stage("decisions")
+        spiky, sentence = _decide.verdict(study, first)
+        decisions = _decide.decisions(small, findings)
+        stage("spikes and hubs")
+        ranks = [f for f in RANKS if f <= study.E.shape[1]]
+        f = max((f for f in ranks if spiky[f]), default=ranks[-1] if ranks else study.E.shape[1])
+        found = _measure.largest_spikes(study, f, names)
+        small_names = names if small is study else _measure.names_of(small)
+        hubs = [{"item": str(small_names[i]), "lists": share} for i, share in _measure.hubs(small)]
+        stage("pictures")
+        table = next((row.pop("curves") for row in decisions if "curves" in row), None)
+        content = {
+            "schema": SCHEMA,
+            "kind": "report",
+            "version": spikylib.__version__,
+            "data": study.name,
+            "settings": study.settings,
+            "verdict": " ".join(filter(None, [sentence, _decide.common_mean(read)])),
+            "spiky": {str(f): is_so for f, is_so in spiky.items()},
+            "read": read,
+            "spk": spk,
+            "decisions": decisions,
+            "spikes": {"f": f, "largest": found},
+            "hubs": hubs,
+            "safety": _safety(small, small_names),
+            "findings": [_beside(finding) for finding in findings],
+            "rays": _rays(study, f, names),
+        }
+        figures = _figures(small, spk, table)
+    content["seconds"] = round(time.perf_counter() - start, 1)
+    return Report(plain(content), findings, figures)
+
+
+@contextmanager
+def stages(what: str, n: int) -> Iterator:
+    """A bar that names the stage at work, on a terminal and after three seconds."""
+    with tqdm(
+        total=n, desc=what, disable=None, delay=3, leave=False, bar_format="{desc}: {n_fmt} of {total_fmt}"
+    ) as bar:
+
+        def stage(name):
+            bar.set_description_str(name)
+            bar.update()
+
+        yield stage
+
+
+def _sample(study):
+    """The study, or where it has more than 200,000 rows one of its rows drawn at random."""
+    if len(study.E) <= _MOST_ROWS:
+        return study
+    if study.interactions is not None and "refit" in study.has:
+        return study.most_played(_SAMPLE)
+    rows = sample_rows(np.arange(len(study.E)), _SAMPLE, study.seed)
+    ids = study.items["id"].to_numpy()[rows]
+    made = Embeddings(
+        ids, np.asarray(study.E[rows]), study.name, items=study.items.iloc[rows].reset_index(drop=True)
+    )
+    return Study(study.interactions, made, seed=study.seed, **study.settings)
+
+
+def _spk(study):
+    """Peaks and Spk at each rank, the interval of Spk where contexts can be drawn anew, and the baselines."""
+    ranks = [f for f in RANKS if f <= study.E.shape[1]] or [study.E.shape[1]]
+    rows = [{"f": f, "peaks": len(study.cover(f).peaks), "spk": study.spk(f)} for f in ranks]
+    if "refit" in study.has:
+        draws = np.array([[part.spk(f) for f in ranks if f <= part.E.shape[1]] for part in _draws(study)])
+        # the delete-d jackknife: see datasets.resample
+        half = 1.96 * draws.std(axis=0, ddof=1) * 2
+        for row, width in zip(rows, half):
+            row |= {"low": max(0.0, row["spk"] - width), "high": row["spk"] + width}
+    table = study.null_spk
+    for row in rows:
+        if row["f"] in table:
+            row["baselines"] = table.groupby("null")[row["f"]].min().to_dict()
+    return rows
+
+
+def _draws(study, n=10):
+    """Ten draws of 80 % of the contexts; of more than 20,000 items five, which the claims have made."""
+    return (
+        study.resampled(seed) for seed in range(study.seed, study.seed + (n if len(study.E) <= 20_000 else 5))
+    )
+
+
+def _safety(study, names):
+    """Items whose lists stay and go when the data are drawn anew, by name; none where that cannot be told."""
+    if "refit" not in study.has:
+        return {}
+    rows, kept = _measure.kept_by_quintile(study)
+    order = np.argsort(kept, kind="stable")
+    some = {"least": order[:8], "most": order[::-1][:8]}
+    return {
+        key: [
+            {"item": str(names[rows[i]]), "kept": float(kept[i]), "plays": int(study.plays[rows[i]])}
+            for i in chosen
+        ]
+        for key, chosen in some.items()
+    }
+
+
+def _beside(finding):
+    """A finding as JSON, with what the public datasets gave."""
+    public = claims.public().get((finding.id, finding.part), {})
+    numbers = ("estimate", "low", "high", "reference")
+    shown = {key: value for key, value in vars(finding).items() if key not in ("data", "seed", *numbers)}
+    measured = {key: float(f"{getattr(finding, key):.6g}") for key in numbers}
+    return shown | {k: None if np.isnan(v) else v for k, v in measured.items()} | {"public": public}
+
+
+def _rays(study, f, names):
+    """Points of the turning picture: the longest rows and others at random, their spikes and names."""
+    norm, _ = row_norms("E", study.E)
+    longest = np.argsort(-norm, kind="stable")[: _POINTS // 3]
+    others = sample_rows(np.setdiff1d(np.arange(len(norm)), longest), _POINTS - len(longest), study.seed)
+    rows = np.concatenate([longest, others])
+    cover = study.cover(f)
+    largest = np.argsort(
+        -np.bincount(cover.spike[cover.spike >= 0], minlength=len(cover.peaks)), kind="stable"
+    )[:8]
+    colour = np.full(len(cover.peaks) + 1, -1)
+    colour[largest] = np.arange(len(largest))
+    points = study.E[rows, :_DIMENSIONS] / (np.abs(study.E[rows, :_DIMENSIONS]).max() or 1.0)
+    return {
+        "points": np.round(points, 3) + 0.0,
+        "spike": colour[cover.spike[rows]],
+        "names": [str(names[i])[:60] for i in rows],
+        "peaks": [str(names[cover.peaks[k]])[:60] for k in largest],
+        "of": len(norm),
+    }
+
+
+def _figures(study, spk, table):
+    """Pictures by title, with what is seen on them in words."""
+    figures = {}
+    ranks = [row["f"] for row in spk]
+    if len(ranks) > 1:
+        own = [ranks, [row["spk"] for row in spk]]
+        if "low" in spk[0]:
+            own += [[row.get("low", row["spk"]) for row in spk], [row.get("high", row["spk"]) for row in spk]]
+        baselines = {
+            name: (ranks, [row["baselines"][name] for row in spk]) for name in spk[0].get("baselines", {})
+        }
+        labels = {"xlabel": "dimensions f", "ylabel": "Spk: peaks per item", "xscale": "log", "yscale": "log"}
+        figures["Spk beside its baselines"] = (
+            plots.lines({"this data": own} | baselines, xticks=tuple(ranks), xticklabels=tuple(ranks), **labels),
+            "Spk of this data by number of dimensions, "
+            + ", ".join(f"{row['spk']:.2%} at {row['f']}" for row in spk)
+            + "; spiky where it is at most half of the lowest baseline.",
+        )
+    shown = {f"f = {f}": study.cover(f) for f in ranks}
+    figures["How few directions hold how much"] = (
+        plots.cover_profile(shown, rho=study.rho),
+        "Share of the items captured as directions are added, a curve a number of dimensions.",
+    )
+    if study.interactions is not None and study.plays.min() < study.plays.max():
+        norm, plays = row_norms("E", study.E)[0], study.plays
+        parts = [part for part in np.array_split(np.argsort(plays, kind="stable"), 20) if len(part)]
+        x = [float(np.median(plays[part])) for part in parts]
+        y = np.array([np.quantile(norm[part], [0.5, 0.1, 0.9]) for part in parts]).T
+        labels = {"xlabel": "contexts of the item", "ylabel": "norm of its row", "xscale": "log"}
+        figures["Norm and popularity"] = (
+            plots.lines({}, points={"median, and 10 % to 90 %": (x, *y)}, **labels),
+            "Norms of the rows by how many contexts hold the item, in twentieths.",
+        )
+    if table is not None:
+        figures["How lists of neighbours last"] = (
+            plots.stability_curves(table),
+            "Share of a list that is still there, by date, a curve a fifth of the norms.",
+        )
+    return figures
+
+
+def plain(value):
+    """Numbers and containers as JSON has them, without NaN."""
+    if isinstance(value, dict):
+        return {str(key): plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return value
