@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import spikylib
-from spikylib import plots, retrieval
+from spikylib import plots, retrieval, spikes
 from spikylib._arrays import has_direction, n_shared, row_norms, sample_rows, unit_rows
 from spikylib.datasets import Interactions
 from spikylib.report import _measure
@@ -17,7 +17,9 @@ from spikylib.report._report import SCHEMA, Report, plain, stages
 from spikylib.study import RANKS, Study
 
 _QUERIES = 2000
+_ROWS = 20_000  # among which spikes are compared
 _SLACK = 0.03  # of a list of neighbours: less is not worth stopping a release
+_COVERED = 0.95  # share of the items that spikes are looked for among
 _SPIKE = 0.005  # share of the items from which a spike counts as one
 _OPERATORS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
@@ -159,10 +161,12 @@ def _between(a, b):
 def _spikes(a, b):
     """Spikes of b that are none in a, of a that are none in b, and pairs of a that are one in b."""
     at, there = _matched(a, b)
+    drawn = np.sort(sample_rows(np.arange(len(at)), _ROWS, a.seed))
+    at, there = at[drawn], there[drawn]
     f = min(32, a.E.shape[1], b.E.shape[1])
     A, B = unit_rows(a.E[at, :f]), unit_rows(b.E[there, :f])
-    of_a, of_b = _groups(a, at, f), _groups(b, there, f)
-    names, least = _measure.names_of(a)[at], _least(len(at))
+    of_a, of_b = _groups(A, a.E[at, :f]), _groups(B, b.E[there, :f])
+    names = _measure.names_of(a)[at]
 
     def described(rows):
         longest = rows[np.argsort(-np.linalg.norm(b.E[there[rows], :f], axis=1), kind="stable")]
@@ -172,30 +176,26 @@ def _spikes(a, b):
             "members": [str(names[i]) for i in longest[1:5]],
         }
 
-    born = [described(rows) for rows in of_b if _together(B[rows]) >= 0.8 and _together(A[rows]) < 0.2]
-    dead = [described(rows) for rows in of_a if _together(A[rows]) >= 0.8 and _together(B[rows]) < 0.2]
     merged = []
-    firm = [
-        rows
-        for rows in of_a
-        if _together(A[rows]) >= 0.8 and _together(B[rows]) >= 0.8 and len(rows) >= least
-    ]
+    firm = [rows for rows in of_a if _together(B[rows]) >= 0.8]
     for i, one in enumerate(firm):
         for other in firm[:i]:
-            apart = [
-                float(unit_rows(X[one].mean(axis=0)[None])[0] @ unit_rows(X[other].mean(axis=0)[None])[0])
-                for X in (A, B)
-            ]
-            if apart[0] < 0.5 and apart[1] > 0.9:
-                merged.append(described(np.concatenate([one, other])))
-    return {"born": born, "dead": dead, "merged": merged}
+            before, after = (_mean_direction(X[one]) @ _mean_direction(X[other]) for X in (A, B))
+            if before < 0.5 and after > 0.9:
+                merged.append(np.concatenate([one, other]))
+    met = np.concatenate([[], *merged])
+    born = [rows for rows in of_b if _together(A[rows]) < 0.2 and np.isin(rows, met).mean() < 0.5]
+    dead = [rows for rows in of_a if _together(B[rows]) < 0.2]
+    found = {"born": born, "dead": dead, "merged": merged}
+    return {kind: [described(rows) for rows in some] for kind, some in found.items()}
 
 
-def _groups(study, rows, f):
-    """Common items on each spike that holds enough of them, as places among the common ones."""
-    spike = study.cover(f).spike[rows]
+def _groups(unit, E):
+    """Rows of each spike that holds enough of them, in a cover of most."""
+    spike = spikes.cover(E, cos_theta=0.9, rho=_COVERED).spike
     size = np.bincount(spike[spike >= 0])
-    return [np.flatnonzero(spike == k) for k in np.flatnonzero(size >= _least(len(rows)))]
+    large = [np.flatnonzero(spike == k) for k in np.flatnonzero(size >= _least(len(E)))]
+    return [rows for rows in large if _together(unit[rows]) >= 0.8]
 
 
 def _least(n):
@@ -204,7 +204,11 @@ def _least(n):
 
 def _together(unit):
     """Share of directions that lie within a cosine of 0.8 of their mean direction."""
-    return float((unit @ unit_rows(unit.mean(axis=0)[None])[0] > 0.8).mean())
+    return float((unit @ _mean_direction(unit) > 0.8).mean())
+
+
+def _mean_direction(unit):
+    return unit_rows(unit.mean(axis=0)[None])[0]
 
 
 def _conditions(a, b, found, changes):

@@ -68,18 +68,13 @@ def _report(content, figures) -> Iterator[str]:
     for title, (figure, seen) in figures.items():
         yield f"<h2>{escape(title)}</h2>{_picture(figure, seen)}"
     yield f"<h2>The largest spikes at f = {content['spikes']['f']}</h2>"
-    yield _html_table(
-        ("Peak", "Items", "Among its members", "What they share"),
-        [
-            (
-                s["peak"],
-                f"{s['items']:,}",
-                "; ".join(s["members"]),
-                f"{s['shared']} ({s['share']:.0%})" if "shared" in s else "",
-            )
-            for s in content["spikes"]["largest"]
-        ],
-    )
+    largest = content["spikes"]["largest"]
+    rows = [(s["peak"], f"{s['items']:,}", "; ".join(s["members"])) for s in largest]
+    shared = [f"{s['shared']} ({s['share']:.0%})" if "shared" in s else "" for s in largest]
+    head: tuple[str, ...] = ("Peak", "Items", "Among its members")
+    if any(shared):
+        head, rows = (*head, "What they share"), [(*row, s) for row, s in zip(rows, shared)]
+    yield _html_table(head, rows)
     yield "<h2>Hubs: the items in most lists by dot product</h2>"
     yield _html_table(
         ("Item", "In so many lists"), [(h["item"], f"{h['lists']:.1%}") for h in content["hubs"]]

@@ -236,7 +236,9 @@ def _rays(study, f, names):
     )[:8]
     colour = np.full(len(cover.peaks) + 1, -1)
     colour[largest] = np.arange(len(largest))
-    points = study.E[rows, :_DIMENSIONS] / (np.abs(study.E[rows, :_DIMENSIONS]).max() or 1.0)
+    points = study.E[rows, :_DIMENSIONS]
+    # a few rows longer than all others would press the rest into the origin
+    points = points / (np.quantile(np.linalg.norm(points[:, :3], axis=1), 0.995) or 1.0)
     return {
         "points": np.round(points, 3) + 0.0,
         "spike": colour[cover.spike[rows]],
@@ -257,9 +259,9 @@ def _figures(study, spk, table):
         baselines = {
             name: (ranks, [row["baselines"][name] for row in spk]) for name in spk[0].get("baselines", {})
         }
-        labels = {"xlabel": "dimensions f", "ylabel": "Spk: peaks per item", "xscale": "log", "yscale": "log"}
+        labels = {"xlabel": "dimensions f", "ylabel": "Spk: peaks per item", "yscale": "log"}
         figures["Spk beside its baselines"] = (
-            plots.lines({"this data": own} | baselines, xticks=tuple(ranks), xticklabels=tuple(ranks), **labels),
+            plots.lines({"this data": own} | baselines, **labels, xticks=tuple(ranks)),
             "Spk of this data by number of dimensions, "
             + ", ".join(f"{row['spk']:.2%} at {row['f']}" for row in spk)
             + "; spiky where it is at most half of the lowest baseline.",

@@ -1,0 +1,156 @@
+"""Reports: the verdict on planted data, the decisions, and what the files hold."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from spikylib import claims, nulls, synthetic
+from spikylib.datasets import Embeddings
+from spikylib.report import _decide, _measure, report
+from spikylib.study import Study
+
+KINDS = ("spikes", "gaussian", "same spectrum", "like-normal", "shuffled items")
+
+
+def drawn(kind, seed):
+    """A study of planted spikes, or of one of the nulls of such."""
+    data = synthetic.clean_playlists(n_items=300, n_contexts=800, n_communities=8, seed=seed)
+    if kind == "spikes":
+        return Study(data, f=16)
+    if kind == "shuffled items":
+        mixed = nulls.shuffle_items(data.matrix, seed=seed)
+        return Study(type(data)(mixed, data.items, data.contexts), f=16)
+    E = Study(data, f=16).E
+    make = {"same spectrum": nulls.same_spectrum, "like-normal": nulls.like_normal}
+    vectors = nulls.gaussian(*E.shape, seed=seed) if kind == "gaussian" else make[kind](E, seed=seed)
+    return of(vectors)
+
+
+def of(vectors, **settings):
+    return Study(embeddings=Embeddings(np.arange(len(vectors)), vectors, "mine"), **settings)
+
+
+def wrong_verdicts(kind, n):
+    missed = 0
+    for seed in range(n):
+        study = drawn(kind, seed)
+        spiky, _ = _decide.verdict(study, claims.check("P1", study))
+        missed += spiky[16] != (kind == "spikes")
+    return missed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_planted_spikes_are_called_spiky_and_nulls_are_not(kind):
+    assert wrong_verdicts(kind, 10) <= 1
+
+
+@pytest.mark.controls
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_verdict_is_right_on_95_of_100_draws(kind):
+    assert wrong_verdicts(kind, 100) <= 5
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        np.random.default_rng(0).integers(108, 148, (400, 32)).astype(np.uint8),  # a zero point of 128
+        np.abs(np.random.default_rng(0).normal(3, 0.5, (400, 32))),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:nearly all rows")
+def test_a_common_mean_is_named_and_not_called_spikes(vectors):
+    study = of(vectors)
+    spiky, sentence = _decide.verdict(study, claims.check("P1", study))
+    assert not any(spiky.values()), sentence
+    said = _decide.common_mean(_measure.what_was_read(study))
+    assert "share a mean" in said and "subtract it" in said
+    assert not _decide.common_mean(_measure.what_was_read(of(vectors - vectors.mean(axis=0))))
+
+
+@pytest.fixture(scope="module")
+def played():
+    data = synthetic.playlists(n_items=600, n_contexts=2500, n_communities=20, seed=1)
+    return report(Study(data, f=32))
+
+
+def test_with_dated_interactions_every_row_has_an_answer(played):
+    rows = played.content["decisions"]
+    assert len(rows) == 6
+    assert [row["question"] for row in rows if row["answer"] == _decide.CANNOT] == []
+    known = set(claims.table()["id"]) | {"H4"}
+    assert all(row["why"].endswith(".") and set(row["claims"]) <= known for row in rows)
+
+
+def test_the_files_hold_the_content_and_load_nothing(played, tmp_path):
+    page = played.save(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["report.html", "report.json"]
+    stored = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(played.content))
+    assert stored["schema"] == 1 and stored["kind"] == "report"
+    text = page.read_text(encoding="utf-8")
+    assert len(text) < 2_000_000
+    assert (
+        not re.search(r"""(src|href)=["'](?!data:)""", text)
+        and "@import" not in text
+        and "fetch(" not in text
+    )
+    assert played.content["verdict"] in text
+
+
+def test_the_markdown_has_the_verdict_and_a_row_a_decision(played):
+    lines = played.markdown().splitlines()
+    assert f"**{played.content['verdict']}**" in lines
+    assert sum(line.startswith("| ") for line in lines) == 2 + len(played.content["decisions"])
+
+
+def test_every_quick_claim_is_there_once_beside_the_public_data(played):
+    shown = [(f["id"], f["part"]) for f in played.content["findings"]]
+    quick = [(p.id, p.part) for p in claims.parts() if p.on_data and not p.heavy]
+    assert sorted(shown) == sorted(quick)
+    beside = {(f["id"], f["part"]): f["public"] for f in played.content["findings"]}
+    assert beside["P1", "f = 16"] == claims.public()["P1", "f = 16"]
+
+
+def test_hits_are_those_of_sorting_all_scores():
+    rng = np.random.default_rng(0)
+    E, queries, hidden = rng.standard_normal((300, 6)), rng.integers(300, size=80), rng.integers(300, size=80)
+    queries = (queries + (queries == hidden)) % 300
+    found = _measure.Tests(E, queries, hidden, queries < 0, True)
+    norm = np.linalg.norm(E[:, :4], axis=1)
+    expected = []
+    for q, h in zip(queries, hidden):
+        score = E[:, :4] @ E[q, :4] / norm / norm[q] * norm**0.5
+        score[q] = -np.inf
+        expected.append(h in np.argsort(-score)[: _measure.K])
+    assert _measure.hits(found, 4, 0.5).tolist() == expected
+
+
+def test_the_smallest_rank_and_exponent_that_do_as_well_are_chosen():
+    def hit(n):
+        return np.arange(1000) < n
+
+    by = {
+        (8, 0.0): hit(100),
+        (8, 1.0): hit(300),
+        (16, 0.0): hit(200),
+        (16, 1.0): hit(395),
+        (32, 0.0): hit(100),
+    }
+    by |= {(32, 1.0): hit(400), (16, 0.25): hit(394), (16, 0.5): hit(395), (16, 0.75): hit(396)}
+    assert _measure.saturated(by) == 16  # 395 is within 3 % of 400
+    assert _measure.dial(by, 16) == 0.25  # 394 is surely less than a point behind 396
+
+
+def test_dated_embeddings_tell_of_time(tmp_path):
+    rng = np.random.default_rng(0)
+    E = rng.standard_normal((400, 16))
+    dated = {
+        f"2024-0{m}-01": Embeddings(np.arange(400), E + 0.3 * m * rng.standard_normal(E.shape))
+        for m in (1, 2, 3)
+    }
+    found = report(Study(snapshots=dated))
+    last = found.content["decisions"][-1]
+    assert last["answer"].startswith(("Half of a list", "At the end"))
+    assert "How lists of neighbours last" in found.figures
