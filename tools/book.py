@@ -65,6 +65,7 @@ def html(source=ROOT):
     """Build the HTML from stored outputs; a warning is an error."""
     DIGEST.unlink(missing_ok=True)
     _copy_assets(source / "book" / "static")
+    _make_report(source / "book" / "static" / "report.html")
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [
         jupyter_book,
@@ -261,6 +262,16 @@ def _copy_assets(static):
             target = static / "mathjax" / inside
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file.locate(), target)
+
+
+def _make_report(target):
+    """The report that a page of the book shows, made anew where the code that makes it has changed."""
+    from spikylib import report
+    from spikylib.study import Study
+
+    made = target.stat().st_mtime if target.exists() else 0
+    if any(file.stat().st_mtime > made for file in (ROOT / "spikylib").rglob("*.*") if file.suffix != ".pyc"):
+        target.write_text(report.report(Study.load("synthetic")).html(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 - ``{{ chapters }}``, ``{{ reference }}`` and ``{{ status }}`` tell what there is, from the table of contents,
   the stored notebooks and book/status.json.
+- ``{{ decision_guide }}`` tells what a report decides, and on what evidence,
 - ``{{ claims_overview }}`` and ``{{ claims_list }}`` tell what holds, from the findings in book/evidence.
 - ``{stored}`dataset/name:format` `` puts a number of a stored run on real data into a chapter's prose; elsewhere
   the chapter is named first. An unknown name is a warning.
@@ -205,6 +206,30 @@ class StoredNumber(SphinxRole):
         return [link], []
 
 
+# of the decision table: what each row of a report rests on, and what it takes
+GUIDE = (
+    ("Rank by cosine or by dot product?", "interactions", ("P22", "P24", "P25", "P27")),
+    ("How many dimensions?", "interactions", ("P30",)),
+    ("May the norm be read as popularity?", "interactions", ("P22",)),
+    ("Is it safe to average items?", "an embedding", ("A2", "A7")),
+    ("Which items will lose their neighbours?", "interactions", ("P27", "P34")),
+    ("How long will lists of neighbours last?", "dates", ("P31",)),
+)
+
+
+def decision_guide():
+    """The questions of a report's decision table, what each needs, and its claims on the public datasets, in Markdown."""
+    lines = ["| question | needs | its evidence: parts that hold and fail on public datasets |", "|---|---|---|"]
+    for question, needs, ids in GUIDE:
+        told = []
+        for id in ids:
+            rows = claims.tally([id])
+            counts = "; ".join(f"{part or 'whole'} {row['holds']} : {row['fails']}" for part, row in rows.droplevel(0).iterrows())
+            told.append(f"[{id}](claims.md#claim-{id.lower()}) {counts}")
+        lines.append(f"| {question} | {needs} | {'; '.join(told)} |")
+    return "\n".join(lines)
+
+
 class AuthorYearLabels(BaseLabelStyle):
     """``Afchar et al., 2023``."""
 
@@ -229,6 +254,7 @@ def _configure(app, config):
     numbers = {file.stem[:2]: f"/notebooks/{file.stem}" for file in (source / "notebooks").glob("*.ipynb")}
     config.myst_substitutions = {
         "chapters": chapters(source),
+        "decision_guide": decision_guide(),
         "claims_overview": claims_page.overview(evidence),
         "claims_list": claims_page.paragraphs(evidence, numbers),
         "reference": reference(source),
