@@ -22,8 +22,7 @@ from spikylib.report import _decide, _measure, _page
 from spikylib.study import RANKS, Study
 
 SCHEMA = 1  # of report.json and compare.json: a name that goes or changes its meaning raises it
-_MOST_ROWS = 200_000  # above which claims are checked on a sample, as nulls are
-_SAMPLE = 20_000
+_MOST_ROWS = 20_000  # above which claims but P1 are checked on a sample of as many
 _POINTS = 3000  # drawn in the turning picture
 _DIMENSIONS = 6  # that it can turn to
 
@@ -87,8 +86,8 @@ def report(study: Study, *, quick: bool = True) -> Report:
     Returns
     -------
     Report
-        Above 200,000 rows the claims but P1 are checked on 20,000 of them, drawn at random, and P1
-        on 100,000; the peaks in the sentence are of all rows.
+        Above 20,000 rows the claims but P1 are checked on as many of them: the most played, where
+        the fit can be redone, else drawn at random. P1 and its peaks are of all rows.
 
     Raises
     ------
@@ -162,12 +161,12 @@ def stages(what: str, n: int) -> Iterator:
 
 
 def _sample(study):
-    """The study, or where it has more than 200,000 rows one of its rows drawn at random."""
+    """The study, or where it has more than 20,000 rows one of as many."""
     if len(study.E) <= _MOST_ROWS:
         return study
     if study.interactions is not None and "refit" in study.has:
-        return study.most_played(_SAMPLE)
-    rows = sample_rows(np.arange(len(study.E)), _SAMPLE, study.seed)
+        return study.most_played(_MOST_ROWS)
+    rows = sample_rows(np.arange(len(study.E)), _MOST_ROWS, study.seed)
     ids = study.items["id"].to_numpy()[rows]
     made = Embeddings(
         ids, np.asarray(study.E[rows]), study.name, items=study.items.iloc[rows].reset_index(drop=True)
