@@ -191,6 +191,8 @@ class Study:
             return made, None
         ids = self.interactions.items["id"]
         row = pd.Index(ids).get_indexer(made.ids)
+        if (row < 0).all():  # numbers on one side, and the same as text on the other
+            row = pd.Index(ids.astype(str)).get_indexer(made.ids.astype(str))
         if (row < 0).all():
             raise ValueError(
                 f"none of the embeddings' ids ({made.ids.tolist()[0]!r}, ...) is among those of the interactions "

@@ -223,3 +223,11 @@ def test_spk_of_the_nulls_is_that_of_every_draw(data):
     assert list(table) == ["null", "first", "last", 16, 32]
     for row, (kind, E) in zip(table.itertuples(index=False), study.nulls(), strict=True):
         assert row == (kind, *study.ends(E), spikes.spk(E, f=16), spikes.spk(E, f=32))
+
+
+def test_ids_that_are_numbers_here_and_text_there_are_matched():
+    data = synthetic.clean_playlists(n_items=60, n_contexts=200, n_communities=3, seed=0)
+    text = replace(data, items=data.items.assign(id=data.items["id"].astype(str)))
+    E = Embeddings(np.arange(data.n_items), np.eye(data.n_items))
+    by_id = np.diff(data.matrix.indptr)[np.argsort(data.items["id"])]
+    assert Study(text, E).plays.tolist() == by_id.tolist()
