@@ -1,21 +1,14 @@
-"""The same items under other factorisations, and what comes out of two halves of the contexts."""
+"""The same items under other factorisations, and as people train them."""
 
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from spikylib import continuation
-from spikylib._arrays import n_shared
 from spikylib._checks import check_choice, check_range
 from spikylib.datasets import Embeddings, Interactions
-from spikylib.nulls import gaussian, like_normal
 from spikylib.ppmi import ppmi_matrix
-from spikylib.retrieval import hide_one, recall, top_k
-from spikylib.spikes import spk
 from spikylib.svd import truncated_svd
 
 _NMF_PASSES = 100
@@ -27,7 +20,7 @@ _ADAM = {"alpha": 0.0, "learning_rate_init": 3e-3, "max_iter": 30, "n_iter_no_ch
 def factorise(
     M: sp.csr_array | None, X: sp.csr_array, f: int = 32, *, method: str = "svd", seed: int = 0, **options
 ) -> np.ndarray:
-    """Embed items in f dimensions by one of several factorisations: those of `METHODS`, and three learned ones.
+    """Embed items in f dimensions by one of several factorisations.
 
     Columns are scaled as in U Sigma where a method has such a scale; dimensions of equal weight
     are part of the others.
@@ -42,20 +35,14 @@ def factorise(
         Dimensions, 1 to n.
     method : str, default "svd"
         Of M:
-        ``"svd"``, U Sigma, and ``"randomized_svd"``, the same by the randomized solver;
-        ``"svd_unscaled"``, U;
-        ``"laplacian"``, the eigenvectors of the f smallest eigenvalues of the normalised
-        Laplacian I - D^-1/2 M D^-1/2, unscaled;
+        ``"svd"``, U Sigma; ``"svd_unscaled"``, U;
         ``"nmf"``, W of M ~ W H with W, H >= 0 from a random start, columns scaled to the norms of
         W and H together, as Sigma is in U Sigma; a local optimum, after 100 passes at most;
         ``"autoencoder"``, the f hidden units (ReLU) of a network that reproduces the rows of a
         dense copy of M, after 30 epochs of Adam.
         Of X:
         ``"als"``, alternating least squares on implicit feedback (`implicit`), the values of X
-        its confidences; ``"logistic_mf"``, the tracks' vectors of
-        :func:`spikylib.continuation.fit`, their biases left out.
-        Of nothing: ``"normal"``, independent standard normal numbers.
-        Of X, learned and not in `METHODS`:
+        its confidences;
         ``"sgns"``, skip-gram with negative sampling (`gensim`), contexts as sentences: windows of five
         items to each side of a context whose items are put in another order in each pass, so that in
         the end its window is the whole context; 5 negatives, no subsampling, the vectors of the centre;
@@ -79,11 +66,9 @@ def factorise(
 
     References
     ----------
-    Lee, Seung (1999), https://doi.org/10.1038/44565 (NMF); Ng, Jordan, Weiss (2001), "On
-    spectral clustering", NIPS 14 (Laplacian); Hinton, Salakhutdinov (2006),
+    Lee, Seung (1999), https://doi.org/10.1038/44565 (NMF); Hinton, Salakhutdinov (2006),
     https://doi.org/10.1126/science.1127647 (autoencoder); Hu, Koren, Volinsky (2008),
-    https://doi.org/10.1109/ICDM.2008.22 (ALS); Johnson (2014), "Logistic Matrix
-    Factorization for Implicit Feedback Data", NIPS workshop; Barkan, Koenigstein (2016),
+    https://doi.org/10.1109/ICDM.2008.22 (ALS); Barkan, Koenigstein (2016),
     https://doi.org/10.1109/MLSP.2016.7738886 (SGNS of items); Rendle et al. (2009), "BPR", UAI; Steck
     (2019), https://doi.org/10.1145/3308558.3313710 (EASE).
 
@@ -126,88 +111,6 @@ def embed(
     M, kept = ppmi_matrix(interactions.matrix)
     vectors = factorise(M, interactions.matrix[kept], min(f, len(kept)), method=method, seed=seed, **options)
     return Embeddings(interactions.items["id"].to_numpy()[kept], vectors, interactions.name)
-
-
-def compare_on_halves(
-    X: sp.csr_array,
-    f: int = 32,
-    *,
-    methods: Sequence[str] | None = None,
-    n_splits: int = 3,
-    k: int = 20,
-    cos_theta: float = 0.9,
-    rho: float = 0.5,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Embed two random halves of the contexts by every method: spikes, recall and stability.
-
-    The halves share no context: what two embeddings agree on is not an accident of one of
-    them, and the contexts of one half test the lists that come from the other.
-
-    Parameters
-    ----------
-    X : sparse array, shape (n_items, n_contexts)
-        Binary interactions.
-    f : int, default 32
-        Dimensions.
-    methods : sequence of str, default all
-        As for :func:`factorise`.
-    n_splits : int, default 3
-        Splits into halves, each with seeds of its own, at least 1.
-    k : int, default 20
-        Length of lists.
-    cos_theta, rho : float
-        As for :func:`spikylib.spikes.cover`.
-    seed : int, default 0
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per method, split and half: ``spk``; ``null``, Spk of
-        :func:`spikylib.nulls.like_normal`; ``cosine`` and ``dot``, the recall@k of an item that a
-        context of the other half holds, another of its items the query, by either similarity; and
-        ``overlap``, the share of the k nearest by cosine, among the items that both halves keep,
-        that the two have in common (the same for both halves).
-
-    Examples
-    --------
-    >>> from spikylib.datasets import load
-    >>> X = load("synthetic-clean", n_items=200, n_contexts=1500, n_communities=4).matrix
-    >>> table = compare_on_halves(X, 4, methods=("svd", "normal"), n_splits=1)
-    >>> mean = table.groupby("method")[["spk", "cosine", "overlap"]].mean()
-    >>> (mean.loc["svd"] / mean.loc["normal"] > 3).to_dict()
-    {'spk': False, 'cosine': True, 'overlap': True}
-    """
-    check_range("n_splits", n_splits, 1)
-    X = sp.csc_array(X)
-    rows = []
-    for split in range(n_splits):
-        order = np.random.default_rng([seed, split]).permutation(X.shape[1])
-        parts = [sp.csr_array(X[:, np.sort(part)]) for part in np.array_split(order, 2)]
-        pairs = [ppmi_matrix(part) for part in parts]
-        for method in methods or METHODS:
-            E = [
-                factorise(M, part[kept], f, method=method, seed=seed + 2 * split + half)
-                for half, (part, (M, kept)) in enumerate(zip(parts, pairs))
-            ]
-            overlap = _overlap(E, [kept for _, kept in pairs], k)
-            for half in (0, 1):
-                row = {"method": method, "split": split, "half": half, "overlap": overlap}
-                row["spk"] = spk(E[half], cos_theta=cos_theta, rho=rho)
-                row["null"] = spk(like_normal(E[half], seed=seed), cos_theta=cos_theta, rho=rho)
-                rows.append(row | _recalls(E[half], parts[1 - half][pairs[half][1]], k, seed + split))
-    return pd.DataFrame(rows)
-
-
-def _laplacian(M, f, seed):
-    degree = np.asarray(M.sum(axis=1)).ravel()
-    if not (degree > 0).all():
-        raise ValueError(f"row {int(np.argmin(degree))} of M is empty; leave such items out")
-    scale = sp.diags_array(1 / np.sqrt(degree))
-    similarity = scale @ M @ scale
-    # eigenvalues of D^-1/2 M D^-1/2 lie in [-1, 1]: one more, and the largest are largest in magnitude too
-    shifted = (similarity + similarity.T) / 2 + sp.eye_array(len(degree))
-    return truncated_svd(shifted, f, seed=seed).U
 
 
 def _nmf(M, f, seed):
@@ -279,37 +182,10 @@ def _ease(X, f, _, penalty=500.0):
     return (s[:, None] * Vt)[::-1].T
 
 
-def _logistic_mf(X, f, seed):
-    in_use = np.bincount(X.indices, minlength=X.shape[1]) > 0
-    return continuation.fit(X[:, in_use], dim=f, seed=seed).tracks.astype(np.float64)
-
-
 _OF_M = {
     "svd": lambda M, f, seed: truncated_svd(M, f, seed=seed).embeddings(),
-    "randomized_svd": lambda M, f, seed: truncated_svd(M, f, solver="randomized", seed=seed).embeddings(),
     "svd_unscaled": lambda M, f, seed: truncated_svd(M, f, seed=seed).embeddings(0.0),
-    "laplacian": _laplacian,
     "nmf": _nmf,
     "autoencoder": _autoencoder,
 }
-_OF_X = {
-    "als": _als,
-    "logistic_mf": _logistic_mf,
-    "normal": lambda X, f, seed: gaussian(X.shape[0], f, seed=seed),
-}
-METHODS = (*_OF_M, *_OF_X)
-_OF_X |= {"sgns": _sgns, "bpr": _bpr, "ease": _ease}
-
-
-def _overlap(E, kept, k):
-    """Share of their k nearest by cosine that items have in common, among items in both."""
-    common, *at = np.intersect1d(*kept, return_indices=True)
-    near = [top_k(e[rows], np.arange(len(common)), k, exclude_self=True)[0] for e, rows in zip(E, at)]
-    return n_shared(*near).sum() / (k * len(common))
-
-
-def _recalls(E, X, k, seed):
-    """Recall@k of an item of each context, another of its items the query, by both similarities."""
-    _, queries, hidden = hide_one(X, min_size=2, seed=seed)
-    lists = {s: top_k(E, np.arange(len(E)), k, similarity=s, exclude_self=True)[0] for s in ("cosine", "dot")}
-    return {s: float(recall(found, queries, hidden).mean()) for s, found in lists.items()}
+_OF_X = {"als": _als, "bpr": _bpr, "ease": _ease, "sgns": _sgns}
