@@ -284,12 +284,12 @@ class Study:
     def null_spk(self) -> pd.DataFrame:
         """Spk of five draws of each null, a row a draw: ``null``, the :data:`RANKS`, ``first`` and ``last``.
 
-        Over 10,000 rows, a cover at a rank stops at four times the peaks that the data took, and counts as
-        one peak more: whatever more it took, the data took at most half. The last two columns are those
-        of :meth:`ends`.
+        Over 10,000 rows, a cover at a rank stops at twice the peaks that the data took, or four times
+        where the data can be drawn anew and may take more, and counts as one peak more: whatever more
+        it took, the data took at most half. The last two columns are those of :meth:`ends`.
         """
-        least = min(1.0, _COMPARED / len(self.judged) ** 2)
-        most = {f: max(least, 4 * self._share(self.judged[:, :f])) for f in RANKS if f <= self.E.shape[1]}
+        least, times = min(1.0, _COMPARED / len(self.judged) ** 2), 4 if "refit" in self.has else 2
+        most = {f: max(least, times * self._share(self.judged[:, :f])) for f in RANKS if f <= self.E.shape[1]}
         return pd.DataFrame(
             [
                 {"null": kind, **dict(zip(("first", "last"), self.ends(E)))}

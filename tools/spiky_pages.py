@@ -219,12 +219,18 @@ GUIDE = (
 
 def decision_guide():
     """The questions of a report's decision table, what each needs, and its claims on the public datasets, in Markdown."""
-    lines = ["| question | needs | its evidence: parts that hold and fail on public datasets |", "|---|---|---|"]
+    lines = [
+        "| question | needs | its evidence: parts that hold and fail on public datasets |",
+        "|---|---|---|",
+    ]
     for question, needs, ids in GUIDE:
         told = []
         for id in ids:
             rows = claims.tally([id])
-            counts = "; ".join(f"{part or 'whole'} {row['holds']} : {row['fails']}" for part, row in rows.droplevel(0).iterrows())
+            counts = "; ".join(
+                f"{part or 'whole'} {row['holds']} : {row['fails']}"
+                for part, row in rows.droplevel(0).iterrows()
+            )
             told.append(f"[{id}](claims.md#claim-{id.lower()}) {counts}")
         lines.append(f"| {question} | {needs} | {'; '.join(told)} |")
     return "\n".join(lines)

@@ -21,6 +21,8 @@ _ROWS = 20_000  # among which spikes are compared
 _SLACK = 0.03  # of a list of neighbours: less is not worth stopping a release
 _COVERED = 0.95  # share of the items that spikes are looked for among
 _SPIKE = 0.005  # share of the items from which a spike counts as one
+_PARTS = {"all": None, "bottom_quintile": 1, **{f"quintile_{q}": q for q in (2, 3, 4)}, "top_quintile": 5}
+_KINDS = {"born": "not in the old version", "dead": "gone from the new version", "merged": "made one of two"}
 _OPERATORS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
 
@@ -75,12 +77,14 @@ def compare(
         stage("embeddings")
         a, b = _measure.last_snapshot(a), _measure.last_snapshot(b)
         pairs = {"": (a, b)} | _floor_pair(a, again, interactions)
+        for name, _, bound in parsed:  # before the long part
+            _check_gate(name, bound, _ranks(a, b), "floor" in pairs)
         stage("neighbours")
         found = {name: _between(*pair) for name, pair in pairs.items()}
         stage("spikes")
         changes = {name: _spikes(*pair) for name, pair in pairs.items()}
         conditions = _conditions(a, b, found, changes)
-        gates = [_gate(text, *parts, conditions) for text, parts in zip(fail_if, parsed)]
+        gates = [_gate(text, parts, conditions) for text, parts in zip(fail_if, parsed)]
         beyond = (
             [name for name, row in conditions.items() if _is_beyond(name, row)] if "floor" in found else None
         )
@@ -98,7 +102,7 @@ def compare(
             "conditions": conditions,
             "gates": gates,
             "moved": [{"item": str(names[own.index[i]]), "kept": float(own["kept"].iloc[i])} for i in order],
-        } | {kind: changes[""][kind] for kind in ("born", "dead", "merged")}
+        } | {kind: changes[""][kind] for kind in _KINDS}
         figures = _figures(conditions, a, b)
     content["seconds"] = round(time.perf_counter() - start, 1)
     return Report(plain(content), [], figures)
@@ -220,7 +224,7 @@ def _conditions(a, b, found, changes):
         "items_new": (len(ids_b) - common, "items only in the new version"),
         "items_gone": (len(ids_a) - common, "items only in the old version"),
     }
-    for f in (f for f in RANKS if f <= min(a.E.shape[1], b.E.shape[1])):
+    for f in _ranks(a, b):
         rows[f"spk_{f}"] = (b.spk(f), f"Spk of the new version at f = {f}")
         rows[f"spk_{f}_ratio"] = (b.spk(f) / a.spk(f), f"Spk at f = {f}, new over old")
     conditions = {name: {"value": value, "meaning": meaning} for name, (value, meaning) in rows.items()}
@@ -228,8 +232,7 @@ def _conditions(a, b, found, changes):
         "value": _spectrum_change(a, b),
         "meaning": "largest change of a singular value's share of the first sixteen",
     }
-    parts = {"all": None, "bottom_quintile": 1, **{f"quintile_{q}": q for q in (2, 3, 4)}, "top_quintile": 5}
-    for name, q in parts.items():
+    for name, q in _PARTS.items():
         kept = {key: (t if q is None else t[t["quintile"] == q])["kept"] for key, t in found.items()}
         of = (
             "all items"
@@ -243,11 +246,7 @@ def _conditions(a, b, found, changes):
             noise = 1.96 * np.hypot(*(k.std(ddof=1) / np.sqrt(len(k)) for k in kept.values()))
             row["floor"] = float(kept["floor"].mean() - max(_SLACK, noise))
         conditions[f"overlap_{name}"] = row
-    for kind, meaning in (
-        ("born", "not in the old version"),
-        ("dead", "gone from the new version"),
-        ("merged", "made one of two"),
-    ):
+    for kind, meaning in _KINDS.items():
         row = {
             "value": len(changes[""][kind]),
             "meaning": f"spikes of at least 0.5 % of the items, {meaning}",
@@ -309,25 +308,32 @@ def _parsed(text):
     return name, operator, value
 
 
-def _gate(text, name, operator, bound, conditions):
+def _check_gate(name, bound, ranks, has_floor):
+    """Refuse a gate that names what is not there."""
+    spk = [f"spk_{f}{end}" for f in ranks for end in ("", "_ratio")]
+    with_floor = [*(f"overlap_{part}" for part in _PARTS), *(f"spikes_{kind}" for kind in _KINDS)]
+    known = ["items_common", "items_new", "items_gone", *spk, "spectrum_change", *with_floor]
+    if name not in known:
+        raise ValueError(f"there is no condition {name!r}; conditions are {', '.join(known)}")
+    if bound == "floor" and not (has_floor and name in with_floor):
+        remedy = "give --again or --interactions" if name in with_floor else "compare with a number"
+        raise ValueError(f"there is no floor for {name}; {remedy}")
+
+
+def _gate(text, parts, conditions):
     """What came of one gate."""
-    if name not in conditions:
-        raise ValueError(f"there is no condition {name!r}; conditions are {', '.join(conditions)}")
+    name, operator, bound = parts
     row = conditions[name]
-    if bound == "floor":
-        if "floor" not in row:
-            remedy = (
-                "give --again or --interactions"
-                if name.startswith(("overlap", "spikes"))
-                else "compare with a number"
-            )
-            raise ValueError(f"{text!r}: there is no floor for {name}; {remedy}")
-        bound = row["floor"]
+    bound = row["floor"] if bound == "floor" else bound
     failed = bool(_OPERATORS[operator](row["value"], bound))
     sentence = (
         f"{name} is {row['value']:.4g}, and the gate stops at {operator} {bound:.4g} ({row['meaning']})."
     )
     return {"gate": text, "failed": failed, "sentence": sentence}
+
+
+def _ranks(a, b):
+    return [f for f in RANKS if f <= min(a.E.shape[1], b.E.shape[1])]
 
 
 def _figures(conditions, a, b):

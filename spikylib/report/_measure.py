@@ -7,7 +7,6 @@ import numpy as np
 
 from spikylib import consistency, retrieval, spikes, stability
 from spikylib._arrays import has_direction, n_shared, row_norms, sample_rows
-from spikylib.datasets import Embeddings
 from spikylib.study import Study
 
 K = 50  # length of a list of similar items
@@ -181,5 +180,5 @@ def last_snapshot(study: Study) -> Study:
     if "E" in study.has:
         return study
     dated = dict(study.snapshots())
-    last: Embeddings = dated[max(dated)]
+    last = dated[max(dated, key=str)]
     return Study(embeddings=last, snapshots=dated, seed=study.seed, **study.settings)
