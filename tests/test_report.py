@@ -154,3 +154,39 @@ def test_dated_embeddings_tell_of_time(tmp_path):
     last = found.content["decisions"][-1]
     assert last["answer"].startswith(("Half of a list", "At the end"))
     assert "How lists of neighbours last" in found.figures
+
+
+def answer(study, question):
+    findings = claims.check("P22", study) if study.interactions is not None else []
+    rows = _decide.decisions(study, findings)
+    return next(row["answer"] for row in rows if question in row["question"])
+
+
+def communities(seed=0, power=1.0, noise=0.02):
+    """Interactions of ten communities, and an embedding whose norms are a power of the plays."""
+    data = synthetic.clean_playlists(n_items=400, n_contexts=2500, n_communities=10, seed=seed)
+    plays = np.diff(data.matrix.indptr)
+    rng = np.random.default_rng(seed)
+    axis = np.eye(16)[data.items["community"]] + noise * rng.standard_normal((len(plays), 16))
+    return Study(data, Embeddings(data.items["id"].to_numpy(), axis * plays[:, None] ** power))
+
+
+@pytest.mark.parametrize(
+    ("power", "by_cosine", "read"), [(1.0, False, "Yes"), (-1.0, True, "No"), (0.0, None, "No")]
+)
+def test_planted_norms_get_the_planted_answers(power, by_cosine, read):
+    study = communities(power=power)
+    assert answer(study, "popularity").startswith(read)
+    if by_cosine is not None:
+        assert (answer(study, "dot product") == "By cosine") is by_cosine
+
+
+def test_ten_planted_communities_need_sixteen_dimensions():
+    data = synthetic.clean_playlists(n_items=400, n_contexts=2500, n_communities=10, seed=1)
+    assert answer(Study(data, f=64), "dimensions").startswith(("f = 8,", "f = 16,"))
+
+
+def test_averages_of_many_independent_dimensions_are_safe_and_of_few_are_not():
+    rng = np.random.default_rng(0)
+    assert answer(of(rng.standard_normal((500, 256))), "average").startswith("Yes, up to 50")
+    assert answer(of(rng.standard_normal((500, 2))), "average") == "No, not even two"
