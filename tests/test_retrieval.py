@@ -484,3 +484,19 @@ def test_tempered_norms_of_zero_rows_stay_zero():
         [0.0, 0.0],
         [0.0, 0.5],
     ]
+
+
+def test_recall_and_ndcg_are_those_of_ranx():
+    ranx = pytest.importorskip("ranx", reason="an oracle that is no dependency: pip install ranx")
+    rng = np.random.default_rng(0)
+    E = rng.standard_normal((200, 8))
+    lists, _ = retrieval.top_k(E, np.arange(200), 20, exclude_self=True)
+    queries = rng.integers(200, size=300)
+    hidden = (queries + rng.integers(1, 200, size=300)) % 200
+    found = retrieval.evaluate(lists, queries, hidden, popularity=np.ones(200), cover=spikes.cover(E))
+    names = [f"q{t}" for t in range(300)]
+    asked = ranx.Qrels({name: {str(h): 1} for name, h in zip(names, hidden)})
+    told = ranx.Run({name: {str(i): 20.0 - r for r, i in enumerate(lists[q])} for name, q in zip(names, queries)})
+    expected = ranx.evaluate(asked, told, ["recall@20", "ndcg@20"])
+    assert found["recall"] == pytest.approx(expected["recall@20"])
+    assert found["ndcg"] == pytest.approx(expected["ndcg@20"])
