@@ -184,12 +184,7 @@ def report(source, folder, thorough, form, **options):
             click.echo(study.notes, err=True)
         found = reports.report(study, quick=not thorough)
         page = found.save(folder)
-    if form == "markdown":
-        click.echo(found.markdown())
-    else:
-        click.echo(f"{found.content['verdict']}\n")
-        for row in found.content["decisions"]:
-            click.echo(f"{row['question']}\n  {row['answer']}. {row['why']}")
+    click.echo(found.markdown() if form == "markdown" else found.text())
     click.echo(f"\n{page}", err=True)
 
 
@@ -235,13 +230,8 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
         found = reports.compare(*studies[:2], again=studies[2], interactions=behind, fail_if=gates)
         page = found.save(folder)
         if junit:
-            write_whole(junit, reports.junit(found.content))
-    if form == "markdown":
-        click.echo(found.markdown())
-    else:
-        click.echo(found.content["verdict"])
-        for gate in found.content["gates"]:
-            click.echo(f"{'FAILED' if gate['failed'] else 'passed'}: {gate['sentence']}")
+            write_whole(junit, found.junit())
+    click.echo(found.markdown() if form == "markdown" else found.text())
     click.echo(f"\n{page}", err=True)
     if any(gate["failed"] for gate in found.content["gates"]):
         raise SystemExit(1)

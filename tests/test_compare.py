@@ -8,7 +8,7 @@ import pytest
 
 from spikylib import datasets
 from spikylib.datasets import Embeddings
-from spikylib.report import compare, junit
+from spikylib.report import compare
 from spikylib.study import Study, ppmi_svd
 
 
@@ -108,7 +108,7 @@ def test_a_gate_stops_and_says_why():
     ]
     assert not passed["failed"] and failed["failed"]
     assert failed["sentence"] == "items_common is 300, and the gate stops at >= 300 (items in both)."
-    suite = ET.fromstring(junit(compare(a, a, fail_if=["items_common >= 300"]).content))
+    suite = ET.fromstring(compare(a, a, fail_if=["items_common >= 300"]).junit())
     assert suite.get("failures") == "1" and suite.find("testcase/failure").get("message").startswith(
         "items_common is 300"
     )

@@ -160,7 +160,7 @@ def test_the_library_stays_thin():
     apart = sum(map(sum, (d.values() for d in (reading, claims, reports))))
     assert sum(lines.values()) - apart <= 4500, lines
     names = {name: public_names(name) for name in PUBLIC if name != "spikylib.cli"}
-    assert sum(map(len, names.values())) <= 135, names
+    assert sum(map(len, names.values())) <= 138, names
 
 
 def callables(name):

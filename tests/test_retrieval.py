@@ -496,7 +496,9 @@ def test_recall_and_ndcg_are_those_of_ranx():
     found = retrieval.evaluate(lists, queries, hidden, popularity=np.ones(200), cover=spikes.cover(E))
     names = [f"q{t}" for t in range(300)]
     asked = ranx.Qrels({name: {str(h): 1} for name, h in zip(names, hidden)})
-    told = ranx.Run({name: {str(i): 20.0 - r for r, i in enumerate(lists[q])} for name, q in zip(names, queries)})
+    told = ranx.Run(
+        {name: {str(i): 20.0 - r for r, i in enumerate(lists[q])} for name, q in zip(names, queries)}
+    )
     expected = ranx.evaluate(asked, told, ["recall@20", "ndcg@20"])
     assert found["recall"] == pytest.approx(expected["recall@20"])
     assert found["ndcg"] == pytest.approx(expected["ndcg@20"])

@@ -65,9 +65,9 @@ def main(names):
     with ProcessPoolExecutor(2, max_tasks_per_child=1) as pool:
         for said in pool.map(evidence, names, [anew] * len(names)):
             print(said, flush=True)
-    from spikylib import claims
+    from spikylib.claims._evidence import keep_public
 
-    claims.keep_public(FOLDER, ROOT / "spikylib" / "claims" / "public.json")
+    keep_public(FOLDER, ROOT / "spikylib" / "claims" / "public.json")
 
 
 if __name__ == "__main__":

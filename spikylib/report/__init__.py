@@ -5,7 +5,7 @@
 The commands ``spiky report`` and ``spiky compare`` call them.
 """
 
-from spikylib.report._compare import compare, junit
+from spikylib.report._compare import compare
 from spikylib.report._report import Report, report
 
-__all__ = ["Report", "compare", "junit", "report"]
+__all__ = ["Report", "compare", "report"]

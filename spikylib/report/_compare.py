@@ -2,7 +2,6 @@
 
 import re
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 import numpy as np
@@ -106,19 +105,6 @@ def compare(
         figures = _figures(conditions, a, b)
     content["seconds"] = round(time.perf_counter() - start, 1)
     return Report(plain(content), [], figures)
-
-
-def junit(content: dict) -> str:
-    """The gates as JUnit's XML, a test case each, which CI servers show."""
-    failed = sum(gate["failed"] for gate in content["gates"])
-    counts = {"tests": str(len(content["gates"])), "failures": str(failed), "time": str(content["seconds"])}
-    suite = ET.Element("testsuite", {"name": "spiky compare"} | counts)
-    for gate in content["gates"]:
-        case = ET.SubElement(suite, "testcase", classname="spiky compare", name=gate["gate"])
-        if gate["failed"]:
-            ET.SubElement(case, "failure", message=gate["sentence"]).text = gate["sentence"]
-    ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _floor_pair(a, again, interactions):

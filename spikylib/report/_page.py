@@ -2,6 +2,7 @@
 
 import io
 import json
+import xml.etree.ElementTree as ET
 from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
@@ -42,6 +43,30 @@ def markdown(content: dict) -> str:
     for gate in content["gates"]:
         lines += ["", f"{'Failed' if gate['failed'] else 'Passed'}: {gate['sentence']}"]
     return "\n".join(lines)
+
+
+def text(content: dict) -> str:
+    """The short form for a terminal."""
+    if content["kind"] == "report":
+        rows = [f"{row['question']}\n  {row['answer']}. {row['why']}" for row in content["decisions"]]
+    else:
+        rows = [
+            f"{'FAILED' if gate['failed'] else 'passed'}: {gate['sentence']}" for gate in content["gates"]
+        ]
+    return "\n".join([content["verdict"], *[""][: len(rows)], *rows])
+
+
+def junit(content: dict) -> str:
+    """The gates as JUnit's XML, a test case each, which CI servers show."""
+    failed = sum(gate["failed"] for gate in content["gates"])
+    counts = {"tests": str(len(content["gates"])), "failures": str(failed), "time": str(content["seconds"])}
+    suite = ET.Element("testsuite", {"name": "spiky compare"} | counts)
+    for gate in content["gates"]:
+        case = ET.SubElement(suite, "testcase", classname="spiky compare", name=gate["gate"])
+        if gate["failed"]:
+            ET.SubElement(case, "failure", message=gate["sentence"]).text = gate["sentence"]
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _table(head, rows):

@@ -50,8 +50,16 @@ class Report:
         return _page.page(self.content, self.figures)
 
     def markdown(self) -> str:
-        """The short form: verdict, decisions or changes, and gates, for a terminal or a pull request."""
+        """The short form for a pull request: verdict, decisions or changes, and gates."""
         return _page.markdown(self.content)
+
+    def text(self) -> str:
+        """The short form for a terminal."""
+        return _page.text(self.content)
+
+    def junit(self) -> str:
+        """The gates of a comparison as JUnit's XML, a test case each, which CI servers show."""
+        return _page.junit(self.content)
 
     def _repr_html_(self) -> str:
         # a frame of its own, so that its style and the notebook's keep apart
