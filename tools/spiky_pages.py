@@ -231,7 +231,7 @@ def decision_guide():
                 f"{part or 'whole'} {row['holds']} : {row['fails']}"
                 for part, row in rows.droplevel(0).iterrows()
             )
-            told.append(f"[{id}](claims.md#claim-{id.lower()}) {counts}")
+            told.append(f"{{ref}}`{id} <claim-{id.lower()}>` {counts}")
         lines.append(f"| {question} | {needs} | {'; '.join(told)} |")
     return "\n".join(lines)
 
