@@ -10,6 +10,12 @@ from spikylib.report import _measure
 from spikylib.study import RANKS, Study
 
 CANNOT = "Cannot tell from this data"
+BASELINES = {
+    "gaussian": "independent normal rows",
+    "same spectrum": "random rows of the same spectrum",
+    "like-normal": "normal rows of the same mean and covariance",
+    "shuffled items": "the same model on shuffled items",
+}
 
 
 def verdict(study: Study, findings: list[Finding]) -> tuple[dict, str]:
@@ -19,27 +25,25 @@ def verdict(study: Study, findings: list[Finding]) -> tuple[dict, str]:
     if not spiky:
         few = f"Cannot tell: at least {RANKS[0]} dimensions are needed, and there are {study.E.shape[1]}."
         return spiky, few
-    kinds = study.null_spk["null"].nunique()
     n, share = len(study.E), f"{study.rho:.0%}" if study.rho != 0.5 else "half"
-
-    def needed(f):
-        peaks = len(study.cover(f).peaks)
-        return f"{peaks:,} direction{'s' if peaks > 1 else ''} hold{'' if peaks > 1 else 's'} {share} of {n:,} items at f = {f}"
-
     held = [f for f in spiky if spiky[f]]
+    # two ranks above the lowest that is spiky: enough dimensions to be of use, and few enough to be seen
+    f = held[min(1, len(held) - 1)] if held else max(spiky)
+    peaks = len(study.cover(f).peaks)
+    holds = f"{peaks:,} direction{'s hold' if peaks > 1 else ' holds'} {share} of {n:,} items at f = {f}"
+    lowest = study.null_spk.groupby("null")[f].min()
+    times = 1 / found[f].estimate
+    if held and len(study.judged) > 10_000:  # the covers of the baselines were cut short
+        beside = f"all {len(lowest)} baselines need more than twice as many"
+    else:
+        shown = f"{times:,.0f} times" if times >= 10 else f"{times:.1f} times"
+        beside = (
+            f"the nearest of {len(lowest)} baselines, {BASELINES[lowest.idxmin()]}, needs {shown} as many"
+        )
     if held:
-        only = (
-            "" if len(held) == len(spiky) else f", but not at f = {_listed(f for f in spiky if not spiky[f])}"
-        )
-        said = (
-            f"Spiky: {needed(max(held))}{only}; the {_number(kinds)} baselines need more than twice as many."
-        )
-        return spiky, said
-    f = max(spiky)
-    baseline = study.null_spk.groupby("null")[f].min()
-    ratio = found[f].estimate
-    said = f"Not spiky at any rank: {needed(f)}, {_times(ratio)} the lowest baseline ({baseline.idxmin()})."
-    return spiky, said
+        only = f" at {_listed(held)} dimensions" if len(held) < len(spiky) else ""
+        return spiky, f"Spiky{only}: {holds}; {beside}."
+    return spiky, f"Not spiky at any of {_listed(spiky)} dimensions: {holds}; {beside}."
 
 
 def common_mean(read: dict) -> str:
@@ -52,87 +56,118 @@ def common_mean(read: dict) -> str:
     )
 
 
+def meaning(spiky: dict) -> str:
+    """What the verdict is good for."""
+    if not any(spiky.values()):
+        return (
+            "Items do not gather along directions here, so a cosine compares items one by one and a long row is no sign "
+            "of a community's centre."
+        )
+    return (
+        "Items gather along directions: the direction of a row says which community it belongs to, and its length how "
+        "well it is connected there. The cosine looks at the one, the dot product at both."
+    )
+
+
 def decisions(study: Study, findings: list[Finding]) -> list[dict]:
     """The rows of the table: question, answer, why, and the claims that it rests on."""
-    rows = []
-    tests = by = f = None
+    told = {(finding.id, finding.part): finding for finding in findings}
+    by, lacking = None, "there are no interactions: give them with --interactions"
     if study.interactions is not None:
         try:
             tests = _measure.tests(study)
             by = _measure.recalls(tests)
-            f = _measure.saturated(by)
         except ValueError as error:  # no context is large enough to hide an item
             lacking = str(error)
-    else:
-        lacking = "there are no interactions: give them with --interactions"
     if by:
-        rows += [_similarity(tests, by, f), _rank(study, by, f)]
+        f = _measure.saturated(by)
+        rows = [_similarity(tests, by, f, told), _rank(study, by, f)]
     else:
-        rows += [
-            _cannot("Rank by cosine or by dot product?", lacking, "P22", "P24", "P25"),
+        rows = [
+            _cannot("Rank by cosine or by dot product?", lacking, "P24", "P25"),
             _cannot("How many dimensions?", lacking, "P30"),
         ]
-    rows += [_norm(study, findings), _averages(study), _losers(study), _time(study)]
-    return rows
+    return [*rows, _norm(study, told), _averages(study, told), _losers(study), _time(study)]
 
 
-def _similarity(tests, by, f):
+def _similarity(tests, by, f, told):
     gamma = _measure.dial(by, f)
-    answer = {0.0: "By cosine", 1.0: "By dot product"}.get(gamma, f"In between: cosine times norm^{gamma:g}")
-    cosine, dot = by[f, 0.0], by[f, 1.0]
+    cosine, dot, rare = by[f, 0.0], by[f, 1.0], tests.rare
+    answer = {0.0: "By cosine", 1.0: "By dot product"}.get(
+        gamma, f"In between: by cosine times norm^{gamma:g}"
+    )
     difference, low, high = retrieval.paired_interval(dot, cosine)
-    rare = tests.rare
     why = (
-        f"The dot product finds {dot.mean():.1%} of {len(dot):,} hidden items in lists of {_measure.K} at f = {f}, the "
-        f"cosine {cosine.mean():.1%} (difference {_points(difference, low, high)}); of the less popular half "
-        f"{_share(dot[rare])} and {_share(cosine[rare])}."
+        f"In lists of {_measure.K} at f = {f} the dot product finds {dot.mean():.1%} of {len(dot):,} hidden items and the "
+        f"cosine {cosine.mean():.1%} (difference {_points(difference, low, high)})."
     )
     if 0 < gamma < 1:
         why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}."
+    if rare.any():
+        _, low, high = retrieval.paired_interval(dot[rare], cosine[rare])
+        if gamma and high < 0:
+            answer += "; by cosine for rare items"
+        elif not gamma and low > 0:
+            answer += "; by dot product for rare items"
+        why += f" Of the less popular half: dot product {dot[rare].mean():.1%}, cosine {cosine[rare].mean():.1%}."
+    reach = told.get(("P24", "coverage"))
+    if reach is not None and reach.estimate == reach.estimate:
+        why += f" Its price is reach: {reach.reference:.0%} of the items are in some list, by cosine {reach.estimate:.0%}."
     if not tests.held_out:
         why += " The embedding may have seen these interactions; later ones would be a fairer test."
-    return _row("Rank by cosine or by dot product?", answer, why, "P22", "P24", "P25", "P27")
+    return _row("Rank by cosine or by dot product?", answer, why, "P24", "P25")
 
 
 def _rank(study, by, f):
     ranks = sorted({rank for rank, _ in by})
     best = {rank: max(by[rank, 0.0].mean(), by[rank, 1.0].mean()) for rank in ranks}
     shown = ", ".join(f"{best[rank]:.1%} at {rank}" for rank in ranks)
-    why = f"Recall@{_measure.K} of hidden items is {shown}: from {f} on within 3 % of the best."
+    why = f"The better similarity finds {shown}: from {f} on within 3 % of the best."
     if len(ranks) > 1:
         knee, _ = retrieval.knee(ranks, [len(study.cover(rank).peaks) for rank in ranks])
-        why += f" The knee of Spk, at {knee}, is no safe guide (P30)."
-    return _row("How many dimensions?", f"f = {f}, chosen by held-out recall", why, "P30")
+        why += f" The knee of Spk is at {knee}; on public data it is no safe guide."
+    return _row("How many dimensions?", f"{f}, chosen by hidden items", why, "P30")
 
 
-def _norm(study, findings):
+def _norm(study, told):
     question = "May the norm be read as popularity?"
     if study.interactions is None:
         return _cannot(question, "there are no interactions: give them with --interactions", "P22")
     norm, plays = row_norms("E", study.E)[0], study.plays
     r = float(spearmanr(norm, plays).statistic) if len(set(plays)) > 1 else 0.0
-    longest = next(f for f in findings if (f.id, f.part) == ("P22", "long rows are popular"))
+    longest = told["P22", "long rows are popular"]
     if longest.verdict == "holds" and r >= 0.8:
         answer = "Yes: longer rows are the more popular items"
     elif longest.verdict == "holds":
         answer = "Roughly: the longest rows are popular, and the order of the rest is loose"
     else:
         answer = "No: long rows are not the popular ones"
-    return _row(question, answer, f"Norm and plays have a rank correlation of {r:.2f}. {longest.why}", "P22")
+    why = (
+        f"The longest tenth of the rows has {longest.estimate:.2f} times the average number of contexts "
+        f"({longest.low:.2f} to {longest.high:.2f}); norm and number of contexts have a rank correlation of {r:.2f}."
+    )
+    return _row(question, answer, why, "P22")
 
 
-def _averages(study):
+def _averages(study, told):
     question = "Is it safe to average items?"
     shares = _measure.found_again(study)
     if not shares:
         return _cannot(question, f"there are only {len(study.E)} items", "A7")
     safe = [k for k, share in shares.items() if share >= 0.5]
-    answer = f"Up to {max(safe)} items" if safe else "No, not even two"
+    answer = f"Of unrelated items up to {max(safe)}" if safe else "Of unrelated items not even two"
     if safe and max(safe) == max(shares):
         answer = f"Yes, up to {max(safe)} items at least"
     shown = ", ".join(f"{share:.0%} of {k}" for k, share in shares.items())
-    why = f"Among the nearest to their mean, by cosine, are {shown} items drawn at random."
-    return _row(question, answer, why, "A2", "A7")
+    why = f"Of items drawn at random, so many are among the nearest to their mean, by cosine: {shown}. Safe is half."
+    history = told.get(("S3", "cosine, than one item"))
+    if history is not None and history.verdict in ("holds", "fails"):
+        answer += "; of one user's history yes" if history.verdict == "holds" else "; of a user's history no"
+        why += (
+            f" The mean of a context of ten items or more finds {history.estimate:.1%} of hidden items, one of its items "
+            f"{history.reference:.1%}."
+        )
+    return _row(question, answer, why, "A2", "A7", "S3")
 
 
 def _losers(study):
@@ -157,10 +192,10 @@ def _losers(study):
     else:
         answer = "Rare and popular ones alike"
     why = (
-        f"Refitted to 80 % of the contexts, lists of {_measure.K} keep {parts[0]:.0%} in the least played fifth and "
-        f"{parts[-1]:.0%} in the most played."
+        f"Refitted to 80 % of the contexts, lists of {_measure.K} keep {parts[0]:.0%} of their items in the least played "
+        f"fifth and {parts[-1]:.0%} in the most played."
     )
-    return _row(question, answer, why, "P27", "P34", "H4")
+    return _row(question, answer, why, "P27")
 
 
 def _time(study):
@@ -175,18 +210,18 @@ def _time(study):
         return _cannot(question, str(error), "P31")
     if table is None:
         return _cannot(question, "too few items are there on all dates", "P31")
-    last = table[(table["date"] == table["date"].max()) & (table["similarity"] == "cosine")]
-    kept = last.sort_values("part")["overlap"].to_numpy()
-    above = table[table["similarity"] == "cosine"].groupby("date")["overlap"].mean()
-    half = above.index[above < 0.5]
+    table = table[table["similarity"] == "cosine"]
+    kept = table[table["date"] == table["date"].max()].sort_values("part")["overlap"].to_numpy()
+    by_date = table.groupby("date")["overlap"].mean()
+    half = by_date.index[by_date < 0.5]
     answer = (
         f"Half of a list is gone by {half[0]:%Y-%m-%d}"
         if len(half)
         else "At the end half of a list is still there"
     )
     why = (
-        f"From the first window to {table['date'].max():%Y-%m-%d} lists of the shortest fifth of the rows keep {kept[0]:.0%}, "
-        f"those of the longest {kept[-1]:.0%} (by cosine)."
+        f"From the first window to {table['date'].max():%Y-%m-%d} lists of the shortest fifth of the rows keep "
+        f"{kept[0]:.0%}, those of the longest {kept[-1]:.0%} (by cosine)."
     )
     return _row(question, answer, why, "P31") | {"curves": table}
 
@@ -203,18 +238,6 @@ def _points(difference, low, high):
     return f"{100 * difference:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}"
 
 
-def _share(hit):
-    return f"{hit.mean():.1%}" if len(hit) else "none"
-
-
-def _times(ratio):
-    return f"{ratio:.1f} times" if ratio >= 1.05 else f"{ratio:.0%} of" if ratio < 0.95 else "as many as"
-
-
 def _listed(values):
     values = list(map(str, values))
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}"
-
-
-def _number(n):
-    return {3: "three", 4: "four"}.get(n, str(n))

@@ -126,7 +126,7 @@ def report(study: Study, *, quick: bool = True) -> Report:
         decisions = _decide.decisions(small, findings)
         stage("spikes and hubs")
         ranks = [f for f in RANKS if f <= study.E.shape[1]]
-        f = max((f for f in ranks if spiky[f]), default=ranks[-1] if ranks else study.E.shape[1])
+        f = ranks[0] if ranks else study.E.shape[1]  # what three dimensions can show
         found = _measure.largest_spikes(study, f, names)
         small_names = names if small is study else _measure.names_of(small)
         hubs = [{"item": str(small_names[i]), "lists": share} for i, share in _measure.hubs(small)]
@@ -139,6 +139,7 @@ def report(study: Study, *, quick: bool = True) -> Report:
             "data": study.name,
             "settings": study.settings,
             "verdict": " ".join(filter(None, [sentence, _decide.common_mean(read)])),
+            "meaning": _decide.meaning(spiky),
             "spiky": {str(f): is_so for f, is_so in spiky.items()},
             "read": read,
             "spk": spk,
@@ -252,6 +253,7 @@ def _rays(study, f, names):
         "names": [str(names[i])[:60] for i in rows],
         "peaks": [str(names[cover.peaks[k]])[:60] for k in largest],
         "of": len(norm),
+        "f": f,
     }
 
 
