@@ -2,6 +2,8 @@
 
 import contextlib
 import difflib
+import os
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -179,6 +181,7 @@ def report(source, folder, thorough, form, **options):
     from spikylib.study import Study
 
     with _usage():
+        _check_writable(folder)
         study = Study.load(source, **options)
         if study.notes:
             click.echo(study.notes, err=True)
@@ -224,9 +227,17 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
     from spikylib.study import Study
 
     with _usage():
+        _check_writable(folder)
+        if junit and not gates:
+            raise ValueError("--junit writes what came of gates, and there is none: give --fail-if")
         columns = {key: value for key, value in options.items() if key != "seed"}
         studies = [path and Study.load(path, **options) for path in (old, new, again)]
+        for study in filter(None, studies):
+            if study.notes:
+                click.echo(f"{study.name}: {study.notes}", err=True)
         behind = datasets.load(interactions, **columns) if interactions else None
+        if isinstance(behind, datasets.Embeddings):
+            raise ValueError(f"{interactions} holds embeddings, and --interactions takes who played what")
         found = reports.compare(*studies[:2], again=studies[2], interactions=behind, fail_if=gates)
         page = found.save(folder)
         if junit:
@@ -283,6 +294,15 @@ def check(claim, source, listed, seed, **options):
         click.echo(f"{finding.id}{part}: {finding.verdict} on {finding.data}\n  {finding.why}")
 
 
+def _check_writable(folder):
+    """Refuse, before the work, a folder that cannot be written."""
+    there = next(
+        path for path in (Path(folder).absolute(), *Path(folder).absolute().parents) if path.exists()
+    )
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(f"{folder} cannot be written; name another folder with -o")
+
+
 def _complete_notebook(context, argument, word):
     from spikylib.rerun import _parameters
 
@@ -316,9 +336,10 @@ _force_option = click.option("--force", is_flag=True, help="Run again what is th
 
 @contextlib.contextmanager
 def _usage():
-    """Turn what is wrong with the words of a command into its exit code 2."""
+    """Turn what is wrong with the words of a command into its exit code 2; what warns is in the notes."""
     try:
-        yield
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            yield
     except (OSError, ValueError) as error:
         # in one line, and of the system's errors what concerns the user
         of_system = isinstance(error, OSError) and error.filename

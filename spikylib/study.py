@@ -144,11 +144,17 @@ class Study:
         """Start from what :func:`spikylib.datasets.load` takes; `interactions` are those behind embeddings."""
         columns = {"item": item, "context": context, "time": time, "label": label, "data_home": data_home}
         if holds_snapshots(path_or_name):
+            if interactions is not None:
+                raise ValueError(
+                    "dated embeddings take no interactions: leave them out, or name one of the files"
+                )
             return cls(snapshots=datasets.read_snapshots(path_or_name), **settings)
         found = datasets.load(path_or_name, **columns)
         if isinstance(found, Interactions):
             return cls(found, **settings)
         behind = None if interactions is None else datasets.load(interactions, **columns)
+        if isinstance(behind, Embeddings):
+            raise ValueError(f"{interactions} holds embeddings, and interactions are needed: who played what")
         return cls(behind, found, **settings)
 
     @property

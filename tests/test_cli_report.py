@@ -102,3 +102,14 @@ def test_a_condition_that_does_not_exist_lists_those_that_do(files, tmp_path):
     )
     assert result.exit_code == 2 and "conditions are items_common" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_embeddings_are_no_interactions(files, tmp_path):
+    words = [files / "old.npz", "--interactions", files / "new.npz", "-o", tmp_path / "out"]
+    for command in (["report"], ["compare", files / "new.npz"]):
+        result = run(*command, *words)
+        assert result.exit_code == 2 and "holds embeddings" in result.stderr
+    file = tmp_path / "file"
+    file.write_text("")
+    result = run("report", files / "E.npy", "-o", file / "out")
+    assert result.exit_code == 2 and "cannot be written" in result.stderr

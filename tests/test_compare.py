@@ -103,9 +103,10 @@ def test_spikes_born_dead_and_merged_are_named():
 
 def test_a_gate_stops_and_says_why():
     a = of(blocks(), np.arange(300))
-    passed, failed = compare(a, a, again=a, fail_if=["overlap_all < floor", "items_common >= 300"]).content[
-        "gates"
-    ]
+    other = of(blocks(1), np.arange(300))
+    passed, failed = compare(
+        a, a, again=other, fail_if=["overlap_all < floor", "items_common >= 300"]
+    ).content["gates"]
     assert not passed["failed"] and failed["failed"]
     assert failed["sentence"] == "items_common is 300, and the gate stops at >= 300 (items in both)."
     suite = ET.fromstring(compare(a, a, fail_if=["items_common >= 300"]).junit())
@@ -122,6 +123,7 @@ def test_a_gate_stops_and_says_why():
         ("overlap_all << 3", "a gate is NAME < VALUE"),
         ("overlap_all < a lot", "a gate is NAME < VALUE"),
         ("overlap_all < much", "a number or 'floor', got 'much'"),
+        ("overlap_all < nan", "a number or 'floor', got 'nan'"),
     ],
 )
 def test_a_gate_that_cannot_be_read_is_an_error_in_words(gate, said):
@@ -137,3 +139,11 @@ def test_embeddings_without_common_items_are_refused():
         compare(of(E, np.arange(300)), of(E, np.arange(1000, 1300)))
     with pytest.raises(ValueError, match="have 50 items in common; at least 100"):
         compare(of(E, np.arange(300)), of(E, np.arange(250, 550)))
+
+
+def test_a_floor_that_is_none_is_refused():
+    a, ids = of(blocks(), np.arange(300)), np.arange(300)
+    with pytest.raises(ValueError, match="the same vectors"):
+        compare(a, a, again=of(blocks(), ids))
+    with pytest.raises(ValueError, match="has 5 dimensions"):
+        compare(a, a, again=of(blocks()[:, :5], ids))

@@ -64,9 +64,29 @@ def test_a_common_mean_is_named_and_not_called_spikes(vectors):
     study = of(vectors)
     spiky, sentence = _decide.verdict(study, claims.check("P1", study))
     assert not any(spiky.values()), sentence
-    said = _decide.common_mean(_measure.what_was_read(study))
-    assert "share a mean" in said and "subtract it" in said
-    assert not _decide.common_mean(_measure.what_was_read(of(vectors - vectors.mean(axis=0))))
+    assert "share a mean" in cautions(study) and "subtract it" in cautions(study)
+    assert cautions(of(vectors - vectors.mean(axis=0))) == ""
+
+
+def cautions(study):
+    return _decide.cautions(study, _measure.what_was_read(study, _measure.names_of(study)))
+
+
+def test_a_long_row_and_repeated_rows_are_named():
+    E = np.random.default_rng(0).standard_normal((200, 16))
+    long = E.copy()
+    long[7] *= 1000
+    assert "The longest row, 7, is " in cautions(of(long))
+    assert "200 rows repeat another" in cautions(of(np.vstack([E, E])))
+    with pytest.raises(ValueError, match=r"the row of 7 is 9e\+19 times as long"):
+        report(of(np.where(np.arange(200)[:, None] == 7, 1e20 * E, E)))
+
+
+def test_recall_no_better_than_chance_decides_nothing():
+    study = communities()
+    random = np.random.default_rng(0).standard_normal(study.embeddings.vectors.shape)
+    blind = Study(study.interactions, Embeddings(study.embeddings.ids, random))
+    assert answer(blind, "dot product") == _decide.CANNOT
 
 
 @pytest.fixture(scope="module")
@@ -188,5 +208,5 @@ def test_ten_planted_communities_need_sixteen_dimensions():
 
 def test_averages_of_many_independent_dimensions_are_safe_and_of_few_are_not():
     rng = np.random.default_rng(0)
-    assert answer(of(rng.standard_normal((500, 256))), "average").startswith("Yes, up to 50")
+    assert answer(of(rng.standard_normal((1000, 256))), "average").startswith("Yes, up to 50")
     assert answer(of(rng.standard_normal((500, 2))), "average") == "Of unrelated items not even two"

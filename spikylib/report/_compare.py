@@ -63,10 +63,12 @@ def compare(
 
     Examples
     --------
+    >>> from spikylib.datasets import Embeddings
     >>> rng = np.random.default_rng(0)
     >>> E = rng.standard_normal((300, 20))
     >>> a, b = (Study(embeddings=Embeddings(np.arange(300), v)) for v in (E, E[::-1].copy()))
-    >>> found = compare(a, b, again=a, fail_if=["overlap_all < floor"])
+    >>> again = Study(embeddings=Embeddings(np.arange(300), E + 0.1 * rng.standard_normal(E.shape)))
+    >>> found = compare(a, b, again=again, fail_if=["overlap_all < floor"])
     >>> found.content["changed"], found.content["gates"][0]["failed"]
     (True, True)
     """
@@ -110,9 +112,20 @@ def compare(
 def _floor_pair(a, again, interactions):
     """The pair of embeddings between which nothing but chance differs, if there is one."""
     if again is not None:
-        return {"floor": (a, _measure.last_snapshot(again))}
+        other = _measure.last_snapshot(again)
+        if other.E.shape[1] != a.E.shape[1]:
+            raise ValueError(
+                f"{other.name} has {other.E.shape[1]} dimensions and {a.name} {a.E.shape[1]}: it is not the same model "
+                "trained again"
+            )
+        if other.E.shape == a.E.shape and np.array_equal(other.E, a.E):
+            raise ValueError(
+                f"{other.name} holds the same vectors as {a.name}: train the model again with another seed"
+            )
+        return {"floor": (a, other)}
     if interactions is not None:
         whole = Study(interactions, f=min(a.E.shape[1], 128), seed=a.seed)
+        _matched(a, whole)
     elif "refit" in a.has:
         whole = a
     else:
@@ -126,7 +139,9 @@ def _matched(a, b):
     row = pd.Index(b.items["id"]).get_indexer(a.items["id"])
     if len(row) and (row < 0).all():
         one, other = a.items["id"].iloc[0], b.items["id"].iloc[0]
-        raise ValueError(f"no id of {a.name} ({one!r}, ...) is among those of {b.name} ({other!r}, ...)")
+        raise ValueError(
+            f"no id of {a.name} ({one}, ...) is among those of {b.name} ({other}, ...); are they written in the same way?"
+        )
     able = (row >= 0) & has_direction(row_norms("E", a.E)[0])
     able[able] &= has_direction(row_norms("E", b.E)[0])[row[able]]
     rows = np.flatnonzero(able)
@@ -290,7 +305,9 @@ def _parsed(text):
         try:
             value = float(value)
         except ValueError:
-            raise ValueError(f"a gate compares with a number or 'floor', got {value!r} in {text!r}") from None
+            value = np.nan
+        if not np.isfinite(value):
+            raise ValueError(f"a gate compares with a number or 'floor', got {match[3]!r} in {text!r}")
     return name, operator, value
 
 

@@ -1,5 +1,7 @@
 """The decision table: what to do, and the finding or measurement that says so."""
 
+from itertools import takewhile
+
 import numpy as np
 from scipy.stats import spearmanr
 
@@ -43,17 +45,33 @@ def verdict(study: Study, findings: list[Finding]) -> tuple[dict, str]:
     if held:
         only = f" at {_listed(held)} dimensions" if len(held) < len(spiky) else ""
         return spiky, f"Spiky{only}: {holds}; {beside}."
-    return spiky, f"Not spiky at any of {_listed(spiky)} dimensions: {holds}; {beside}."
+    of = f"any of {_listed(spiky)}" if len(spiky) > 1 else str(f)
+    return spiky, f"Not spiky at {of} dimensions: {holds}; {beside}."
 
 
-def common_mean(read: dict) -> str:
-    """What to do about a mean that all rows share, or nothing."""
-    if read["share_of_the_mean"] < 0.5:
-        return ""
-    return (
-        f"All rows share a mean, which holds {read['share_of_the_mean']:.0%} of their squares: a zero point of whole "
-        "numbers, or values that are all positive. It is one direction and no spike; subtract it, and ask again."
-    )
+def cautions(study: Study, read: dict) -> str:
+    """What makes the verdict one of the file rather than of its items: a common mean, one long row, repeated rows."""
+    said = []
+    # that of n rows without a mean is about 1 / n
+    if (
+        study.embeddings is not None
+        and read["share_of_the_mean"] - 1 / read["rows"] >= 0.5
+        and read["rows"] >= 20
+    ):
+        said.append(
+            f"All rows share a mean, which holds {read['share_of_the_mean']:.0%} of their squares: a zero point of whole "
+            "numbers, or values that are all positive. It is one direction and no spike; subtract it, and ask again."
+        )
+    if read["longest_over_median"] > 100:
+        said.append(
+            f"The longest row, {read['longest']}, is {read['longest_over_median']:,.0f} times as long as the middle one: "
+            "it weighs on the axes and the baselines; look at it, and ask again without it."
+        )
+    if read["repeated_rows"] > 0.1 * read["rows"]:
+        said.append(
+            f"{read['repeated_rows']:,} rows repeat another, and a row and its copy lie on one direction."
+        )
+    return " ".join(said)
 
 
 def meaning(spiky: dict) -> str:
@@ -77,6 +95,11 @@ def decisions(study: Study, findings: list[Finding]) -> list[dict]:
         try:
             tests = _measure.tests(study)
             by = _measure.recalls(tests)
+            best = max(by.values(), key=np.mean)
+            chance = _measure.K / len(tests.E)
+            if best.mean() - 1.96 * best.std() / len(best) ** 0.5 <= chance:
+                found = f"{best.mean():.1%} of {len(best):,} hidden items are found, and {chance:.1%} would be by chance"
+                by, lacking = None, found
         except ValueError as error:  # no context is large enough to hide an item
             lacking = str(error)
     if by:
@@ -102,7 +125,7 @@ def _similarity(tests, by, f, told):
         f"cosine {cosine.mean():.1%} (difference {_points(difference, low, high)})."
     )
     if 0 < gamma < 1:
-        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}."
+        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}, the least norm that cannot be told from the best."
     if rare.any():
         _, low, high = retrieval.paired_interval(dot[rare], cosine[rare])
         if gamma and high < 0:
@@ -140,11 +163,14 @@ def _norm(study, told):
         answer = "Yes: longer rows are the more popular items"
     elif longest.verdict == "holds":
         answer = "Roughly: the longest rows are popular, and the order of the rest is loose"
-    else:
+    elif longest.verdict == "fails":
         answer = "No: long rows are not the popular ones"
+    else:
+        answer = "Undecided: long rows may be popular ones"
+    within = f" ({longest.low:.2f} to {longest.high:.2f})" if longest.low < longest.high else ""
     why = (
-        f"The longest tenth of the rows has {longest.estimate:.2f} times the average number of contexts "
-        f"({longest.low:.2f} to {longest.high:.2f}); norm and number of contexts have a rank correlation of {r:.2f}."
+        f"The longest tenth of the rows has {longest.estimate:.2f} times the average number of contexts{within}; "
+        f"norm and number of contexts have a rank correlation of {r:.2f}."
     )
     return _row(question, answer, why, "P22")
 
@@ -154,7 +180,8 @@ def _averages(study, told):
     shares = _measure.found_again(study)
     if not shares:
         return _cannot(question, f"there are only {len(study.E)} items", "A7")
-    safe = [k for k, share in shares.items() if share >= 0.5]
+    # up to the first length that is not
+    safe = list(takewhile(lambda k: shares[k] >= 0.5, shares))
     answer = f"Of unrelated items up to {max(safe)}" if safe else "Of unrelated items not even two"
     if safe and max(safe) == max(shares):
         answer = f"Yes, up to {max(safe)} items at least"

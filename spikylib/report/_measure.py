@@ -85,7 +85,7 @@ def found_again(study: Study) -> dict[int, float]:
     rng, n = np.random.default_rng(study.seed), len(study.E)
     n_draws = int(np.clip(_SCORES / n / 10, 50, 300))
     shares = {}
-    for k in (k for k in LENGTHS if 4 * k <= n):
+    for k in (k for k in LENGTHS if 20 * k <= n or k == 2):  # beyond, chance finds many
         subsets = np.array([rng.choice(n, k, replace=False, shuffle=False) for _ in range(n_draws)])
         shares[k] = float(consistency.precision(study.E, subsets, similarity="cosine").mean())
     return shares
@@ -149,7 +149,7 @@ def largest_spikes(study: Study, f: int, names: np.ndarray, most: int = 8) -> li
     return found
 
 
-def what_was_read(study: Study) -> dict:
+def what_was_read(study: Study, names: np.ndarray) -> dict:
     """Rows, those without a direction, those that repeat, and the share of a common mean in their squares."""
     E = study.E
     norm, _ = row_norms("E", E)
@@ -159,6 +159,8 @@ def what_was_read(study: Study) -> dict:
     mean = float(len(first) * np.square(first.mean(axis=0)).sum() / squares) if squares else 0.0
     read = {"rows": len(E), "dimensions": E.shape[1], "zero_rows": int((~has_direction(norm)).sum())}
     read |= {"repeated_rows": repeated, "share_of_the_mean": mean, "notes": study.notes}
+    middle, longest = float(np.median(norm[norm > 0])), int(norm.argmax())
+    read |= {"longest": str(names[longest]), "longest_over_median": float(norm[longest]) / middle}
     if study.interactions is not None:
         data = study.interactions
         read |= {"items": data.n_items, "contexts": data.n_contexts, "interactions": int(data.matrix.nnz)}
@@ -178,7 +180,21 @@ def names_of(study: Study) -> np.ndarray:
 def last_snapshot(study: Study) -> Study:
     """A study that has embeddings: of dated ones alone, the last."""
     if "E" in study.has:
+        if study.embeddings is not None:
+            _refuse_extremes(study.embeddings)
         return study
     dated = dict(study.snapshots())
     last = dated[max(dated, key=str)]
     return Study(embeddings=last, snapshots=dated, seed=study.seed, **study.settings)
+
+
+def _refuse_extremes(made):
+    """Refuse a row beside which all others are zero to rounding."""
+    norm, _ = row_norms("vectors", made.vectors)
+    longest = int(norm.argmax())
+    middle = float(np.median(norm))
+    if middle > 0 and norm[longest] > 1e8 * middle:
+        raise ValueError(
+            f"{made.name}: the row of {made.ids[longest]!s} is {norm[longest] / middle:.0e} times as long as the middle one, "
+            "so that beside it the others are zero; leave it out, or correct it"
+        )

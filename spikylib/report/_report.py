@@ -74,10 +74,10 @@ class Report:
         """
         name = self.content["kind"]
         Path(folder).mkdir(parents=True, exist_ok=True)
-        page = Path(folder) / f"{name}.html"
+        page, whole = Path(folder) / f"{name}.html", self.html()
         text = json.dumps(self.content, indent=1, ensure_ascii=False, allow_nan=False)
         write_whole(Path(folder) / f"{name}.json", text + "\n")
-        write_whole(page, self.html())
+        write_whole(page, whole)
         return page
 
 
@@ -104,7 +104,10 @@ def report(study: Study, *, quick: bool = True) -> Report:
 
     Examples
     --------
-    >>> found = report(Study.load("synthetic-clean", n_items=400, n_contexts=1500, n_communities=8, f=16))
+    >>> import numpy as np
+    >>> from spikylib.datasets import Embeddings
+    >>> rays = np.repeat(np.eye(16)[:4], 50, axis=0) * np.linspace(1, 2, 200)[:, None]
+    >>> found = report(Study(embeddings=Embeddings(np.arange(200), rays)))
     >>> found.content["spiky"]
     {'16': True}
     """
@@ -113,7 +116,7 @@ def report(study: Study, *, quick: bool = True) -> Report:
         stage("embedding")
         study = _measure.last_snapshot(study)
         names = _measure.names_of(study)
-        read = _measure.what_was_read(study)
+        read = _measure.what_was_read(study, names)
         stage("spikes and baselines")
         small = _sample(study)
         first = claims.check("P1", study)
@@ -138,7 +141,7 @@ def report(study: Study, *, quick: bool = True) -> Report:
             "version": spikylib.__version__,
             "data": study.name,
             "settings": study.settings,
-            "verdict": " ".join(filter(None, [sentence, _decide.common_mean(read)])),
+            "verdict": " ".join(filter(None, [sentence, _decide.cautions(study, read)])),
             "meaning": _decide.meaning(spiky),
             "spiky": {str(f): is_so for f, is_so in spiky.items()},
             "read": read,
@@ -159,7 +162,7 @@ def report(study: Study, *, quick: bool = True) -> Report:
 def stages(what: str, n: int) -> Iterator:
     """A bar that names the stage at work, on a terminal and after three seconds."""
     with tqdm(
-        total=n, desc=what, disable=None, delay=3, leave=False, bar_format="{desc}: {n_fmt} of {total_fmt}"
+        total=n, desc=what, disable=None, leave=False, bar_format="{desc}: {n_fmt} of {total_fmt}"
     ) as bar:
 
         def stage(name):
