@@ -19,7 +19,7 @@ def test_invented_links_are_the_negative_among_the_largest():
 
 def test_embeddings_that_cannot_be_refitted_are_measured_as_they_are():
     study = _controls.noisy_spikes(0)
-    assert _open.again(study, 5) is study
+    assert _open.redrawn(study, 5) is study
     norm, s = np.linalg.norm(study.E[:, :32], axis=1), np.linalg.norm(study.E, axis=0)
     peaks = [len(spikes.cover(study.E[:, :f]).peaks) for f in (32, 64)]
     (law,) = beyond.noise_law(norm, s, 32, [64], peaks[0])
