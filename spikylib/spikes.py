@@ -29,6 +29,7 @@ from spikylib._arrays import ROW_BLOCK, checked_rows, largest_entry, one_directi
 if TYPE_CHECKING:  # measuring needs neither
     import pandas as pd
 
+_QR_ROWS = 2**16  # turned at once, so that no second copy of E is made
 _THREADED = 16 * ROW_BLOCK  # rows from which threads pay for their start
 
 
@@ -239,11 +240,17 @@ def principal(E: np.ndarray) -> np.ndarray:
     """
     E = checked_rows("E", E)
     largest_entry("E", E)  # refuses NaN and infinity
-    E = np.asarray(E, dtype=np.float64)
     # of the small factor R of E = Q R, which has the singular values and axes of E to full precision
-    axes = np.linalg.svd(np.linalg.qr(E, mode="r"))[2].T
-    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-    return E @ (axes * np.sign(largest))
+    blocks = [slice(start, start + _QR_ROWS) for start in range(0, len(E), _QR_ROWS)]
+    R = np.empty((0, E.shape[1]))
+    for rows in blocks:
+        R = np.linalg.qr(np.vstack([R, E[rows]]), mode="r")
+    axes = np.linalg.svd(R)[2].T
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    turned = np.empty(E.shape)
+    for rows in blocks:
+        turned[rows] = E[rows] @ axes
+    return turned
 
 
 def varimax(U: np.ndarray, *, tol: float = 1e-7) -> np.ndarray:

@@ -298,3 +298,10 @@ def test_real_playlists(cornell):
     _, M = cornell
     E = truncated_svd(M).embeddings()
     assert [len(cover(E, f=f).peaks) for f in (128, 64, 32, 16)] == [513, 222, 34, 11]
+
+
+def test_many_rows_are_turned_in_blocks_as_few_are_at_once(monkeypatch):
+    E = np.random.default_rng(0).standard_normal((500, 6)).astype(np.float32)
+    whole = principal(E)
+    monkeypatch.setattr("spikylib.spikes._QR_ROWS", 64)
+    np.testing.assert_allclose(principal(E), whole, atol=1e-12)
