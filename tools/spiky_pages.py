@@ -58,8 +58,8 @@ def setup(app):
 
 
 def chapters(source):
-    """The chapters by part: what the reader will do, and how long the code runs."""
-    lines = []
+    """What comes first, and the chapters by part: what the reader will do, and how long the code runs."""
+    lines = [*_pages(_toc(source)[:1])]
     seconds = _status(source)["seconds"]
     for part, names in _parts(source):
         lines += [f"*{part}*", ""]
@@ -77,13 +77,16 @@ def chapters(source):
 
 
 def reference(source):
-    """The pages of the parts without chapters."""
-    lines = []
-    for part in _toc(source):
+    """The pages of the parts without chapters that come after them."""
+    return "\n".join(_pages(_toc(source)[1:]))
+
+
+def _pages(parts):
+    """Links to the pages of some parts that are no chapters."""
+    for part in parts:
         pages = [page["file"] for page in part["chapters"] if not page["file"].startswith("notebooks/")]
         if pages:
-            lines += [f"*{part['caption']}*", "", " · ".join(f"{{doc}}`/{page}`" for page in pages), ""]
-    return "\n".join(lines)
+            yield f"*{part['caption']}*\n\n" + " · ".join(f"{{doc}}`/{page}`" for page in pages) + "\n"
 
 
 def status(source):
