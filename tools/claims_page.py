@@ -118,7 +118,7 @@ def _number(finding):
         number(value, finding.unit)
         for value in (finding.estimate, finding.low, finding.high, finding.reference)
     )
-    within = f" (95 % interval {low} to {high})" if finding.low < finding.high else ""
+    within = f" ({low} to {high})" if finding.low < finding.high else ""
     return f"{estimate}{within} against {reference}"
 
 
@@ -138,7 +138,7 @@ def _matrix(evidence):
     letters = ", ".join(f"<b>{letter}</b> {verdict}" for verdict, letter in LETTERS.items())
     return (
         f"<details><summary>Every finding: {len(described())} claims on {len(order)} sets of data</summary>"
-        f"<p>{letters}. The number is under the pointer; a click shows the sentence and the code. Where a"
+        f"<p>{letters}. The number, with its 95 % interval in brackets, is under the pointer; a click shows the sentence and the code. Where a"
         " cell is empty, the claim is not about such data.</p>"
         '<div class="matrix" role="region" aria-label="Every finding" tabindex="0"><table class="findings">'
         f'<thead><tr><td rowspan="2"></td>{domains}</tr><tr>{names}</tr></thead>{rows}</table></div></details>'
@@ -158,19 +158,42 @@ def _rows(id, order, cells):
         lines.append(f'<tr><th scope="rowgroup" colspan="{width}"><span>{link}</span></th></tr>')
     for part, code in zip(parts, _code_names(id)):
         said = link if len(parts) == 1 else html.escape(part.part)
-        found = "".join(_cell(part, file["data"], cells.get((id, part.part, file["data"]))) for file in order)
-        lines.append(f'<tr data-code="{code}"><th scope="row"><span>{said}</span></th>{found}</tr>')
+        own = [cells.get((id, part.part, file["data"])) for file in order]
+        before, after = _shared(own)
+        found = "".join(_cell(part, file["data"], f, before, after) for file, f in zip(order, own))
+        kept = "".join(
+            f' data-{key}="{html.escape(v)}"' for key, v in (("before", before), ("after", after)) if v
+        )
+        lines.append(f'<tr data-code="{code}"{kept}><th scope="row"><span>{said}</span></th>{found}</tr>')
     return f"<tbody>{''.join(lines)}</tbody>"
 
 
-def _cell(part, data, finding):
+def _shared(findings):
+    """How the sentences of a row begin and end alike, so that the page holds it once."""
+    said = [f.why.split(" ") for f in findings if f is not None and math.isfinite(f.estimate)]
+    if len(set(map(tuple, said))) < 2:
+        return "", ""
+    n = _alike(said)
+    end = _alike([words[:n:-1] for words in said])
+    return " ".join(said[0][:n]), " ".join(said[0][len(said[0]) - end :])
+
+
+def _alike(rows):
+    """How many words rows of words begin with that are the same."""
+    return next((i for i, words in enumerate(zip(*rows)) if len(set(words)) > 1), min(map(len, rows)))
+
+
+def _cell(part, data, finding, before, after):
     if finding is None and part.on_data == (data == GENERATED):
         return "<td></td>"
     finding = finding or claims.Finding(part.id, verdict="untested", why="No finding is stored.")
-    title = _number(finding) if math.isfinite(finding.estimate) else finding.why
+    title, why = finding.why, ""
+    if math.isfinite(finding.estimate):
+        title = _number(finding)
+        why = f' data-why="{html.escape(finding.why[len(before) : len(finding.why) - len(after)])}"'
     return (
-        f'<td><button type="button" class="{_css(finding.verdict)}" title="{html.escape(title)}"'
-        f' aria-label="{finding.verdict}" data-why="{html.escape(finding.why)}">{LETTERS[finding.verdict]}</button></td>'
+        f'<td><button class="{_css(finding.verdict)}" title="{html.escape(title)}"'
+        f' aria-label="{finding.verdict}"{why}>{LETTERS[finding.verdict]}</button></td>'
     )
 
 

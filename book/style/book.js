@@ -37,13 +37,16 @@ document.addEventListener("DOMContentLoaded", () => {
     const claim = cell.closest("tbody").querySelector("th").textContent;
     const part = cell.parentElement.querySelector("th").textContent;
     const data = event.currentTarget.tHead.rows[1].cells[cell.cellIndex - 1].textContent;
+    // what all sentences of a row begin and end with is kept once
+    const { before = "", after = "" } = cell.parentElement.dataset;
+    const why = "why" in button.dataset ? before + button.dataset.why + after : button.title;
     const dialog = document.createElement("dialog");
     const close = made("button", "Close");
     close.addEventListener("click", () => dialog.close());
     dialog.className = "finding";
     dialog.append(
       made("h2", `${claim}${part === claim ? "" : `, ${part}`}`),
-      made("p", `${data}: ${button.getAttribute("aria-label")}. ${button.dataset.why}`),
+      made("p", `${data}: ${button.getAttribute("aria-label")}. ${why}`),
       made("pre", document.getElementById(cell.parentElement.dataset.code).textContent),
       close,
     );

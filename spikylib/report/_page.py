@@ -190,7 +190,7 @@ def _rays(rays):
         for c, p in zip(_COLOURS, rays["peaks"])
     )
     return (
-        f'<div class="rays" role="img" aria-label="{told} as points around the origin; colours are the largest '
+        f'<div class="rays" data-label="{told} as points around the origin; colours are the largest '
         f'spikes in {rays["f"]} dimensions, whose peaks are {escape(peaks, quote=True)}."></div>'
         f'<script type="application/json" class="rays-data">{data}</script>'
         f"<p><small>{told}. Colours: the largest spikes in {rays['f']} dimensions, by their peaks; in the three that are drawn "

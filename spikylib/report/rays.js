@@ -8,7 +8,7 @@ function rays(box, data) {
   name.className = "name";
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", box.getAttribute("aria-label") || "Points around the origin");
+  canvas.setAttribute("aria-label", box.dataset.label || "Points around the origin");
   const pen = canvas.getContext("2d");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const n = data.points.length;

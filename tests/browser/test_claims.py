@@ -40,7 +40,10 @@ def test_a_cell_shows_its_sentence_and_code(visit, opened, scheme):
 
     with visit("book/claims.html", scheme=scheme) as page:
         cell = opened(page).locator("button").first
-        why = cell.get_attribute("data-why")
+        row = cell.locator("xpath=ancestor::tr")
+        parts = (row, "data-before"), (cell, "data-why"), (row, "data-after")
+        why = "".join(where.get_attribute(name) or "" for where, name in parts)
+        assert why.endswith(".")
         cell.focus()
         page.keyboard.press("Enter")
         dialog = page.locator("dialog.finding")

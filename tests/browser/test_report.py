@@ -42,7 +42,7 @@ def test_the_items_turn_by_keyboard_and_by_mouse_and_show_their_names(visit):
         page.mouse.move(middle[0] + 60, middle[1])
         page.mouse.up()
         assert pixels(page) != turned
-        page.get_by_label("Dimensions").select_option("1")
+        page.locator("label select").select_option("1")
         assert page.wrong == []
 
 
