@@ -1,7 +1,7 @@
-"""Write a file whole or not at all, and find those of the book."""
+"""Write a file whole or not at all, find those of the book, and write rows as Markdown."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -29,3 +29,10 @@ def in_checkout(pattern: str, is_ours: Callable | None = None) -> list[Path]:
     raise FileNotFoundError(
         f"no {pattern} in or above {Path.cwd()}: go to a checkout of the book, which has it, or give a path"
     )
+
+
+def markdown_table(head: Iterable, rows: Iterable[Iterable]) -> list[str]:
+    """Lines of a Markdown table; `DataFrame.to_markdown` would need another package."""
+    cells = [list(map(str, row)) for row in (head, *rows)]
+    cells.insert(1, ["---"] * len(cells[0]))
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells]

@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from spikylib import __version__
+from spikylib._files import markdown_table, write_whole
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -221,24 +222,22 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
     \b
     Exit codes: 0 all gates passed, 1 one did not, 2 wrong usage.
     """
-    from spikylib import datasets
     from spikylib import report as reports
-    from spikylib._files import write_whole
     from spikylib.study import Study
 
     with _usage():
         _check_writable(folder)
         if junit and not gates:
             raise ValueError("--junit writes what came of gates, and there is none: give --fail-if")
-        columns = {key: value for key, value in options.items() if key != "seed"}
         studies = [path and Study.load(path, **options) for path in (old, new, again)]
+        behind = interactions and Study.load(interactions, **options)
         for study in filter(None, studies):
             if study.notes:
                 click.echo(f"{study.name}: {study.notes}", err=True)
-        behind = datasets.load(interactions, **columns) if interactions else None
-        if isinstance(behind, datasets.Embeddings):
+        if behind and behind.interactions is None:
             raise ValueError(f"{interactions} holds embeddings, and --interactions takes who played what")
-        found = reports.compare(*studies[:2], again=studies[2], interactions=behind, fail_if=gates)
+        played = behind.interactions if behind else None
+        found = reports.compare(*studies[:2], again=studies[2], interactions=played, fail_if=gates)
         page = found.save(folder)
         if junit:
             write_whole(junit, found.junit())
@@ -493,9 +492,7 @@ def results(folder, form, patterns):
     elif form == "json":
         click.echo(frame.to_json(orient="records", indent=1, force_ascii=False))
     elif form == "markdown":
-        # three lines, where DataFrame.to_markdown would need another package
-        for row in (text.columns, ["---"] * text.shape[1], *text.to_numpy()):
-            click.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+        click.echo("\n".join(markdown_table(text.columns, text.to_numpy())))
     else:
         # results stay in the table even where they agree: that they agree is a finding
         settings = text.columns[: list(text).index("seconds")] if len(text) > 1 else []

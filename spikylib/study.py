@@ -122,8 +122,7 @@ class Study:
         # what was asked of the matrix, the SVD and the covers, for a refit and for the record
         self.settings = {"f": f, "cos_theta": cos_theta, "rho": rho} | self._counts
         self._fit = fit
-        self._covers = {}
-        self._latest = {}
+        self._covers, self._latest = {}, {}
         self.fit = partial(ppmi_svd, f=f, **self._counts) if fit is ppmi_svd else fit
         # U Sigma of our own SVD is in its principal order already, and its factors are kept
         self._ours = fit is ppmi_svd and embeddings is None

@@ -147,3 +147,11 @@ def test_a_floor_that_is_none_is_refused():
         compare(a, a, again=of(blocks(), ids))
     with pytest.raises(ValueError, match="has 5 dimensions"):
         compare(a, a, again=of(blocks()[:, :5], ids))
+
+
+def test_the_names_that_a_gate_may_have_are_those_that_are_measured():
+    a = of(np.tile(blocks(), (1, 3)), np.arange(300))
+    with pytest.raises(ValueError, match="there is no condition 'x'; conditions are ") as error:
+        compare(a, a, fail_if=["x < 1"])
+    names = str(error.value).partition("conditions are ")[2].split(", ")
+    assert names == list(compare(a, a).content["conditions"])

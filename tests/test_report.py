@@ -178,7 +178,7 @@ def test_dated_embeddings_tell_of_time(tmp_path):
 
 def answer(study, question):
     findings = claims.check("P22", study) if study.interactions is not None else []
-    rows = _decide.decisions(study, findings)
+    rows = _decide.decisions(study, findings, _measure.kept_when_redrawn(study))
     return next(row["answer"] for row in rows if question in row["question"])
 
 

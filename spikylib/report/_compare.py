@@ -9,7 +9,7 @@ import pandas as pd
 
 import spikylib
 from spikylib import plots, retrieval, spikes
-from spikylib._arrays import has_direction, n_shared, row_norms, sample_rows, unit_rows
+from spikylib._arrays import n_shared, sample_rows, unit_rows
 from spikylib.datasets import Interactions
 from spikylib.report import _measure
 from spikylib.report._report import SCHEMA, Report, plain, stages
@@ -136,14 +136,12 @@ def _floor_pair(a, again, interactions):
 
 def _matched(a, b):
     """Rows of two embeddings that are of the same items and have a direction in both."""
-    row = pd.Index(b.items["id"]).get_indexer(a.items["id"])
+    row, able = _measure.matched(a, b)
     if len(row) and (row < 0).all():
         one, other = a.items["id"].iloc[0], b.items["id"].iloc[0]
         raise ValueError(
             f"no id of {a.name} ({one}, ...) is among those of {b.name} ({other}, ...); are they written in the same way?"
         )
-    able = (row >= 0) & has_direction(row_norms("E", a.E)[0])
-    able[able] &= has_direction(row_norms("E", b.E)[0])[row[able]]
     rows = np.flatnonzero(able)
     if len(rows) < 100:
         raise ValueError(f"{a.name} and {b.name} have {len(rows)} items in common; at least 100 are needed")
@@ -259,9 +257,14 @@ def _conditions(a, b, found, changes):
 
 
 def _spectrum_change(a, b):
-    k = min(16, a.E.shape[1], b.E.shape[1])
-    s, t = (np.sort(np.linalg.norm(x.E, axis=0))[::-1][:k] for x in (a, b))
+    s, t = _spectra(a, b, 16)
     return float(np.abs(s / s.sum() - t / t.sum()).max())
+
+
+def _spectra(a, b, most=None):
+    """The largest singular values of both, as many of each."""
+    k = min(a.E.shape[1], b.E.shape[1], *filter(None, [most]))
+    return [np.sort(np.linalg.norm(study.E, axis=0))[::-1][:k] for study in (a, b)]
 
 
 def _is_beyond(name, row):
@@ -340,8 +343,7 @@ def _ranks(a, b):
 
 
 def _figures(conditions, a, b):
-    names = ["bottom_quintile", "quintile_2", "quintile_3", "quintile_4", "top_quintile"]
-    rows = [conditions[f"overlap_{name}"] for name in names]
+    rows = [conditions[f"overlap_{name}"] for name, quintile in _PARTS.items() if quintile]
     x = (1, 2, 3, 4, 5)
     curves = {"old to new": (x, [row["value"] for row in rows])}
     if "floor" in rows[0]:
@@ -353,11 +355,7 @@ def _figures(conditions, a, b):
         xticks=x,
         ylim=(0, 1),
     )
-    k = min(a.E.shape[1], b.E.shape[1])
-    spectra = {
-        name: (np.arange(1, k + 1), np.sort(np.linalg.norm(study.E, axis=0))[::-1][:k])
-        for name, study in (("old", a), ("new", b))
-    }
+    spectra = {name: (np.arange(1, len(s) + 1), s) for name, s in zip(("old", "new"), _spectra(a, b))}
     spectrum = plots.lines(spectra, xlabel="dimension", ylabel="singular value", yscale="log")
     return {
         "Neighbours that stayed, by norm": (

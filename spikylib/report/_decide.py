@@ -87,8 +87,11 @@ def meaning(spiky: dict) -> str:
     )
 
 
-def decisions(study: Study, findings: list[Finding]) -> list[dict]:
-    """The rows of the table: question, answer, why, and the claims that it rests on."""
+def decisions(study: Study, findings: list[Finding], kept: tuple | None) -> list[dict]:
+    """The rows of the table: question, answer, why, and the claims that it rests on.
+
+    `kept` is what :func:`spikylib.report._measure.kept_when_redrawn` found.
+    """
     told = {(finding.id, finding.part): finding for finding in findings}
     by, lacking = None, "there are no interactions: give them with --interactions"
     if study.interactions is not None:
@@ -110,7 +113,7 @@ def decisions(study: Study, findings: list[Finding]) -> list[dict]:
             _cannot("Rank by cosine or by dot product?", lacking, "P24", "P25"),
             _cannot("How many dimensions?", lacking, "P30"),
         ]
-    return [*rows, _norm(study, told), _averages(study, told), _losers(study), _time(study)]
+    return [*rows, _norm(study, told), _averages(study, told), _losers(study, kept), _time(study)]
 
 
 def _similarity(tests, by, f, told):
@@ -197,16 +200,16 @@ def _averages(study, told):
     return _row(question, answer, why, "A2", "A7", "S3")
 
 
-def _losers(study):
+def _losers(study, redrawn):
     question = "Which items will lose their neighbours?"
-    if "refit" not in study.has:
+    if redrawn is None:
         return _cannot(
             question,
             "an embedding alone does not show what would come out of another sample: train it again, "
             "and see spiky compare --again",
             "P27",
         )
-    rows, kept = _measure.kept_by_quintile(study)
+    rows, kept = redrawn
     if len(rows) < 25:
         return _cannot(question, f"only {len(rows)} items are there again after a refit", "P27")
     parts = [part.mean() for part in np.array_split(kept, 5)]

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from spikylib import consistency, retrieval, spikes, stability
 from spikylib._arrays import has_direction, n_shared, row_norms, sample_rows
@@ -82,26 +83,30 @@ def dial(by: dict[tuple[int, float], np.ndarray], f: int) -> float:
 
 def found_again(study: Study) -> dict[int, float]:
     """Of items averaged, the share among as many nearest to their mean, by cosine, by how many there are."""
-    rng, n = np.random.default_rng(study.seed), len(study.E)
-    n_draws = int(np.clip(_SCORES / n / 10, 50, 300))
-    shares = {}
-    for k in (k for k in LENGTHS if 20 * k <= n or k == 2):  # beyond, chance finds many
-        subsets = np.array([rng.choice(n, k, replace=False, shuffle=False) for _ in range(n_draws)])
-        shares[k] = float(consistency.precision(study.E, subsets, similarity="cosine").mean())
-    return shares
+    n = len(study.E)
+    drawn = {"n_subsets": int(np.clip(_SCORES / n / 10, 50, 300)), "similarity": "cosine", "seed": study.seed}
+    # beyond a twentieth of the items chance finds many
+    return {k: consistency.empirical(study.E, k, **drawn).mean for k in LENGTHS if 20 * k <= n or k == 2}
 
 
-def kept_by_quintile(study: Study) -> tuple[np.ndarray, np.ndarray]:
+def matched(a: Study, b: Study) -> tuple[np.ndarray, np.ndarray]:
+    """Row in b of each row of a, by id, -1 where it has none; and which have a direction in both."""
+    row = pd.Index(b.items["id"]).get_indexer(a.items["id"])
+    able = (row >= 0) & has_direction(row_norms("E", a.E)[0])
+    able[able] &= has_direction(row_norms("E", b.E)[0])[row[able]]
+    return row, able
+
+
+def kept_when_redrawn(study: Study) -> tuple[np.ndarray, np.ndarray] | None:
     """How much of the lists of items is there again after a refit to 80 % of the contexts.
 
-    Returns rows of E, up to 2,000 drawn at random and ordered by plays, and the share of each list.
+    Rows of E, up to 2,000 drawn at random and ordered by plays, and the share of each list; None where
+    there is nothing to refit.
     """
+    if "refit" not in study.has:
+        return None
     part = study.resampled(study.seed)
-    rows = study.items["id"].to_numpy()
-    again = {id: i for i, id in enumerate(part.items["id"].to_numpy())}
-    moved = np.array([again.get(id, -1) for id in rows])
-    able = has_direction(row_norms("E", study.E)[0]) & (moved >= 0)
-    able[able] &= has_direction(row_norms("E", part.E)[0])[moved[able]]
+    moved, able = matched(study, part)
     drawn = np.sort(sample_rows(np.flatnonzero(able), _LISTED, study.seed))
     k = min(K, len(part.E) - 1)
     before, _ = retrieval.top_k(study.E, drawn, k, exclude_self=True)
@@ -130,14 +135,20 @@ def hubs(study: Study) -> list[tuple[int, float]]:
     return [(int(i), float(count[i] / len(asked))) for i in np.argsort(-count, kind="stable")[:10]]
 
 
-def largest_spikes(study: Study, f: int, names: np.ndarray, most: int = 8) -> list[dict]:
+def largest(cover: spikes.SpikeCover, most: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """The spikes with most rows, as places among the peaks, and the number of rows of every spike."""
+    size = np.bincount(cover.spike[cover.spike >= 0], minlength=len(cover.peaks))
+    return np.argsort(-size, kind="stable")[:most], size
+
+
+def largest_spikes(study: Study, f: int, names: np.ndarray) -> list[dict]:
     """Peak, size, some members and what they share, of the largest spikes at a rank."""
     cover = study.cover(f)
+    chosen, size = largest(cover)
     by = [c for c in ("tags", "artist", "album") if c in study.items]
-    table = spikes.describe(cover, study.items, by=by, n_spikes=most) if by else None
-    size = np.bincount(cover.spike[cover.spike >= 0], minlength=len(cover.peaks))
+    table = spikes.describe(cover, study.items, by=by, n_spikes=len(chosen)) if by else None
     found = []
-    for place, k in enumerate(np.argsort(-size, kind="stable")[:most]):
+    for place, k in enumerate(chosen):
         members = np.flatnonzero(cover.spike == k)
         norm = np.linalg.norm(study.E[members, :f], axis=1)
         first = members[np.argsort(-norm, kind="stable")]

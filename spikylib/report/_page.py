@@ -10,6 +10,7 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 from string import Template
 
+from spikylib._files import markdown_table
 from spikylib.claims import described
 
 _FRAME, _CSS, _RAYS = (
@@ -25,7 +26,7 @@ WORDS = (
         "the same numbers of rows without communities; spiky is at most half the peaks of the lowest draw of each",
     ),
 )
-# of the canvas, too
+# of the largest spikes, in the canvas and beside the names
 _COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#56b4e9")
 LETTERS = {"holds": "H", "fails": "F", "undecided": "U", "not applicable": "–", "untested": "?"}
 
@@ -44,14 +45,14 @@ def markdown(content: dict) -> str:
     lines = [f"## {content['data']}", "", f"**{content['verdict']}**", ""]
     if content["kind"] == "report":
         rows = [(row["question"], row["answer"], row["why"]) for row in content["decisions"]]
-        lines += _table(("Question", "Answer", "Why"), rows)
+        lines += markdown_table(("Question", "Answer", "Why"), rows)
         counts = [(verdict, sum(f["verdict"] == verdict for f in content["findings"])) for verdict in LETTERS]
         told = ", ".join(f"{n} {verdict}" for verdict, n in counts if n)
         return "\n".join([*lines, "", f"Findings on the book's claims: {told}."])
     shown = [
         (name, _shown(row["value"]), _shown(row.get("floor"))) for name, row in content["conditions"].items()
     ]
-    lines += _table(("Condition", "Value", "Floor"), shown)
+    lines += markdown_table(("Condition", "Value", "Floor"), shown)
     for gate in content["gates"]:
         lines += ["", f"{'Failed' if gate['failed'] else 'Passed'}: {gate['sentence']}"]
     return "\n".join(lines)
@@ -79,11 +80,6 @@ def junit(content: dict) -> str:
             ET.SubElement(case, "failure", message=gate["sentence"]).text = gate["sentence"]
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _table(head, rows):
-    cells = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in cells]
 
 
 def _report(content, figures) -> Iterator[str]:
@@ -134,8 +130,7 @@ def _report(content, figures) -> Iterator[str]:
         "from those above. A click shows what was measured, and on how many public datasets the same holds.</p>"
     )
     yield from _claims(content["findings"])
-    yield f"</details><p><small>Schema {content['schema']}, spikylib {escape(content['version'])}, {content['seconds']:g} s. "
-    yield "Computed on your machine; this page asks the network for nothing.</small></p>"
+    yield f"</details>{_foot(content)}"
 
 
 def _comparison(content, figures) -> Iterator[str]:
@@ -163,7 +158,12 @@ def _comparison(content, figures) -> Iterator[str]:
     yield _html_table(
         ("Item", "Neighbours kept"), [(m["item"], f"{m['kept']:.0%}") for m in content["moved"]]
     )
-    yield f"<p><small>Schema {content['schema']}, spikylib {escape(content['version'])}, {content['seconds']:g} s.</small></p>"
+    yield _foot(content)
+
+
+def _foot(content):
+    made = f"Schema {content['schema']}, spikylib {escape(content['version'])}, {content['seconds']:g} s."
+    return f"<p><small>{made} Computed on your machine; this page asks the network for nothing.</small></p>"
 
 
 def _was_read(read):
@@ -178,7 +178,8 @@ def _was_read(read):
 
 
 def _rays(rays):
-    data = json.dumps(rays, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    drawn = rays | {"colours": _COLOURS}
+    data = json.dumps(drawn, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     told = (
         f"{len(rays['names']):,} of {rays['of']:,} items"
         if len(rays["names"]) < rays["of"]

@@ -73,7 +73,6 @@ class Report:
         Each file takes its place when it is complete.
         """
         name = self.content["kind"]
-        Path(folder).mkdir(parents=True, exist_ok=True)
         page, whole = Path(folder) / f"{name}.html", self.html()
         text = json.dumps(self.content, indent=1, ensure_ascii=False, allow_nan=False)
         write_whole(Path(folder) / f"{name}.json", text + "\n")
@@ -126,7 +125,8 @@ def report(study: Study, *, quick: bool = True) -> Report:
         spk = _spk(study)
         stage("decisions")
         spiky, sentence = _decide.verdict(study, first)
-        decisions = _decide.decisions(small, findings)
+        kept = _measure.kept_when_redrawn(small)
+        decisions = _decide.decisions(small, findings, kept)
         stage("spikes and hubs")
         ranks = [f for f in RANKS if f <= study.E.shape[1]]
         f = ranks[0] if ranks else study.E.shape[1]  # what three dimensions can show
@@ -149,8 +149,8 @@ def report(study: Study, *, quick: bool = True) -> Report:
             "decisions": decisions,
             "spikes": {"f": f, "largest": found},
             "hubs": hubs,
-            "safety": _safety(small, small_names),
-            "findings": [_beside(finding) for finding in findings],
+            "safety": _safety(small, small_names, kept),
+            "findings": _beside_public(findings),
             "rays": _rays(study, f, names),
         }
         figures = _figures(small, spk, table)
@@ -160,7 +160,7 @@ def report(study: Study, *, quick: bool = True) -> Report:
 
 @contextmanager
 def stages(what: str, n: int) -> Iterator:
-    """A bar that names the stage at work, on a terminal and after three seconds."""
+    """A bar that names the stage at work, on a terminal."""
     with tqdm(
         total=n, desc=what, disable=None, leave=False, bar_format="{desc}: {n_fmt} of {total_fmt}"
     ) as bar:
@@ -210,11 +210,11 @@ def _draws(study, n=10):
     )
 
 
-def _safety(study, names):
+def _safety(study, names, redrawn):
     """Items whose lists stay and go when the data are drawn anew, by name; none where that cannot be told."""
-    if "refit" not in study.has:
+    if redrawn is None:
         return {}
-    rows, kept = _measure.kept_by_quintile(study)
+    rows, kept = redrawn
     order = np.argsort(kept, kind="stable")
     some = {"least": order[:8], "most": order[::-1][:8]}
     return {
@@ -226,13 +226,14 @@ def _safety(study, names):
     }
 
 
-def _beside(finding):
-    """A finding as JSON, with what the public datasets gave."""
-    public = claims.public().get((finding.id, finding.part), {})
-    numbers = ("estimate", "low", "high", "reference")
-    shown = {key: value for key, value in vars(finding).items() if key not in ("data", "seed", *numbers)}
-    measured = {key: float(f"{getattr(finding, key):.6g}") for key in numbers}
-    return shown | {k: None if np.isnan(v) else v for k, v in measured.items()} | {"public": public}
+def _beside_public(findings):
+    """Findings as JSON, each with what the public datasets gave."""
+    public = claims.public()
+    return [
+        {key: value for key, value in vars(finding).items() if key not in ("data", "seed")}
+        | {"public": public.get((finding.id, finding.part), {})}
+        for finding in findings
+    ]
 
 
 def _rays(study, f, names):
@@ -242,9 +243,7 @@ def _rays(study, f, names):
     others = sample_rows(np.setdiff1d(np.arange(len(norm)), longest), _POINTS - len(longest), study.seed)
     rows = np.concatenate([longest, others])
     cover = study.cover(f)
-    largest = np.argsort(
-        -np.bincount(cover.spike[cover.spike >= 0], minlength=len(cover.peaks)), kind="stable"
-    )[:8]
+    largest, _ = _measure.largest(cover)
     colour = np.full(len(cover.peaks) + 1, -1)
     colour[largest] = np.arange(len(largest))
     points = study.E[rows, :_DIMENSIONS]

@@ -1,8 +1,7 @@
 // Rows of an embedding as points around the origin, turning: a canvas, no library, no request.
-// rays(box, {points, spike, names, peaks}) draws into an element: points are rows of at least three
+// rays(box, {points, spike, names, peaks, colours}) draws into an element: points are rows of at least three
 // numbers within [-1, 1], spike the number of a colour or -1, names what the pointer reads.
 function rays(box, data) {
-  const COLOURS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#56b4e9"];
   const canvas = box.appendChild(document.createElement("canvas"));
   const name = box.appendChild(document.createElement("div"));
   name.className = "name";
@@ -62,7 +61,7 @@ function rays(box, data) {
       const [x, y] = at(views[i]);
       const on = data.spike[i] >= 0;
       pen.globalAlpha = on ? 0.85 : 0.45;
-      pen.fillStyle = on ? COLOURS[data.spike[i] % COLOURS.length] : none;
+      pen.fillStyle = on ? data.colours[data.spike[i] % data.colours.length] : none;
       const r = i === pointed ? 3 * dot : on ? 1.4 * dot : dot;
       pen.beginPath();
       pen.arc(x, y, r, 0, 2 * Math.PI);
