@@ -11,8 +11,12 @@ import nbformat
 import papermill
 import pytest
 
+from spikylib import claims
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+HIDING = {"parameters", "remove-cell", "remove-input", "hide-input"}
+FRAME = {"What we learned", "Exercises", "Further reading"}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
@@ -44,7 +48,7 @@ def test_every_result_is_stored(notebook):
     for cell in code_cells(notebook):
         last = ast.parse(cell.source).body[-1:]
         if last and isinstance(last[0], ast.Expr) and not cell.source.rstrip().endswith(";"):
-            silent = ast.unparse(last[0]).startswith(("record", "rerun.glue", "rerun.footer"))
+            silent = ast.unparse(last[0]).startswith(("record", "rerun.", "claims.banner"))
             assert cell.outputs or silent, f"no output stored for: {cell.source[-80:]}"
 
 
@@ -138,11 +142,67 @@ def test_every_figure_is_named_in_the_text(notebook):
     assert [name for name in figures if name and f"{{numref}}`{name}`" not in text] == []
 
 
-def test_long_code_that_draws_is_folded(notebook):
+def code_lines(cell):
+    return [x for x in cell.source.splitlines() if x.strip() and not x.strip().startswith("#")]
+
+
+def hidden(cell):
+    return bool(HIDING & set(cell.metadata.get("tags", [])))
+
+
+def test_what_is_not_for_reading_is_out_of_sight(notebook):
     for cell in code_cells(notebook):
-        lines = [line for line in cell.source.splitlines() if line.strip()]
-        if len(lines) > 12 and "figure" in cell.metadata.get("mystnb", {}):
-            assert "hide-input" in cell.metadata.get("tags", []), lines[0]
+        draws = "figure" in cell.metadata.get("mystnb", {})
+        plumbs = re.match(r"\s*(import|from|record|rerun)\b", cell.source)
+        assert hidden(cell) or not (draws or plumbs), cell.source[:80]
+    folded = [cell for cell in code_cells(notebook) if "hide-input" in cell.metadata.get("tags", [])]
+    assert len(folded) <= 1, "one folded cell, which the numbers link to; the others are removed"
+
+
+def test_hidden_code_is_short_and_has_no_method(notebook):
+    out_of_sight = [
+        c for c in code_cells(notebook) if hidden(c) and "parameters" not in c.metadata.get("tags", [])
+    ]
+    assert sum(len(code_lines(c)) for c in out_of_sight) <= 60
+    assert [c.source[:80] for c in out_of_sight if re.search(r"^\s*(def|class) ", c.source, re.M)] == []
+
+
+def test_the_chapters_are_short():
+    cells = [cell for path in NOTEBOOKS for cell in code_cells(nbformat.read(path, as_version=4))]
+    assert sum(len(code_lines(cell)) for cell in cells) <= 1500
+    assert [x for cell in cells for x in cell.source.splitlines() if len(x) > 75] == []
+
+
+def test_headings_are_findings_with_the_verdict_of_the_evidence(notebook):
+    """A heading names in its cell's metadata the parts of claims it states; {} where it states none."""
+    named = {}
+    for cell in notebook.cells:
+        for heading in re.findall(r"^## (.+)$", cell.source, re.M) if cell.cell_type == "markdown" else ():
+            if heading not in FRAME:
+                assert cell.source.count("\n## ") + cell.source.startswith("## ") == 1, heading
+                named |= cell.metadata["spiky"]["headline"]
+    verdicts = {key: claims.across(key.partition(",")[0], claims.stored(key)).verdict for key in named}
+    assert named == verdicts
+    banners = [c.source for c in code_cells(notebook) if "claims.banner(" in c.source]
+    on_data = {k for k in named if any(f.data != "generated" for f in claims.stored(k))}
+    told = {key for source in banners for key in literals(source)}
+    assert on_data <= told <= named.keys(), "the banner names the parts that the headings do"
+
+
+def literals(source):
+    return {
+        n.value
+        for n in ast.walk(ast.parse(source))
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
+
+
+def test_a_sentence_has_two_numbers_at_most(notebook):
+    text = re.sub(r"```\{.*?\n|\n\n|\|\n|\n[-*] ", ". ", markdown(notebook))
+    roles = r"\{(?:glue:text|stored)\}`[^`]*`"
+    text = re.sub(roles, "NUMBER", text)
+    sentences = re.split(r"(?<=[.:;!?])[*)\"]*\s+(?=[A-Z*$`({])|\. ", text)
+    assert [x for x in sentences if x.count("NUMBER") > 2] == []
 
 
 def test_exercises_have_solutions_that_run(notebook):
@@ -179,9 +239,8 @@ def test_the_frame_is_there(notebook):
         "**You will learn to** ",
         "**You need** ",
         "**Time**",
-        "## On real data",
+        "## What we learned",
         "## Exercises",
-        "## In practice",
         "## Further reading",
     ):
         assert part in text, part

@@ -25,7 +25,7 @@ from spikylib.claims import (  # noqa: F401
     _stability,
     _theorem,
 )
-from spikylib.claims._evidence import keep_evidence, out_of_date, public, read_evidence, tally
+from spikylib.claims._evidence import banner, keep_evidence, out_of_date, public, read_evidence, stored, tally
 from spikylib.claims._finding import Finding, judge
 from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, described, parts, table
 
@@ -33,6 +33,7 @@ __all__ = [
     "Finding",
     "NotApplicable",
     "across",
+    "banner",
     "check",
     "check_all",
     "claim",
@@ -43,6 +44,7 @@ __all__ = [
     "parts",
     "public",
     "read_evidence",
+    "stored",
     "table",
     "tally",
 ]

@@ -6,13 +6,17 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from spikylib._files import in_checkout, write_whole
-from spikylib.claims._finding import FAILS, GENERATED, HOLDS, UNDECIDED, Finding
-from spikylib.claims._registry import check_all, parts
+from spikylib.claims._finding import FAILS, GENERATED, HOLDS, IN_PART, UNDECIDED, Finding
+from spikylib.claims._registry import across, check_all, checked, parts
 from spikylib.study import Study
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 
 def keep_evidence(
@@ -155,6 +159,77 @@ def tally(ids: Iterable[str]) -> pd.DataFrame:
         counts = {said: len(names) for said, names in sides.items()}
         rows.append({"claim": part.id, "part": part.part} | counts | {"fails on": ", ".join(sides[FAILS])})
     return pd.DataFrame(rows).set_index(["claim", "part"])
+
+
+def stored(*headlines: str) -> list[Finding]:
+    """Take the findings of some claims from the book's evidence, over all datasets.
+
+    Parameters
+    ----------
+    *headlines : str
+        A claim ("P25") or a part of one ("P25, more is found").
+
+    Returns
+    -------
+    list of Finding
+        In the order of `headlines`, by dataset; :func:`across` sums up those of one.
+
+    Examples
+    --------
+    >>> [found.verdict for found in stored("P10, f = 16")]
+    ['holds']
+    """
+    chosen = {key: [(p.id, p.part) for p in _parts_of(key)] for key in headlines}
+    evidence = [found for whole in read_evidence() for found in whole["findings"]]
+    return [f for asked in chosen.values() for f in evidence if (f.id, f.part) in asked]
+
+
+def banner(study: Study, headlines: Iterable[str]) -> "Markdown | None":
+    """Say which headlines of a chapter do not hold on the data of this run.
+
+    Nothing on generated data, for the headlines speak of real catalogues.
+
+    Parameters
+    ----------
+    study : Study
+    headlines : iterable of str
+        As in :func:`stored`.
+
+    Returns
+    -------
+    IPython.display.Markdown or None
+        A sentence a part whose verdict on the study is not the book's; None where there is none.
+    """
+    if study.name.startswith("synthetic"):
+        return None
+    chosen = {p: key for key in headlines for p in _parts_of(key) if p.on_data}
+    book = {key: across(key.partition(",")[0], stored(key)).verdict for key in set(chosen.values())}
+    other = {HOLDS: FAILS, IN_PART: FAILS, FAILS: HOLDS}
+    said = [
+        f"- {found.id}, *{found.part}*: {found.verdict} here. {found.why}"
+        for found in checked(list(chosen), study, 0)
+        if found.verdict == other.get(book[chosen[_part(found)]])
+    ]
+    if not said:
+        return None
+    from IPython.display import Markdown
+
+    return Markdown(
+        f"**Your data differ.** On {study.name}, unlike the headings below:\n\n" + "\n".join(said)
+    )
+
+
+def _parts_of(headline):
+    """The parts of a claim, or the one named after a comma."""
+    id, _, name = headline.partition(", ")
+    found = [p for p in parts(id) if name in ("", p.part)]
+    if not found:
+        raise ValueError(f"{id} has no part {name!r}; its parts are {[p.part for p in parts(id)]}")
+    return found
+
+
+def _part(found):
+    return next(p for p in parts(found.id) if p.part == found.part)
 
 
 def _hashes(on_data):
