@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from spikylib import plots, spikes, synthetic
+from spikylib import claims, datasets, plots, spikes, synthetic
+from spikylib.plots._style import CATALOGUES, looks_of
 from spikylib.svd import truncated_svd
 
 E = np.random.default_rng(0).standard_normal((40, 6))
@@ -33,14 +34,14 @@ def test_lines_label_curves_bands_nulls_and_verticals():
     )
     (ax,) = fig.axes
     a, b, null, chance, knee = ax.lines
-    assert legend(fig) == ["a", "b", "null", "chance", "knee"]
+    assert legend(fig) == ["a", "b", "null", "chance"]
     assert a.get_color() == "black" and b.get_color() == null.get_color() != chance.get_color()
     assert (list(b.get_xdata()), list(b.get_ydata()), list(null.get_ydata())) == ([1, 2], [5, 6], [9, 9])
     assert null.get_linestyle() == chance.get_linestyle() == ":" != b.get_linestyle()
     assert list(knee.get_xdata()) == [2, 2]
     low, high = ax.collections[0].get_datalim(ax.transData).get_points()[:, 1]
     assert (low, high) == (2, 5), "the band of a"
-    assert [note.get_text() for note in ax.texts] == ["γ = 0", "0.25"]
+    assert [note.get_text() for note in ax.texts] == ["γ = 0", "0.25", "knee "]
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("f", "Spk (share of items)")
     assert plt.get_fignums() == [], "withdrawn from pyplot"
@@ -65,12 +66,43 @@ def test_a_label_looks_the_same_in_all_panels_and_layers():
     assert b.get_marker() == "" and measured.get_linestyle() == "None"
     (bars,) = below.containers[0][2]
     np.testing.assert_allclose([s[:, 1] for s in bars.get_segments()], [[4, 6], [6, 9]])
-    assert legend(fig) == ["a", "K", "b"]
+    assert legend(fig) == ["a", "b"] and [text.get_text() for text in above.texts] == ["K "]
     alone = plots.lines({}, points={"a": ([1], [2]), "b": ([1], [3])}, **NAMES)
     colours = [line.get_color() for line in alone.legends[0].get_lines()]
     assert colours == [line.get_color() for line in alone.axes[0].lines] and colours[0] != colours[1]
     assert [ax.get_title() for ax in fig.axes] == ["", "recall"]
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in fig.axes] == [("recall", "peaks"), ("f", "share")]
+
+
+def test_a_catalogue_looks_the_same_in_every_figure_and_like_no_other():
+    known = datasets.catalogue().set_index("name")["domain"].to_dict()
+    assert {name: look[0] for name, look in CATALOGUES.items()} == known
+    assert len({look[1:3] for look in CATALOGUES.values()}) == len(CATALOGUES)
+    alone = looks_of(["triplej (this run)"])["triplej (this run)"]
+    looks = looks_of(["a chance", "another", "triplej", "yelp"])
+    assert looks["triplej"] == alone
+    colours = {tuple(look["color"]) for look in looks.values()}
+    assert len(colours) == 4, "what is no catalogue has none of their colours"
+
+
+def test_a_notebook_keeps_the_points_of_a_figure_and_no_cloud():
+    def kept(fig):
+        data, metadata = fig._repr_mimebundle_(include=None, exclude=None)
+        assert data == {}
+        return metadata["text/csv"].splitlines()
+
+    curve = {"a": ([1, 2], [1 / 3, 12345.678], [0, 1], [1, 2.5e4])}
+    fig = plots.lines(curve, points={"b": ([1], [2])}, dotted={"a": ([1], [9])}, **NAMES)
+    assert kept(fig) == [
+        "label,x,y,low,high",
+        "a,1,0.3333,0,1",
+        "a,2,1.235e+04,1,2.5e+04",
+        "b,1,2,,",
+        '"a, null",1,9,,',
+    ]
+    assert kept(plots.scatter({"left": (E[:1, :2], E[:1, 2])}, colour_label="t"))[0] == "panel,x,y,t"
+    cloud = plots.scatter({"": (np.zeros((2001, 2)), np.zeros(2001))}, colour_label="t")
+    assert not hasattr(cloud, "_repr_mimebundle_")
 
 
 def test_panels_with_one_y_label_share_the_axis_and_no_title_repeats_a_label():
@@ -151,6 +183,29 @@ def test_forest_spreads_the_groups_of_a_row_and_keeps_their_colours():
     (ax,) = plots.forest({"Spk": spk.loc["SVD"]}).axes
     assert [t.get_text() for t in ax.get_yticklabels()] == ["triplej", "yes"]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [0, 1], atol=1e-12)
+
+
+def test_forest_groups_findings_by_domain_and_ends_with_their_verdicts():
+    def finding(data, estimate, verdict, part="more", unit="%"):
+        return claims.Finding("P0", part, data, 9, 2, 0, estimate, 0.1, 0.3, 0.2, unit, verdict)
+
+    found = [finding("yelp", 0.15, "undecided"), finding("lastfm-2k", 0.25, "holds")]
+    found += [finding("triplej", 0.1, "fails"), finding("gowalla", np.nan, "not applicable")]
+    (ax,) = plots.forest(found).axes
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["triplej", "lastfm-2k", "yelp"]
+    assert [t.get_text() for t in ax.texts] == ["music", "businesses"]
+    assert (ax.get_xlabel(), ax.get_title()) == ("share (%)", "P0, more")
+    marks = {line.get_marker(): line for line in ax.lines if line.get_marker() in ("^", "v", "s")}
+    assert [list(marks[m].get_xdata()) for m in "^vs"] == [[10], [25], [15]]
+    letters = {
+        line.get_ydata()[0]: line.get_marker() for line in ax.lines if "mathbf" in str(line.get_marker())
+    }
+    assert [letters[k][-3] for k in range(3)] == ["F", "H", "U"]
+    fig = plots.forest([*found, finding("triplej", 3, "holds", "ratio", "")], xlabel="x", columns=2)
+    assert sorted(legend(fig)) == ["fails", "holds", "reference", "undecided"]
+    assert [ax.get_xlabel() for ax in fig.axes] == ["x", "x"]
+    with pytest.raises(ValueError, match="0 parts have numbers"):
+        plots.forest(found[-1:])
 
 
 def test_heatmap_shows_the_values_names_and_units():

@@ -3,7 +3,9 @@
 A function a kind of figure. :func:`lines` is the general one: curves, points with errors, nulls and
 reference lines, in one panel or several; :func:`forest` compares estimates with their intervals.
 One look for all: seaborn's "colorblind" palette with a marker and a dash of its own for each
-category, viridis for quantities, an opaque white ground, and sizes that read at the width of a page.
+category (for a catalogue of the library the same in every figure), viridis for quantities, an opaque
+white ground, and sizes that read at the width of a page. A notebook keeps the points of a figure with
+its picture, as CSV.
 The interactive figures are Plotly's, turned into HTML by :func:`html`, which loads the book's one
 copy of the script.
 """

@@ -1,13 +1,11 @@
 """Curves: the general chart of lines, and three that take a result of the library as it is."""
 
-from itertools import cycle
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spikylib.plots._style import DASHES, GREY, MARKERS, PALETTE, finish, panel_axes, set_panel
+from spikylib.plots._style import GREY, THRESHOLD, finish, looks_of, panel_axes, set_panel
 from spikylib.spikes import SpikeCover
 
 _MOST_MARKERS = 40  # a curve of more points is drawn without markers, which would hide it
@@ -30,7 +28,7 @@ def lines(
     A *layer* is a dict of label to (x, y), or to (x, y, low, high) with an interval; or a DataFrame
     with x in its index and a curve a column. For several panels it is a dict of panel title to one
     of these; otherwise it is drawn in every panel. A label has one colour, marker and dash in all
-    layers and panels.
+    layers and panels, and a public catalogue has its own in the whole book.
 
     Parameters
     ----------
@@ -44,7 +42,7 @@ def lines(
     dotted_label : str, default "null"
         What the dotted lines are that share a label, for the legend.
     vertical : dict of str to float, or dict of title to such a dict, optional
-        Lines at an x, by label.
+        Thin grey lines at an x, labelled where they are.
     notes : dict of str to list of str, optional
         Text beside each point of a curve, by label.
     styles : dict of str to dict, optional
@@ -75,16 +73,17 @@ def lines(
     """
     curves, points, dotted, vertical = map(_by_title, (curves, points, dotted, vertical))
     titles = list(filter(None, curves | points | dotted)) or [""]
-    usual = _usual_looks([*curves.values(), *points.values()], styles or {})
+    usual = looks_of([label for panel in (*curves.values(), *points.values()) for label in panel], styles)
     sharey = not isinstance(axes.get("ylabel"), list)
     fig, panels = panel_axes(len(titles), columns, 3.3 if len(titles) <= columns else 2.6, sharey=sharey)
-    looks = {}  # of the labels in the legend
+    looks, data = {}, []  # of the labels in the legend, and of the points
 
     for i, (ax, title) in enumerate(zip(panels, titles)):
         measured = _of(points, title)
         for label, (x, y, *interval) in _of(curves, title).items():
             hide_markers = label in measured or len(x) > _MOST_MARKERS
             looks[label] = usual[label] | ({"marker": ""} if hide_markers else {})
+            data.append(_rows(title, label, x, y, *interval))
             ax.plot(x, y, **looks[label])
             if interval:
                 ax.fill_between(x, *interval, color=usual[label]["color"], alpha=0.2, linewidth=0)
@@ -93,20 +92,23 @@ def lines(
         for label, (x, y, *interval) in measured.items():
             error = [np.subtract(y, interval[0]), np.subtract(interval[1], y)] if interval else None
             look = usual[label] | {"linestyle": "none"}
+            data.append(_rows(title, label, x, y, *interval))
             ax.errorbar(x, y, error, **look, capsize=2)
             looks[label] = look | looks.get(label, {}) | {"marker": look["marker"]}
         for label, (x, y) in _of(dotted, title).items():
             known = label in usual
             ax.plot(x, y, linestyle=":", color=usual[label]["color"] if known else GREY)
+            data.append(_rows(title, f"{label}, {dotted_label}" if known else label, x, y))
             looks[dotted_label if known else label] = {"linestyle": ":", "color": "0.2" if known else GREY}
-        for j, (label, x) in enumerate(_of(vertical, title).items()):
-            looks[label] = {"color": "0.4", "linestyle": DASHES[1 + j % 3], "linewidth": 1.2}
-            ax.axvline(x, **looks[label], zorder=0)
+        for label, x in _of(vertical, title).items():
+            ax.axvline(x, **THRESHOLD)
+            at = {"transform": ax.get_xaxis_transform(), "ha": "right", "va": "top"}
+            ax.text(x, 0.99, f"{label} ", rotation=90, fontsize="small", color="0.3", **at)
         set_panel(ax, i, axes)
         ax.set_title("" if title in (ax.get_xlabel(), ax.get_ylabel()) else title)
         if sharey and i % columns:
             ax.set_ylabel("")
-    return finish(fig, looks)
+    return finish(fig, looks, data)
 
 
 def cover_profile(
@@ -118,7 +120,7 @@ def cover_profile(
     ----------
     covers : dict of str to spikylib.spikes.SpikeCover
     rho : float
-        Share at which the covers stop, drawn as a dashed line.
+        Share at which the covers stop, drawn as a thin grey line.
     nulls : dict of str to spikylib.spikes.SpikeCover, optional
         Covers drawn as dotted lines.
 
@@ -130,7 +132,7 @@ def cover_profile(
     styles = {label: {"marker": "", "drawstyle": "steps-post"} for label in curves}
     labels = {"xlabel": "number of peaks", "ylabel": "share of rows captured"}
     fig = lines(curves, dotted=dotted, styles=styles, xscale="log", **labels)
-    fig.axes[0].axhline(rho, color=GREY, linestyle="--")
+    fig.axes[0].axhline(rho, **THRESHOLD)
     return fig
 
 
@@ -181,16 +183,16 @@ def neighbour_ranks(lists: pd.DataFrame, labels: dict, *, title: str | None = No
         Neighbours of the first date are blue circles, newcomers orange squares.
     """
     fig, (ax,) = panel_axes(1, 1, 3.8)
+    looks = looks_of(["there at first", "newcomer"])
     ranks = lists.pivot(index="date", columns="id", values="rank").sort_index()
     for name, rank in ranks.items():
-        look = int(np.isnan(rank.iloc[0]))
-        style = {"color": PALETTE[look], "marker": MARKERS[look], "linestyle": DASHES[look]}
-        ax.plot(rank.index, rank, **style, markersize=5, linewidth=1.5, alpha=0.85)
+        look = looks["newcomer" if np.isnan(rank.iloc[0]) else "there at first"]
+        ax.plot(rank.index, rank, **look, linewidth=1.5, alpha=0.85)
         for date, side, offset in ((ranks.index[0], "right", -8), (ranks.index[-1], "left", 8)):
             if rank[date] > 0:  # not NaN: in the list of that date
                 place = {"xytext": (offset, 0), "textcoords": "offset points", "ha": side, "va": "center"}
                 text = labels[name][:30]
-                ax.annotate(text, (date, rank[date]), **place, fontsize="small", color=PALETTE[look])
+                ax.annotate(text, (date, rank[date]), **place, fontsize="small", color=look["color"])
     dates = ranks.index[:: max(len(ranks) // 3, 1)]
     ax.set_xticks(dates, [f"{date:%b %Y}" for date in dates])
     ax.set_yticks(range(1, int(lists["rank"].max()) + 1))
@@ -198,7 +200,7 @@ def neighbour_ranks(lists: pd.DataFrame, labels: dict, *, title: str | None = No
     ax.invert_yaxis()
     ax.margins(x=0.5)  # room for the names at both ends
     ax.spines["left"].set_visible(False)
-    return finish(fig)
+    return finish(fig, data=[lists[["date", "rank", "id"]].assign(name=lists["id"].map(labels))])
 
 
 def _by_title(layer):
@@ -216,19 +218,14 @@ def _of(layer, title):
     return layer.get(title, layer.get("", {}))
 
 
+def _rows(panel, label, x, y, low=np.nan, high=np.nan):
+    """The points of one curve, for the table behind the figure."""
+    return {"panel": panel, "label": label, "x": np.asarray(x), "y": np.asarray(y), "low": low, "high": high}
+
+
 def _profiles(covers):
     """By label, which names the number of peaks, the share captured by the first 1, 2, ... of them."""
     return {
         f"{label}: {len(c.peaks)} peaks": (np.arange(1, len(c.peaks) + 1), c.captured / len(c.spike))
         for label, c in covers.items()
     }
-
-
-def _usual_looks(panels, styles):
-    """By label the properties of its line, the same in all layers and panels."""
-    labels = dict.fromkeys(label for panel in panels for label in panel)
-    looks = {}
-    for label, colour, marker, dash in zip(labels, cycle(PALETTE), cycle(MARKERS), cycle(DASHES)):
-        usual = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
-        looks[label] = usual | styles.get(label, {})
-    return looks

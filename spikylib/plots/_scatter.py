@@ -34,7 +34,11 @@ def scatter(panels: dict, *, colour_label: str, **axes) -> Figure:
         ax.scatter([0], [0], c="black", marker="+", s=60)
         set_panel(ax, i, {"title": title, "aspect": "equal", "adjustable": "datalim"} | axes)
     fig.colorbar(drawn, ax=figure_axes, label=colour_label)
-    return finish(fig)
+    data = [
+        {"panel": title, "x": points[:, 0], "y": points[:, 1], colour_label: colour}
+        for title, (points, colour) in panels.items()
+    ]
+    return finish(fig, data=data)
 
 
 def cover_in_plane(points: np.ndarray, cover: SpikeCover, *, cos_theta: float) -> Figure:
@@ -64,7 +68,7 @@ def cover_in_plane(points: np.ndarray, cover: SpikeCover, *, cos_theta: float) -
     ax.scatter(*points[cover.peaks].T, facecolors="none", edgecolors="black", s=70)
     ax.scatter([0], [0], c="black", marker="+", s=60)
     ax.set(xlabel="dimension 1", ylabel="dimension 2", aspect="equal")
-    return finish(fig)
+    return finish(fig, data=[{"x": points[:, 0], "y": points[:, 1], "spike": cover.spike}])
 
 
 def scatter3d(

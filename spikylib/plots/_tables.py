@@ -6,20 +6,33 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from spikylib.plots._style import GREY, MARKERS, PALETTE, finish, panel_axes, set_panel
+from spikylib.claims import Finding
+from spikylib.plots._style import CATALOGUES, THRESHOLD, finish, looks_of, panel_axes, set_panel
 
 
 def forest(
-    panels: dict[str, pd.DataFrame], *, vertical: float | None = None, reference: str = "reference", **axes
+    findings: list[Finding] | dict[str, pd.DataFrame],
+    *,
+    xlabel: str | None = None,
+    columns: int | None = None,
+    vertical: float | None = None,
+    reference: str = "reference",
+    **axes,
 ) -> Figure:
     """Draw estimates with their intervals: a row a thing compared, a panel a measure, a colour a group.
 
     Parameters
     ----------
-    panels : dict of str to pandas.DataFrame
-        By x label, with its unit, a table with a column ``estimate`` and, where known, ``low``,
-        ``high`` and ``reference`` (a null, drawn as a tick). Its index holds the rows, or pairs of
-        row and group; rows and groups are drawn in order of first appearance, downwards.
+    findings : list of Finding, or dict of str to pandas.DataFrame
+        Findings of up to three parts of claims, as of :func:`spikylib.claims.stored`: a panel a part, a
+        row a catalogue, by domain, with the verdict as a letter at the right end. Those without a number
+        are left out. Or, by x label, with its unit, a table with a column ``estimate`` and, where
+        known, ``low``, ``high`` and ``reference`` (a null, drawn as a tick). Its index holds the rows, or
+        pairs of row and group; rows and groups are drawn in order of first appearance, downwards.
+    xlabel : str, optional
+        Of findings: what is measured, with its unit.
+    columns : int, optional
+        Panels side by side, at most. Default: 1 for findings, all for tables.
     vertical : float, optional
         An x to draw a line at in every panel, such as 0 for differences.
     reference : str, default "reference"
@@ -43,35 +56,75 @@ def forest(
     >>> [text.get_text() for text in fig.legends[0].get_texts()]
     ['music', 'places', 'Gaussian rows']
     """
+    judged = not isinstance(findings, dict)
+    panels = _tables_of(findings) if judged else findings
     tables = [t if t.index.nlevels == 2 else t.set_index([t.index, [""] * len(t)]) for t in panels.values()]
-    pairs = pd.concat(tables).index.unique()
+    whole = pd.concat(tables)
+    pairs = (whole.sort_values("order") if judged else whole).index.unique()
     rows, groups = (pairs.get_level_values(level).unique() for level in (0, 1))
     # the groups that a row has share its height, whichever they are
     of_row = pd.Series(0, pairs).groupby(level=0, sort=False)
     place = 0.7 * ((of_row.cumcount() + 0.5) / of_row.transform("size") - 0.5)
     place += rows.get_indexer(pairs.get_level_values(0))
     height = 0.9 + 0.18 * len(rows) + 0.11 * len(pairs)
-    fig, figure_axes = panel_axes(len(tables), len(tables), height, sharey=True)
-    looks, tick = {}, {}
+    columns = columns or (1 if judged else len(tables))
+    fig, figure_axes = panel_axes(len(tables), columns, height, sharey=True)
+    usual, looks, tick, data = looks_of(groups), {}, {}, []
 
-    for i, (ax, xlabel, table) in enumerate(zip(figure_axes, panels, tables)):
-        for j, group in enumerate(groups):
+    for i, (ax, title, table) in enumerate(zip(figure_axes, panels, tables)):
+        numbers = table.rename_axis(["row", "group"]).filter(
+            ["estimate", "low", "high", "reference", "verdict"]
+        )
+        data.append((numbers.droplevel(1) if judged else numbers).reset_index().assign(panel=title))
+        for group in groups:
             part = table[table.index.get_level_values(1) == group]
-            at, colour = place[part.index], PALETTE[j % 10]
-            looks[group] = {"color": colour, "marker": MARKERS[j % 8], "linestyle": "none", "markersize": 5}
-            ax.plot(part["estimate"], at, **looks[group])
+            at, look = place[part.index], usual[group] | {"linestyle": "none"}
+            ax.plot(part["estimate"], at, **look)
             if "low" in part:
-                ax.hlines(at, part["low"], part["high"], color=colour)
+                ax.hlines(at, part["low"], part["high"], color=look["color"])
             if "reference" in part:
                 tick = {"marker": "|", "linestyle": "none", "markersize": 9, "markeredgewidth": 1.2}
-                ax.plot(part["reference"], at, color=colour, **tick)
+                ax.plot(part["reference"], at, color="0.2" if judged else look["color"], **tick)
+            for y, verdict in zip(at, part["verdict"] if judged else ()):
+                letter = rf"$\mathbf{{{verdict[0].upper()}}}$"
+                looks[verdict] = {"marker": letter, "markeredgewidth": 0, "linestyle": "none", "color": "0.2"}
+                ax.plot(1.04, y, transform=ax.get_yaxis_transform(), clip_on=False, **looks[verdict])
+            looks |= {} if judged else {group: look}
         if vertical is not None:
-            ax.axvline(vertical, color=GREY, linewidth=1, zorder=0)
+            ax.axvline(vertical, **THRESHOLD)
         for between in range(1, len(rows)):
             ax.axhline(between - 0.5, color="0.92", linewidth=0.6, zorder=0)
-        set_panel(ax, i, {"xlabel": fill(xlabel, 54 // len(tables)), "ylim": (len(rows) - 0.4, -0.6)} | axes)
+        unit = "share (%)" if judged and table["unit"].iloc[0] == "%" else ""
+        shown = {"xlabel": xlabel or unit, "title": title} if judged else {"xlabel": title}
+        shown = {name: fill(text, 54 // columns) for name, text in shown.items()}
+        set_panel(ax, i, shown | {"ylim": (len(rows) - 0.4, -0.6)} | axes)
         ax.set_yticks(range(len(rows)), rows)
-    return finish(fig, looks | ({reference: tick | {"color": "0.2"}} if tick else {}))
+        if judged and i % columns == 0:
+            _name_domains(ax, rows)
+    return finish(fig, looks | ({reference: tick | {"color": "0.2"}} if tick else {}), data)
+
+
+def _tables_of(findings):
+    """A table a part of a claim: what was measured on each catalogue, and its place among them."""
+    order = [*CATALOGUES, *(found.data for found in findings)]
+    table = pd.DataFrame(findings).dropna(subset="estimate")
+    table = table.assign(row=table["data"], order=table["data"].map(order.index))
+    table.loc[table["unit"] == "%", ["estimate", "low", "high", "reference"]] *= 100
+    parts = table.groupby(["id", "part"], sort=False)
+    if not 1 <= len(parts) <= 3:
+        raise ValueError(f"{len(parts)} parts have numbers; give the findings of one to three parts")
+    return {", ".join(filter(None, key)): part.set_index(["row", "data"]) for key, part in parts}
+
+
+def _name_domains(ax, rows):
+    """The domain to the left of the first of its catalogues, beyond the longest name."""
+    place = {"xytext": (-6.2 * max(map(len, rows)) - 14, 0), "textcoords": "offset points"}
+    look = {"ha": "right", "va": "center", "color": "0.4", "style": "italic", "fontsize": "small"}
+    domains = [CATALOGUES.get(row, ("",))[0] for row in rows]
+    for y, domain in enumerate(domains):
+        if domain not in domains[:y]:
+            ax.annotate(domain, (0, y), xycoords=ax.get_yaxis_transform(), **place, **look)
+            ax.axhline(y - 0.5, color="0.6", linewidth=0.6)
 
 
 def heatmap(
