@@ -13,6 +13,7 @@ from scipy import stats
 
 from spikylib import claims, datasets
 from spikylib.claims import Finding
+from spikylib.claims._evidence import out_of_date
 from spikylib.claims._registry import described
 from spikylib.datasets import Embeddings
 from spikylib.study import Study
@@ -158,7 +159,7 @@ def test_an_empirical_part_has_controls(part):
 def test_stored_findings_are_of_the_code_as_it_is():
     stored = claims.read_evidence(EVIDENCE)
     assert stored
-    assert claims.out_of_date(stored) == []
+    assert out_of_date(stored) == []
 
 
 def test_five_stored_findings_come_out_again(data_home, monkeypatch):
@@ -190,12 +191,12 @@ def test_evidence_keeps_what_has_not_changed(tmp_path, little):
     whole = json.loads(file.read_text(encoding="utf-8"))
     (read,) = claims.read_evidence(tmp_path)
     assert [(f.id, f.part) for f in read["findings"]] == [(p.id, p.part) for p in PARTS if p.needs]
-    assert claims.out_of_date([read]) == []
+    assert out_of_date([read]) == []
     # a finding of another code is made again, one of the same is not
     whole["findings"][0]["hash"], whole["findings"][0]["why"] = "0", "old"
     whole["findings"][1]["why"] = "kept"
     file.write_text(json.dumps(whole), encoding="utf-8")
-    assert claims.out_of_date(claims.read_evidence(tmp_path)) == [("little", PARTS[0].id, PARTS[0].part)]
+    assert out_of_date(claims.read_evidence(tmp_path)) == [("little", PARTS[0].id, PARTS[0].part)]
     claims.keep_evidence(tmp_path, little, about={"sha256": {"a": "1"}})
     first, second, *_ = claims.read_evidence(tmp_path)[0]["findings"]
     assert first.why != "old" and second.why == "kept"

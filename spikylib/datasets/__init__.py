@@ -3,7 +3,8 @@
 Everything loads into :class:`Interactions`: a binary items x contexts matrix with its labels
 (published vectors into :class:`Embeddings`). Items and contexts are numbered in order of first
 appearance in the source. Published files are looked for under the *data home*: see :func:`home`;
-`spiky data fetch` downloads them. No data is bundled: every licence forbids it.
+`spiky data fetch` downloads them. No data is bundled: every licence forbids it. Facts about six songs
+are: see :func:`songs`.
 """
 
 import contextlib
@@ -21,11 +22,12 @@ from spikylib.datasets._download import fetch, instructions
 from spikylib.datasets._guard import PARQUET, reading, suffix_of
 from spikylib.datasets._guess import choose
 from spikylib.datasets._own import holds_snapshots, read_embeddings, read_interactions, read_snapshots
+from spikylib.datasets._songs import songs
 from spikylib.datasets._tables import open_table
 from spikylib.datasets._vectors import read_vectors
 
 __all__ = ["Embeddings", "Interactions", "catalogue", "describe", "fetch", "files", "home", "kind", "load"]
-__all__ += ["read_embeddings", "read_interactions", "read_snapshots", "resample"]
+__all__ += ["read_embeddings", "read_interactions", "read_snapshots", "resample", "songs"]
 
 # options of `build`: they serve every dataset that has contexts
 _FILTERS = ("min_context_size", "min_item_count", "start", "end")
