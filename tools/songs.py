@@ -1,19 +1,26 @@
-"""Choose the songs that the book follows, and store what the pipeline makes of them in spikylib/datasets/songs.json.
+"""Choose the songs that the book follows, store what the pipeline makes of them, and draw their rays.
+
+It writes spikylib/datasets/songs.json and book/spikes.png.
 
 python tools/songs.py   where SPIKYLIB_DATA holds cornell-yes/ and triplej/
 """
 
+import io
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from spikylib import datasets, retrieval, spikes, stability
 from spikylib._arrays import n_shared
+from spikylib.plots._style import PALETTE, finish
 from spikylib.study import Study, ppmi_svd
 
 FILE = Path(datasets.__file__).with_name("songs.json")
+PICTURE = Path(__file__).resolve().parents[1] / "book" / "spikes.png"
 FORMATS = ("country", "reggae", "rap")
 RULE = (
     "Three formats of radio, by the listeners' tags: country, reggae and rap. In each, of all pairs of "
@@ -30,9 +37,14 @@ RULE_OF_TIME = (
 
 
 def main():
-    """Write the file."""
-    parts = {"cornell-yes-small": cornell(Study.load("cornell-yes-small")), "triplej": triplej()}
+    """Write both files."""
+    study = Study.load("cornell-yes-small")
+    parts = {"cornell-yes-small": cornell(study), "triplej": triplej()}
     FILE.write_text(_text(parts), encoding="utf-8")
+    whole = io.BytesIO()
+    rays(study, parts["cornell-yes-small"]["songs"]).savefig(whole, dpi=150)
+    # a palette of 256 colours is enough, and a third of the bytes
+    Image.open(whole).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
 
 
 def cornell(study):
@@ -113,6 +125,33 @@ def _pairs(study, cosine, norm):
         ratio = np.where(fits & np.outer(own, own), norm[:, None] / norm, 0)
         rows += np.unravel_index(ratio.argmax(), ratio.shape)
     return np.array(rows)
+
+
+def rays(study, songs):
+    """All songs in four columns of E as the SVD gives them, two a panel, and the six by name."""
+    points, row = study.E, pd.Index(study.items["id"]).get_indexer(songs["id"])
+    # for a ray without one of the six, the song that the fifth dimension puts farthest out
+    pop = points[:, 4].argmax()
+    named = dict(zip([*row, pop], [*songs.index, study.items["title"][pop]]))
+    above = {"xytext": (6, 4)}
+    below = {"xytext": (-2, -13), "ha": "right"}
+    fig, panels = plt.subplots(2, 1, figsize=(4.6, 6.4), layout="constrained")
+    shown = (
+        ("country and reggae", (0, 5), row[:4], [above] * 4),
+        ("rap and pop", (3, 4), [*row[4:], pop], [above, below, above]),
+    )
+    for ax, (title, axes, rows, places) in zip(panels, shown):
+        ax.scatter(*points[:, axes].T, s=4, color="0.6", linewidths=0)
+        ax.scatter(*points[np.ix_(rows, axes)].T, s=28, color=PALETTE[0])
+        for k, place in zip(rows, places):
+            ax.annotate(
+                named[k].split(" (")[0], points[k, axes], textcoords="offset points", fontsize=9, **place
+            )
+        ax.scatter(0, 0, c="black", marker="+", s=60)
+        i, j = (f"dimension {axis + 1}" for axis in axes)
+        ax.set(title=title, xlabel=i, ylabel=j, aspect="equal", adjustable="datalim")
+    fig.align_ylabels()
+    return finish(fig)
 
 
 def triplej():
