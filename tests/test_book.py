@@ -1,12 +1,14 @@
 """The book builds without a warning, its links resolve, and it loads nothing from the network."""
 
 import functools
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -139,6 +141,22 @@ def test_the_front_page_maps_the_chapters(pages):
     top = {page["file"] for part in yaml.safe_load(toc)["parts"] for page in part["chapters"]}
     linked = {a["href"] for a in pages[HTML / "book" / "intro.html"].select("article a.internal")}
     assert {f"../{name}.html".replace("../book/", "") for name in top} <= linked
+
+
+def test_the_front_page_shows_how_spiky_every_catalogue_is(pages):
+    page = pages[HTML / "book" / "intro.html"]
+    table = page.find("article").find("table")
+    shown = {row.td.get_text(strip=True): row.find_all("td")[2:] for row in table.find_all("tr")[1:]}
+    stored = {file.stem: json.loads(file.read_text()) for file in (ROOT / "book" / "evidence").glob("*.json")}
+    del stored["generated"]
+    assert shown.keys() == stored.keys()
+    holding = Counter()
+    for name, cells in shown.items():
+        findings = [f for f in stored[name]["findings"] if f["id"] == "P1"]
+        told = ["" if f["estimate"] is None else f"{100 * f['estimate']:.0f} %" for f in findings]
+        assert [cell.get_text(strip=True) for cell in cells] == told, name
+        holding.update(f["f"] for f in findings if f["verdict"] == "holds")
+    assert f"{holding[16]} of {len(stored)} catalogues are spiky at f = 16" in page.get_text(" ", strip=True)
 
 
 def test_the_status_page_tells_what_made_each_notebook(pages):

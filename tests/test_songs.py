@@ -1,5 +1,8 @@
 """The six songs that the book follows: what is stored agrees with itself, and with the catalogues."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,11 +42,19 @@ def test_the_songs_lie_on_three_rays():
     np.testing.assert_allclose(cosine * np.outer(norm, norm), SIX["dot"], atol=0.2)
     same = np.kron(np.eye(3), np.ones((2, 2))) == 1
     assert cosine[same].min() > 0.9 and abs(cosine[~same]).max() < 0.01
+    assert SIX["C"].to_numpy()[~same].max() == 0
     # each format has one axis, on which its popular song lies farther out
     axes = SIX["axes"].to_numpy()
     assert abs(axes[~same[:, ::2]]).max() < 0.2
     assert (np.diff(axes[same[:, ::2]].reshape(3, 2)) < 0).all()
     assert (np.diff(norm.reshape(3, 2)) < 0).all()
+
+
+def test_the_front_page_names_a_hit_a_rare_song_and_one_of_another_format():
+    text = (Path(__file__).resolve().parents[1] / "book" / "intro.md").read_text(encoding="utf-8")
+    titles = SIX["songs"].index[[0, 1, 3]]
+    assert list(dict.fromkeys(re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", text)))[:3] == list(titles)
+    assert SIX["songs"]["playlists"].iloc[0] > SIX["songs"]["playlists"].iloc[1]
 
 
 def test_dot_product_finds_longer_neighbours_of_the_rare_songs():

@@ -200,8 +200,6 @@ def _execute(file):
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     nbformat.write(notebook, partial)
     partial.replace(file)
-    if file == ROOT / "notebooks" / "02_datasets.ipynb":
-        _picture(notebook)
     return file, time.perf_counter() - start
 
 
@@ -240,14 +238,6 @@ def _few_colours(png):
     small = io.BytesIO()
     picture.quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     return min(png, base64.b64encode(small.getvalue()).decode() + "\n", key=len)
-
-
-def _picture(notebook):
-    """Keep the paper's Figure 1, as this book draws it, for the README."""
-    for cell in notebook.cells:
-        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == "fig-spikes":
-            png = cell.outputs[0].data["image/png"]
-            (ROOT / "book" / "spikes.png").write_bytes(base64.b64decode(png))
 
 
 def _copy_assets(static):

@@ -37,7 +37,7 @@ def overview(evidence):
     """
     found = _findings(evidence)
     counts = Counter(claims.across(id, found).verdict for id in described())
-    tally = "".join(f"<li>{_chip(v, f'<b>{counts[v]}</b> {v}')}</li>" for v in VERDICTS if counts[v])
+    tally = "".join(f"<li>{chip(v, f'<b>{counts[v]}</b> {v}')}</li>" for v in VERDICTS if counts[v])
     lines = [_raw(f'<ul class="tally" aria-label="Claims by verdict">{tally}</ul>'), ""]
     disputes = _disputes(found)
     if disputes:
@@ -68,7 +68,7 @@ def paragraphs(evidence, chapters):
         where = f"{{doc}}`chapter {int(claim['chapter'])} <{chapters[claim['chapter']]}>`"
         lines += [
             f"({_anchor(id)})=",
-            f"**{id}** {_chip(book.verdict, book.verdict)} **{_plain(claim['statement'])}** ({claim['source']}; {where}).",
+            f"**{id}** {chip(book.verdict, book.verdict)} **{_plain(claim['statement'])}** ({claim['source']}; {where}).",
             f"*Found:* {_plain(' '.join([book.why, *_one_number(id, found)]))}",
             f"*Not shown:* {_plain(claim['limits'])}" if claim["limits"] else "",
             "",
@@ -216,7 +216,7 @@ def _anchor(id):
     return f"claim-{id.lower()}"
 
 
-def _chip(verdict, text):
+def chip(verdict, text):
     return f'<span class="verdict {_css(verdict)}">{text}</span>'
 
 

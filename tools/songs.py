@@ -135,7 +135,7 @@ def rays(study, songs):
     named = dict(zip([*row, pop], [*songs.index, study.items["title"][pop]]))
     above = {"xytext": (6, 4)}
     below = {"xytext": (-2, -13), "ha": "right"}
-    fig, panels = plt.subplots(2, 1, figsize=(4.6, 6.4), layout="constrained")
+    fig, panels = plt.subplots(2, 1, figsize=(4.6, 5.4), layout="constrained")
     shown = (
         ("country and reggae", (0, 5), row[:4], [above] * 4),
         ("rap and pop", (3, 4), [*row[4:], pop], [above, below, above]),

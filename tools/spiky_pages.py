@@ -3,7 +3,8 @@
 - ``{{ chapters }}``, ``{{ reference }}`` and ``{{ status }}`` tell what there is, from the table of contents,
   the stored notebooks and book/status.json.
 - ``{{ decision_guide }}`` tells what a report decides, and on what evidence,
-- ``{{ claims_overview }}`` and ``{{ claims_list }}`` tell what holds, from the findings in book/evidence.
+- ``{{ spikiness }}``, ``{{ claims_overview }}`` and ``{{ claims_list }}`` show what holds, from the findings in
+  book/evidence.
 - ``{stored}`dataset/name:format` `` puts a number of a stored run on real data into a chapter's prose; elsewhere
   the chapter is named first. An unknown name is a warning.
 - Every number links to the cell that recorded it, every claim named in a chapter to its verdict, and the
@@ -35,7 +36,8 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
-from spikylib import claims
+from spikylib import claims, datasets
+from spikylib.claims._finding import GENERATED, HOLDS
 from spikylib.claims._registry import described
 from spikylib.rerun import read_results
 from spikylib.rerun._results import stored_number
@@ -228,6 +230,30 @@ GUIDE = (
 )
 
 
+def spikiness(evidence):
+    """Spk of every public catalogue compared with its lowest null, as P1 measured it, in Markdown."""
+    found = {file["data"]: [f for f in file["findings"] if f.id == "P1"] for file in evidence}
+    found.pop(GENERATED)
+    kind = datasets.catalogue().set_index("name")["kind"]
+    ranks = [part.part for part in claims.parts("P1")]
+    told = []
+    for k in (0, -1):
+        verdicts = [parts[k].verdict for parts in found.values() if parts[k].n]
+        told.append(f"{verdicts.count(HOLDS)} of {len(verdicts)} catalogues are spiky at {ranks[k]}")
+    lines = [
+        f"**{', and '.join(told)}.** A cell gives the number of directions that reach half of the items, as a share "
+        "of the number that a random embedding needs (the lowest of several kinds and draws). Up to 50 % counts as "
+        "spiky ({ref}`P1 <claim-p1>`); an empty cell means fewer dimensions.",
+        "",
+        f"| catalogue | of | {' | '.join(ranks).replace('| f = ', '| ')} |",
+        "|---|---|" + "--:|" * len(ranks),
+    ]
+    for data, parts in sorted(found.items(), key=lambda pair: pair[1][0].estimate):
+        cells = [claims_page.chip(f.verdict, f"{100 * f.estimate:.0f} %") if f.n else "" for f in parts]
+        lines.append(f"| {data} | {kind[data].split()[0]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def decision_guide():
     """The questions of a report, what each takes, and what the public datasets say of its claims, in Markdown."""
     known = claims.public()
@@ -267,6 +293,7 @@ def _configure(app, config):
     config.myst_substitutions = {
         "chapters": chapters(source),
         "decision_guide": decision_guide(),
+        "spikiness": spikiness(evidence),
         "claims_overview": claims_page.overview(evidence),
         "claims_list": claims_page.paragraphs(evidence, numbers),
         "reference": reference(source),
