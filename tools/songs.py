@@ -133,9 +133,8 @@ def rays(study, songs):
     # for a ray without one of the six, the song that the fifth dimension puts farthest out
     pop = points[:, 4].argmax()
     named = dict(zip([*row, pop], [*songs.index, study.items["title"][pop]]))
-    above = {"xytext": (6, 4)}
-    below = {"xytext": (-2, -13), "ha": "right"}
-    fig, panels = plt.subplots(2, 1, figsize=(4.6, 5.4), layout="constrained")
+    above, below = {"xytext": (6, 4)}, {"xytext": (2, -14), "ha": "right"}
+    fig, panels = plt.subplots(2, 1, figsize=(4.6, 5.6), layout="constrained")
     shown = (
         ("country and reggae", (0, 5), row[:4], [above] * 4),
         ("rap and pop", (3, 4), [*row[4:], pop], [above, below, above]),
@@ -148,6 +147,7 @@ def rays(study, songs):
                 named[k].split(" (")[0], points[k, axes], textcoords="offset points", fontsize=9, **place
             )
         ax.scatter(0, 0, c="black", marker="+", s=60)
+        ax.margins(y=0.14)
         i, j = (f"dimension {axis + 1}" for axis in axes)
         ax.set(title=title, xlabel=i, ylabel=j, aspect="equal", adjustable="datalim")
     fig.align_ylabels()
