@@ -28,6 +28,7 @@ import yaml
 from docutils import nodes
 from myst_nb.ext.glue.roles import PasteTextRole
 from pybtex.plugin import register_plugin
+from pybtex.richtext import Text
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from sphinx import addnodes
@@ -277,7 +278,7 @@ class AuthorYearLabels(BaseLabelStyle):
                 " ".join([*person.prelast_names, *person.last_names]) for person in entry.persons["author"]
             ]
             told = names[0] + " et al." if len(names) > 2 else " and ".join(names)
-            yield f"{told}, {entry.fields['year']}"
+            yield f"{Text.from_latex(told)}, {entry.fields['year']}"
 
 
 class AuthorYear(PlainStyle):
@@ -311,9 +312,33 @@ def _configure(app, config):
 
 
 def _name_cells(app, doctree):
+    """Give every cell an address, and every figure its data and the cell that drew it."""
+    docname, drawn = app.env.docname, []
     for cell in doctree.findall(nodes.container):
         if cell.get("nb_element") == "cell_code":
             cell["ids"].append(f"cell-{cell['cell_index']}")
+            drawn += [(cell, figure) for figure in cell.findall(nodes.figure)]
+    if drawn:
+        cells = nbformat.read(app.env.doc2path(docname), as_version=4).cells
+    for cell, figure in drawn:
+        figure += _origin(app, cell, cells[cell["cell_index"]], figure["names"] or figure["ids"])
+
+
+def _origin(app, cell, source, names):
+    """Below the caption: the points as CSV where the notebook keeps them, and the cell, folded where it is removed."""
+    line, name = nodes.paragraph(), f"cell [{source.execution_count}]"
+    for output in source.outputs:
+        if points := output.get("metadata", {}).get("text/csv"):
+            file = Path(app.outdir, "_downloads", f"{names[0]}.csv")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(points, encoding="utf-8")
+            line += nodes.reference("", "data (CSV)", refuri=f"../_downloads/{file.name}", internal=True)
+    if any(part.get("nb_element") == "cell_code_source" for part in cell.findall(nodes.container)):
+        line += nodes.reference("", f"drawn by {name}", refid=f"cell-{cell['cell_index']}", internal=True)
+        return nodes.legend("", line)
+    code = nodes.literal_block(source.source, source.source, language="ipython3")
+    before = nodes.raw("", f"<details><summary>drawn by {name}</summary>", format="html")
+    return nodes.legend("", line, before, code, nodes.raw("", "</details>", format="html"))
 
 
 def _link_number(app, env, node, number):
@@ -388,9 +413,7 @@ def _link_claim(app, env, node, claim):
     if node["reftype"] != "claim":
         return None
     name = node["reftarget"]
-    return make_refnode(
-        app.builder, node["refdoc"], CLAIMS, f"claim-{name.lower()}", claim, f"verdict on {name}"
-    )
+    return make_refnode(app.builder, node["refdoc"], CLAIMS, f"claim-{name.lower()}", claim)
 
 
 @cache

@@ -3,12 +3,17 @@ if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
+// What scrolls sideways is reached with the keyboard, and fades while there is more to see.
+const SCROLLING = "article pre, .output.text_html, .pst-scrollable-table-container, mjx-container[display='true']";
+
 document.addEventListener("DOMContentLoaded", () => {
+  const fade = (box) => {
+    const wide = box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1;
+    if (wide) box.tabIndex = 0;
+    box.classList.toggle("more", wide && box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  };
   const fit = () => {
-    // What scrolls is reached with the keyboard.
-    for (const box of document.querySelectorAll(".output.text_html, .pst-scrollable-table-container")) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    }
+    document.querySelectorAll(SCROLLING).forEach(fade);
     // A formula in a line that is too long for the screen scrolls by itself.
     for (const formula of document.querySelectorAll("mjx-container:not([display])")) {
       formula.classList.remove("wide");
@@ -21,6 +26,14 @@ document.addEventListener("DOMContentLoaded", () => {
   const settle = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(fit);
   window.addEventListener("load", settle);
   window.addEventListener("resize", fit);
+  document.addEventListener("scroll", ({ target }) => target.matches?.(SCROLLING) && fade(target), true);
+  document.addEventListener("toggle", ({ target }) => target.querySelectorAll(SCROLLING).forEach(fade), true);
+  // The folded cell that a number leads to opens.
+  const unfold = () => {
+    if (/^#cell-\d+$/.test(location.hash)) document.querySelector(`${location.hash} > details`)?.setAttribute("open", "");
+  };
+  window.addEventListener("hashchange", unfold);
+  unfold();
   // The theme gives the arrow that unfolds a part of the contents no name.
   for (const arrow of document.querySelectorAll("nav li.has-children > details > summary")) {
     const above = arrow.closest("li").querySelector("a").textContent.trim();
