@@ -13,7 +13,7 @@ from posixpath import dirname, join, normpath
 from bs4 import BeautifulSoup
 
 LINK = re.compile(r'<a class="reference internal" href="([^"#]*)#([^"]+)"')
-LEFT_OUT = ".headerlink, .eqno, .legend, button, script, details"
+LEFT_OUT = ".headerlink, .eqno, .origin, button, script, details"
 
 
 def setup(app):

@@ -313,15 +313,19 @@ def _configure(app, config):
 
 def _name_cells(app, doctree):
     """Give every cell an address, and every figure its data and the cell that drew it."""
-    docname, drawn = app.env.docname, []
-    for cell in doctree.findall(nodes.container):
+    file = Path(app.env.doc2path(app.env.docname))
+    cells = nbformat.read(file, as_version=4).cells if file.suffix == ".ipynb" else []
+    for cell in list(doctree.findall(nodes.container)):
         if cell.get("nb_element") == "cell_code":
             cell["ids"].append(f"cell-{cell['cell_index']}")
-            drawn += [(cell, figure) for figure in cell.findall(nodes.figure)]
-    if drawn:
-        cells = nbformat.read(app.env.doc2path(docname), as_version=4).cells
-    for cell, figure in drawn:
-        figure += _origin(app, cell, cells[cell["cell_index"]], figure["names"] or figure["ids"])
+            source = cells[cell["cell_index"]]
+            drawn = list(cell.findall(nodes.figure))
+            if any(
+                "spiky-figure" in output.get("data", {}).get("text/html", "") for output in source.outputs
+            ):
+                drawn.append(cell)
+            for figure in drawn:
+                figure += _origin(app, cell, source, figure["names"] or figure["ids"])
 
 
 def _origin(app, cell, source, names):
@@ -335,10 +339,11 @@ def _origin(app, cell, source, names):
             line += nodes.reference("", "data (CSV)", refuri=f"../_downloads/{file.name}", internal=True)
     if any(part.get("nb_element") == "cell_code_source" for part in cell.findall(nodes.container)):
         line += nodes.reference("", f"drawn by {name}", refid=f"cell-{cell['cell_index']}", internal=True)
-        return nodes.legend("", line)
+        return nodes.container("", line, classes=["origin"])
     code = nodes.literal_block(source.source, source.source, language="ipython3")
     before = nodes.raw("", f"<details><summary>drawn by {name}</summary>", format="html")
-    return nodes.legend("", line, before, code, nodes.raw("", "</details>", format="html"))
+    after = nodes.raw("", "</details>", format="html")
+    return nodes.container("", line, before, code, after, classes=["origin"])
 
 
 def _link_number(app, env, node, number):
