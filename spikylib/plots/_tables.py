@@ -94,8 +94,9 @@ def forest(
             ax.axvline(vertical, **THRESHOLD)
         for between in range(1, len(rows)):
             ax.axhline(between - 0.5, color="0.92", linewidth=0.6, zorder=0)
-        unit = "share (%)" if judged and table["unit"].iloc[0] == "%" else ""
-        shown = {"xlabel": xlabel or unit, "title": title} if judged else {"xlabel": title}
+        shown = {"xlabel": title}
+        if judged:
+            shown = {"xlabel": xlabel or table["unit"].iloc[0].replace("%", "share (%)"), "title": title}
         shown = {name: fill(text, 54 // columns) for name, text in shown.items()}
         set_panel(ax, i, shown | {"ylim": (len(rows) - 0.4, -0.6)} | axes)
         ax.set_yticks(range(len(rows)), rows)
