@@ -7,6 +7,7 @@
   book/evidence.
 - ``{stored}`dataset/name:format` `` puts a number of a stored run on real data into a chapter's prose; elsewhere
   the chapter is named first. An unknown name is a warning.
+- Every figure names the cell that drew it, and offers its points as CSV where the notebook keeps them.
 - Every number links to the cell that recorded it, every claim named in a chapter to its verdict, and the
   first use of a word of the glossary in a chapter to its definition.
 - Every entry of the library reference names the chapters that use it.
