@@ -25,16 +25,18 @@ def write(app, exception):
     """Write the previews of all that the finished pages link to."""
     if exception or app.builder.format != "html":
         return
-    out, wanted = Path(app.outdir), {}
-    for page in sorted(f"{name}.html" for name in app.env.found_docs):
+    out = Path(app.outdir)
+    wanted = {f"{name}.html": set() for name in sorted(app.env.found_docs)}
+    for page in wanted:
         article = (out / page).read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
         for path, target in LINK.findall(article):
-            wanted.setdefault(normpath(join(dirname(page), path)) if path else page, set()).add(target)
+            # a link to a page that is not there is Sphinx's to report
+            wanted.get(normpath(join(dirname(page), path)) if path else page, set()).add(target)
     found = {}
-    for page, targets in sorted(wanted.items()):
+    for page in filter(wanted.get, wanted):
         soup = BeautifulSoup((out / page).read_text(encoding="utf-8"), "html.parser")
         named = {element["id"]: element for element in soup.find_all(id=True)}
-        for target in sorted(targets):
+        for target in sorted(wanted[page]):
             if shown := _preview(named.get(target)):
                 found[f"{page}#{target}"] = shown
     text = json.dumps(found, ensure_ascii=False, indent=0)
