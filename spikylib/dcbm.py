@@ -1,10 +1,10 @@
 """The degree-corrected block model (DCBM) behind spikes, both ways.
 
-Concept. In a DCBM every item i has a community C(i) and a degree parameter alpha_i, and an edge
-i-j is drawn with probability alpha_i alpha_j B[C(i), C(j)]. Rows of E = U Sigma on spikes,
-e_i = alpha_i s_C(i) with unit directions s_k, give
+Concept. In a DCBM every item i has a community g(i) and a degree parameter alpha_i, and an edge
+i-j is drawn with probability alpha_i alpha_j B[g(i), g(j)]. Rows of E = U Sigma on spikes,
+e_i = alpha_i s_g(i) with unit directions s_k, give
 
-.. math:: \\hat M_{ij} = \\alpha_i \\alpha_j \\beta_{C(i) C(j)}, \\qquad
+.. math:: \\hat M_{ij} = \\alpha_i \\alpha_j \\beta_{g(i) g(j)}, \\qquad
           \\beta_{kl} = \\langle s_k, s_l D^{-1} \\rangle
 
 with D the f leading eigenvalues, sign included: up to a constant, abs(M-hat) is the mean of a
@@ -51,7 +51,7 @@ class DCBM:
         :func:`from_spikes` the constant of the theorem.
     signed : bool, default False
         Allow an affinity in [-1, 1]. Between communities of negative affinity an edge of -1,
-        an avoidance, is drawn with probability -alpha_i alpha_j B[C(i), C(j)].
+        an avoidance, is drawn with probability -alpha_i alpha_j B[g(i), g(j)].
 
     Raises
     ------
@@ -166,9 +166,9 @@ class DCBM:
 def from_spikes(svd: TruncatedSVD, spike: np.ndarray, *, signed: bool = False) -> DCBM:
     """Return the DCBM that Theorem 3.4 reads off the spikes of E = U Sigma.
 
-    Degrees are the norms of the rows of E divided by the largest, A; the affinity is abs(beta)
-    divided by its largest entry, b; and the scale is A^2 b. Where rows lie on spikes exactly,
-    ``scale * mean()`` is abs(M-hat) on those rows; elsewhere beta is the least-squares fit.
+    Degrees are the norms of the rows of E divided by the largest; the affinity is abs(beta) divided by
+    its largest entry; the scale is the largest norm squared times that entry. Where rows lie on spikes
+    exactly, ``scale * mean()`` is abs(M-hat) on those rows; elsewhere beta is the least-squares fit.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def from_spikes(svd: TruncatedSVD, spike: np.ndarray, *, signed: bool = False) -
 
 
 def signed_affinity(svd: TruncatedSVD, spike: np.ndarray) -> np.ndarray:
-    """Return beta, with M-hat[i, j] = norm(e_i) norm(e_j) beta[C(i), C(j)] on spikes.
+    """Return beta, with M-hat[i, j] = norm(e_i) norm(e_j) beta[g(i), g(j)] on spikes.
 
     The diagonal shows how norms compare between communities: sqrt(abs(M-hat[i, i])) is
     norm(e_i) sqrt(abs(beta[k, k])). A negative entry is a whole block of M-hat that is negative.
