@@ -567,6 +567,7 @@ def _footer(file):
         raise ExtensionError(
             f"{file.name} is not executed, or has no footer; run `make notebooks N={file.stem[:2]}`"
         )
-    told = outputs[0].text.splitlines()
-    dataset, python = told[0].removeprefix("dataset ").rsplit(" · Python ", 1)
-    return dataset.replace(" · ", ", "), f"Python {python}, {told[1].replace(' · ', ', ')}"
+    first, *versions = outputs[0].text.splitlines()
+    dataset, python = first.removeprefix("dataset ").rsplit(" · Python ", 1)
+    # the last line is the commit
+    return dataset.replace(" · ", ", "), f"Python {python}, {' '.join(versions[:-1]).replace(' · ', ', ')}"

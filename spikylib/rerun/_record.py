@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import fill
 from types import NoneType
 from typing import Any
 
@@ -206,7 +207,7 @@ def footer(*, dataset: str, seed: int | None) -> None:
     """
     made_with = provenance()
     print(f"dataset {dataset} · seed {seed} · Python {made_with['python']}")
-    print(" · ".join(f"{name} {version}" for name, version in made_with["versions"].items()))
+    print(fill(" · ".join(f"{name} {version}" for name, version in made_with["versions"].items()), 75))
     print(f"commit {made_with['commit']}")
 
 
