@@ -2,19 +2,37 @@
 
 import contextlib
 import difflib
+import errno
 import os
+import re
+import sys
 import warnings
 from functools import partial
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from spikylib import __version__
 from spikylib._files import markdown_table, write_whole
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+class _Commands(click.Group):
+    """Commands of which one that cannot write, as to a full disk, ends with a sentence."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends quietly where nobody reads on
+                raise
+            sys.stdout = None  # else Python would write the rest at its end, and fail again
+            click.echo(f"Error: {error.filename or 'the output'}: {error.strerror}", err=True)
+            raise SystemExit(1) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="spiky")
 def main():
     """Reports on your own data, and the claims and chapters of the book on spiky SVDs.
@@ -30,7 +48,7 @@ def main():
     Completion, for this shell (bash, or zsh with zsh_source):
       eval "$(_SPIKY_COMPLETE=bash_source spiky)"
     \b
-    Exit codes: 0 done, 1 a run failed, 2 wrong usage, or data that cannot be used.
+    Exit codes: 0 done, 1 a run failed or its output cannot be written, 2 wrong usage, or data that cannot be used.
     """
 
 
@@ -133,11 +151,20 @@ def path(data_home):
     click.echo(datasets.home(data_home))
 
 
+_COLUMNS = {
+    "item": "Column of the items in a file of your own; without a header its position, from 0.",
+    "context": "Column of the contexts: users, playlists, baskets.",
+    "time": "Column of the dates.",
+    "label": "Column of the items' names.",
+}
+
+
+def _name_or_position(context, option, column):
+    return int(column) if column and column.isdecimal() else column
+
+
 _columns_options = (
-    click.option("--item", help="Column of the items, in a file of your own."),
-    click.option("--context", help="Column of the contexts: users, playlists, baskets."),
-    click.option("--time", help="Column of the dates."),
-    click.option("--label", help="Column of the items' names."),
+    *(click.option(f"--{name}", help=text, callback=_name_or_position) for name, text in _COLUMNS.items()),
     click.option("--interactions", metavar="FILE", help="Interactions behind embeddings."),
     click.option("--seed", type=click.IntRange(0), default=0, help="First seed of the draws."),
     _data_home_option,
@@ -149,6 +176,23 @@ def _of_data(command):
     for option in reversed(_columns_options):
         command = option(command)
     return command
+
+
+def _refuse_idle(options, *read):
+    """Refuse options that would do nothing for the data that were read, pairs of a path or name and its study."""
+    from spikylib.datasets._catalogue import DATASETS
+
+    of_own = any(study.interactions and path not in DATASETS for path, study in read)
+    for name in _COLUMNS:
+        if options[name] is not None and not of_own:
+            raise ValueError(
+                f"--{name} names a column of interactions in a file of your own, and none is read here"
+            )
+    if options.get("interactions") and not any(study.embeddings for _, study in read):
+        raise ValueError("--interactions are those behind embeddings, and no embeddings are read here")
+    of_f = click.get_current_context().get_parameter_source("f")
+    if of_f not in (None, ParameterSource.DEFAULT) and not any("refit" in study.has for _, study in read):
+        raise ValueError("--f is for interactions; embeddings are taken with the dimensions that they have")
 
 
 _format_option = click.option(
@@ -184,6 +228,7 @@ def report(source, folder, thorough, form, **options):
     with _usage():
         _check_writable(folder)
         study = Study.load(source, **options)
+        _refuse_idle(options, (options["interactions"] or source, study))
         if study.notes:
             click.echo(study.notes, err=True)
         found = reports.report(study, quick=not thorough)
@@ -231,6 +276,8 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
             raise ValueError("--junit writes what came of gates, and there is none: give --fail-if")
         studies = [path and Study.load(path, **options) for path in (old, new, again)]
         behind = interactions and Study.load(interactions, **options)
+        paths = zip((old, new, again, interactions), (*studies, behind))
+        _refuse_idle(options, *((path, study) for path, study in paths if study))
         for study in filter(None, studies):
             if study.notes:
                 click.echo(f"{study.name}: {study.notes}", err=True)
@@ -272,6 +319,8 @@ def check(claim, source, listed, seed, **options):
 
     table = claims.table()
     if listed:
+        if claim:
+            raise click.UsageError(f"--list lists all claims: leave out {claim}")
         return _print_columns([table.columns, *table.to_numpy()])
     if claim is None:
         raise click.UsageError("which claim? Give its ID, or --list to see them")
@@ -284,7 +333,10 @@ def check(claim, source, listed, seed, **options):
         needed = {part.on_data for part in claims.parts(claim.upper())}
         if source is None and needed == {True}:
             raise ValueError(f"{claim} is about a catalogue: name DATA, as in spiky check {claim} triplej")
-        study = Study.load(source, **options, seed=seed) if source and True in needed else None
+        if source and True not in needed:
+            raise ValueError(f"{claim} makes its own data: leave out {source}")
+        study = Study.load(source, **options, seed=seed) if source else None
+        _refuse_idle(options, *[(options["interactions"] or source, study)] * bool(source))
         if study and study.notes:
             click.echo(study.notes, err=True)
         found = claims.check(claim.upper(), study, seed=seed)
@@ -343,6 +395,13 @@ def _usage():
         # in one line, and of the system's errors what concerns the user
         of_system = isinstance(error, OSError) and error.filename
         text = f"{error.filename}: {error.strerror}" if of_system else " ".join(str(error).split())
+        # an argument of Python by the name of its option
+        known = click.get_current_context().params
+        text = re.sub(
+            r"\b(\w+)=('\w+'|\w*)",
+            lambda m: f"--{m[1]} {m[2]}".strip() if m[1] in known else m[0],
+            text,
+        )
         click.echo(f"Error: {text}", err=True)
         raise SystemExit(2) from None
 

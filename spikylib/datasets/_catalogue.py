@@ -61,6 +61,8 @@ def find(name: str | os.PathLike) -> Dataset:
     """The row of a dataset; the error about a name that is not there offers the nearest."""
     if name in DATASETS:
         return DATASETS[name]
+    if os.sep in str(name):
+        raise ValueError(f"there is no file or folder {name}: check the path")
     near = difflib.get_close_matches(str(name), DATASETS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(

@@ -103,9 +103,15 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
                 titles = [n for n, s in senses.items() if s and s.group == group and s.is_title]
                 chosen |= {label: titles[0]} if len(titles) == 1 else {}
     if "item" not in chosen or not {"context", "time"} & set(chosen):
+        if len(names) == 1:
+            raise ValueError(
+                f"{path} has one column, {names[0]}, and interactions take two, an item and its context: "
+                "add the other, or write a comma between the fields"
+            )
+        roles = [role for role in ("item", "context") if role not in chosen]
         raise ValueError(
-            f"{path}: no columns can be guessed to be an item and its context among {', '.join(map(str, names))}; "
-            "say item= and context="
+            f"{path}: no column can be guessed to be the {' or the '.join(roles)} among {', '.join(map(str, names))}; "
+            f"say {' and '.join(f'{role}=' for role in roles)}"
         )
     return chosen, [f"guessed: {', '.join(notes)}"]
 

@@ -231,28 +231,31 @@ def _losers(study, redrawn):
 def _time(study):
     question = "How long will lists of neighbours last?"
     if "dates" not in study.has:
-        return _cannot(
-            question, "there are no dates: give a time column, or a folder of dated embeddings", "P31"
-        )
+        lacking = "there are no dates: give a time column, or a folder of dated embeddings"
+        if study.embeddings is not None:
+            lacking = "it is an embedding of one date: give a folder of dated ones"
+        return _cannot(question, lacking, "P31")
     try:
-        table = _measure.at_the_end(study)
+        found = _measure.at_the_end(study)
     except ValueError as error:
-        return _cannot(question, str(error), "P31")
-    if table is None:
+        return _cannot(question, str(error).partition(";")[0], "P31")  # without what a caller might do
+    if found is None:
         return _cannot(question, "too few items are there on all dates", "P31")
-    table = table[table["similarity"] == "cosine"]
+    table, by_chance = found
     kept = table[table["date"] == table["date"].max()].sort_values("part")["overlap"].to_numpy()
     by_date = table.groupby("date")["overlap"].mean()
     half = by_date.index[by_date < 0.5]
-    answer = (
-        f"Half of a list is gone by {half[0]:%Y-%m-%d}"
-        if len(half)
-        else "At the end half of a list is still there"
-    )
+    if kept.mean() > by_chance - 0.1:
+        answer = "They last: at the end no more is gone than by chance"
+    elif len(half):
+        answer = f"Half of a list is gone by {half[0]:%Y-%m-%d}"
+    else:
+        answer = "At the end half of a list is still there"
     why = (
-        f"From the first window to {table['date'].max():%Y-%m-%d} lists of the shortest fifth of the rows keep "
-        f"{kept[0]:.0%}, those of the longest {kept[-1]:.0%} (by cosine)."
+        f"From the first date to {table['date'].max():%Y-%m-%d} lists of the shortest fifth of the rows keep "
+        f"{kept[0]:.0%}, those of the longest {kept[-1]:.0%} (by cosine)"
     )
+    why += "." if np.isnan(by_chance) else f"; with the dates shuffled {by_chance:.0%} of a list stays."
     return _row(question, answer, why, "P31") | {"curves": table}
 
 

@@ -49,6 +49,7 @@ def markdown(content: dict) -> str:
         counts = [(verdict, sum(f["verdict"] == verdict for f in content["findings"])) for verdict in LETTERS]
         told = ", ".join(f"{n} {verdict}" for verdict, n in counts if n)
         return "\n".join([*lines, "", f"Findings on the book's claims: {told}."])
+    lines += [content["compared"], ""]
     shown = [
         (name, _shown(row["value"]), _shown(row.get("floor"))) for name, row in content["conditions"].items()
     ]
@@ -66,7 +67,8 @@ def text(content: dict) -> str:
         rows = [
             f"{'FAILED' if gate['failed'] else 'passed'}: {gate['sentence']}" for gate in content["gates"]
         ]
-    return "\n".join([content["verdict"], *[""][: len(rows)], *rows])
+    heads = filter(None, [content["verdict"], content.get("compared")])
+    return "\n".join([*heads, *[""][: len(rows)], *rows])
 
 
 def junit(content: dict) -> str:

@@ -183,7 +183,8 @@ def _sample(study):
     made = Embeddings(
         ids, np.asarray(study.E[rows]), study.name, items=study.items.iloc[rows].reset_index(drop=True)
     )
-    return Study(study.interactions, made, seed=study.seed, **study.settings)
+    dated = dict(study.snapshots()) if "dates" in study.has else None
+    return Study(study.interactions, made, dated, seed=study.seed, **study.settings)
 
 
 def _spk(study):
