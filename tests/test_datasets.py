@@ -517,7 +517,7 @@ def test_an_unknown_time_counts_only_where_there_is_no_other(tmp_path):
     [
         ("a.csv", "u,i\n1,2\n", {"item": "track"}, "no column 'track'; its columns are: u, i"),
         ("a.csv", "", {}, "is empty"),
-        ("a.csv", "u,i\n", {}, "a.csv: no interaction is left of 0; relax"),
+        ("a.csv", "u,i\n", {}, "a.csv: no interaction is left of 0; it has no row with an item and a context"),
         (
             "a.csv",
             "u,i\n,2\n1,\n",
@@ -636,7 +636,7 @@ def test_embeddings_files_that_cannot_be_read(tmp_path):
         (
             {"v": [[1.0]], "w": [[2.0]]},
             {},
-            "one column of vectors was expected, 2 found; choose vector_column among: v, w",
+            "one column of vectors was expected, 2 found; leave one in the file, or in Python choose vector_column among: v, w",
         ),
         ({"v": [[1.0]]}, {"vector_column": "x"}, "no column of vectors is named 'x'"),
         ({"v": [[1.0]], "i": [1]}, {"id_column": "x"}, "no column of ids is named 'x'"),

@@ -117,8 +117,6 @@ def pick(
     found = (
         f"no {what} is named {chosen!r}" if chosen else f"one {what} was expected, {len(candidates)} found"
     )
-    names = ", ".join(candidates)
-    remedy = (
-        f"; leave one in the file, or in Python choose {option} among: {names}" if option and names else ""
-    )
+    how = "choose" if chosen else "leave one in the file, or in Python choose"
+    remedy = f"; {how} {option} among: {', '.join(candidates)}" if option and candidates else ""
     raise ValueError(f"{path}: {found}{remedy}")

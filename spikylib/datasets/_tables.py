@@ -149,7 +149,11 @@ def _folder(path, item, context, how):
     files = [f for f in files if not any(part[0] in "._" for part in f.relative_to(path).parts)]
     if not files:
         raise ValueError(f"{path} holds no file: name a file, or a folder of files of one format")
-    if len(suffixes := {suffix_of(f) for f in files}) > 1:
+    if (suffixes := {suffix_of(f) for f in files}) & {".npy", ".npz"}:
+        raise ValueError(
+            f"{path} holds arrays without a date in their names: name one of them, or date all, as in E_2024-01.npy"
+        )
+    if len(suffixes) > 1:
         raise ValueError(
             f"{path} holds files of {len(suffixes)} formats ({', '.join(sorted(suffixes))}), not of one"
         )
