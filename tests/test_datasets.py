@@ -517,7 +517,12 @@ def test_an_unknown_time_counts_only_where_there_is_no_other(tmp_path):
     [
         ("a.csv", "u,i\n1,2\n", {"item": "track"}, "no column 'track'; its columns are: u, i"),
         ("a.csv", "", {}, "is empty"),
-        ("a.csv", "u,i\n", {}, "a.csv: no interaction is left of 0; it has no row with an item and a context"),
+        (
+            "a.csv",
+            "u,i\n",
+            {},
+            "a.csv: no interaction is left of 0; it has no row with an item and a context",
+        ),
         (
             "a.csv",
             "u,i\n,2\n1,\n",

@@ -168,7 +168,10 @@ def test_an_option_makes_the_choice(tmp_path, content, options):
         ({"separator": "ab"}, "separator must be one character or '::', got 'ab'"),
         ({"item": "song"}, "no column 'song'; its columns are: user, track"),
         ({"header": None, "item": 7}, "no column 7; its columns are: 0, 1"),
-        ({"item": 1, "context": 0}, "the first line names the columns user, track.*: say which by name; where it is data, in Python header=None"),
+        (
+            {"item": 1, "context": 0},
+            "the first line names the columns user, track.*: say which by name; where it is data, in Python header=None",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused(tmp_path, options, message):

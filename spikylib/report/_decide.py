@@ -113,7 +113,7 @@ def decisions(study: Study, findings: list[Finding], kept: tuple | None) -> list
             _cannot("Rank by cosine or by dot product?", lacking, "P24", "P25"),
             _cannot("How many dimensions?", lacking, "P30"),
         ]
-    return [*rows, _norm(study, told), _averages(study, told), _losers(study, kept), _time(study)]
+    return [*rows, _norm(study, told), _averages(study, told), on_losers(study, kept), on_time(study)]
 
 
 def _similarity(tests, by, f, told):
@@ -200,7 +200,8 @@ def _averages(study, told):
     return _row(question, answer, why, "A2", "A7", "S3")
 
 
-def _losers(study, redrawn):
+def on_losers(study: Study, redrawn: tuple | None) -> dict:
+    """Which items lose their neighbours in another sample of the contexts."""
     question = "Which items will lose their neighbours?"
     if redrawn is None:
         return _cannot(
@@ -228,7 +229,8 @@ def _losers(study, redrawn):
     return _row(question, answer, why, "P27")
 
 
-def _time(study):
+def on_time(study: Study) -> dict:
+    """How long lists last, and how much of that chance alone would take."""
     question = "How long will lists of neighbours last?"
     if "dates" not in study.has:
         lacking = "there are no dates: give a time column, or a folder of dated embeddings"

@@ -198,24 +198,25 @@ def _spk(study, findings):
         if row["f"] in table:
             row["baselines"] = table.groupby("null")[row["f"]].min().to_dict()
     if "refit" in study.has:
-        for row, spread in zip(rows, _spread(study, ranks, findings)):
+        spread_of = _spread_in_draws if len(study.E) <= _MOST_ROWS else _spread_in_findings
+        for row, spread in zip(rows, spread_of(study, ranks, findings)):
             half = 1.96 * 2 * spread  # the delete-d jackknife: see datasets.resample
             row |= {"low": max(0.0, row["spk"] - half), "high": row["spk"] + half}
     return rows
 
 
-def _spread(study, ranks, findings):
-    """Standard deviation of Spk over draws of 80 % of the contexts, by rank: ten, or the five of P1."""
-    if len(study.E) <= _MOST_ROWS:
-        # backwards, so that the first, which a decision asks for, is the latest and kept
-        parts = (study.resampled(seed) for seed in range(study.seed + 9, study.seed - 1, -1))
-        return np.std(
-            [[part.spk(f) for f in ranks if f <= part.E.shape[1]] for part in parts], axis=0, ddof=1
-        )
-    # P1 is Spk over that of a baseline, and its interval that of a mean by Student's t
+def _spread_in_draws(study, ranks, _):
+    """Standard deviation of Spk by rank over ten draws of 80 % of the contexts."""
+    # backwards, so that the first, which a decision asks for, is the latest and kept
+    parts = (study.resampled(seed) for seed in range(study.seed + 9, study.seed - 1, -1))
+    return np.std([[part.spk(f) for f in ranks if f <= part.E.shape[1]] for part in parts], axis=0, ddof=1)
+
+
+def _spread_in_findings(study, ranks, findings):
+    """The same over the five draws behind the findings on P1: Student's interval of the mean, over a baseline."""
     told = {found.f: found for found in findings if found.id == "P1"}
-    to_spread = 5**0.5 / 2 / t.ppf(0.975, 4)
-    return [(told[f].high - told[f].low) * to_spread * study.null_spk[f].min() for f in ranks if f in told]
+    scale = 5**0.5 / 2 / t.ppf(0.975, 4)
+    return [scale * (told[f].high - told[f].low) * study.null_spk[f].min() for f in ranks if f in told]
 
 
 def _safety(study, names, redrawn):
