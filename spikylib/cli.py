@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from spikylib import __version__
@@ -69,6 +68,7 @@ def _complete_dataset(context, argument, word):
 
 
 _FOLDER = click.Path(file_okay=False)
+_folder_option = partial(click.option, "-o", "--output", "folder", type=_FOLDER)
 _data_home_option = click.option(
     "--data-home", type=_FOLDER, help="Folder of the datasets; else $SPIKYLIB_DATA, else the user's cache."
 )
@@ -178,21 +178,31 @@ def _of_data(command):
     return command
 
 
-def _refuse_idle(options, *read):
-    """Refuse options that would do nothing for the data that were read, pairs of a path or name and its study."""
+def _studies(*sources, **options):
+    """The study of each path or name, None of None, with what was read said; options that do nothing are refused."""
     from spikylib.datasets._catalogue import DATASETS
+    from spikylib.study import Study
 
-    of_own = any(study.interactions and path not in DATASETS for path, study in read)
-    for name in _COLUMNS:
-        if options[name] is not None and not of_own:
-            raise ValueError(
-                f"--{name} names a column of interactions in a file of your own, and none is read here"
-            )
-    if options.get("interactions") and not any(study.embeddings for _, study in read):
-        raise ValueError("--interactions are those behind embeddings, and no embeddings are read here")
-    of_f = click.get_current_context().get_parameter_source("f")
-    if of_f not in (None, ParameterSource.DEFAULT) and not any("refit" in study.has for _, study in read):
-        raise ValueError("--f is for interactions; embeddings are taken with the dimensions that they have")
+    studies = [source and Study.load(source, **options) for source in sources]
+    behind = options.get("interactions")
+    tables = {behind or path for path, study in zip(sources, studies) if study and study.interactions}
+    of_table = "names a column of interactions in a file of your own"
+    idle = {name: of_table for name in _COLUMNS if options[name] is not None and tables <= DATASETS.keys()}
+    if behind and not any(study and study.embeddings for study in studies):
+        idle["interactions"] = "goes with embeddings"
+    if options.get("f", 128) != 128 and not any(study and "refit" in study.has for study in studies):
+        idle["f"] = "goes with interactions that are to be embedded"
+    for name, why in idle.items():
+        raise ValueError(f"--{name} {why}, and there are none here: leave it out")
+    for study in studies:
+        if study and study.notes:
+            click.echo(f"{study.name}: {study.notes}", err=True)
+    return studies
+
+
+def _show(found, form, page):
+    click.echo(found.markdown() if form == "markdown" else found.text())
+    click.echo(f"\n{page}", err=True)
 
 
 _format_option = click.option(
@@ -202,9 +212,7 @@ _format_option = click.option(
 
 @main.command()
 @click.argument("source", metavar="DATA", type=click.Path())
-@click.option(
-    "-o", "--output", "folder", type=_FOLDER, default=".", help="Folder for report.html and report.json."
-)
+@_folder_option(default=".", help="Folder for report.html and report.json.")
 @click.option("--all", "thorough", is_flag=True, help="Check the claims that train other models, too.")
 @click.option("--f", type=click.IntRange(2), default=128, help="Dimensions, where DATA is interactions.")
 @_format_option
@@ -223,32 +231,24 @@ def report(source, folder, thorough, form, **options):
       spiky report triplej --format markdown >> "$GITHUB_STEP_SUMMARY"
     """
     from spikylib import report as reports
-    from spikylib.study import Study
 
     with _usage():
         _check_writable(folder)
-        study = Study.load(source, **options)
-        _refuse_idle(options, (options["interactions"] or source, study))
-        if study.notes:
-            click.echo(study.notes, err=True)
-        found = reports.report(study, quick=not thorough)
+        found = reports.report(*_studies(source, **options), quick=not thorough)
         page = found.save(folder)
-    click.echo(found.markdown() if form == "markdown" else found.text())
-    click.echo(f"\n{page}", err=True)
+    _show(found, form, page)
 
 
 @main.command()
 @click.argument("old", metavar="A", type=click.Path())
 @click.argument("new", metavar="B", type=click.Path())
 @click.option(
-    "--again", metavar="A2", type=click.Path(), help="The model of A, trained again: what chance changes."
+    "--again", metavar="A2", type=click.Path(), help="A's model trained again: what chance changes."
 )
 @click.option("--fail-if", "gates", metavar="GATE", multiple=True, help="Exit with 1 if it is so.")
+@_folder_option(default=".", help="Folder for compare.html and compare.json.")
 @click.option(
-    "-o", "--output", "folder", type=_FOLDER, default=".", help="Folder for compare.html and compare.json."
-)
-@click.option(
-    "--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write the gates as JUnit's XML."
+    "--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write the gates as JUnit XML."
 )
 @_format_option
 @_of_data
@@ -268,28 +268,20 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
     Exit codes: 0 all gates passed, 1 one did not, 2 wrong usage.
     """
     from spikylib import report as reports
-    from spikylib.study import Study
 
     with _usage():
         _check_writable(folder)
         if junit and not gates:
             raise ValueError("--junit writes what came of gates, and there is none: give --fail-if")
-        studies = [path and Study.load(path, **options) for path in (old, new, again)]
-        behind = interactions and Study.load(interactions, **options)
-        paths = zip((old, new, again, interactions), (*studies, behind))
-        _refuse_idle(options, *((path, study) for path, study in paths if study))
-        for study in filter(None, studies):
-            if study.notes:
-                click.echo(f"{study.name}: {study.notes}", err=True)
+        a, b, again, behind = _studies(old, new, again, interactions, **options)
         if behind and behind.interactions is None:
             raise ValueError(f"{interactions} holds embeddings, and --interactions takes who played what")
         played = behind.interactions if behind else None
-        found = reports.compare(*studies[:2], again=studies[2], interactions=played, fail_if=gates)
+        found = reports.compare(a, b, again=again, interactions=played, fail_if=gates)
         page = found.save(folder)
         if junit:
             write_whole(junit, found.junit())
-    click.echo(found.markdown() if form == "markdown" else found.text())
-    click.echo(f"\n{page}", err=True)
+    _show(found, form, page)
     if any(gate["failed"] for gate in found.content["gates"]):
         raise SystemExit(1)
 
@@ -315,7 +307,6 @@ def check(claim, source, listed, seed, **options):
       spiky check P10
     """
     from spikylib import claims
-    from spikylib.study import Study
 
     table = claims.table()
     if listed:
@@ -335,10 +326,7 @@ def check(claim, source, listed, seed, **options):
             raise ValueError(f"{claim} is about a catalogue: name DATA, as in spiky check {claim} triplej")
         if source and True not in needed:
             raise ValueError(f"{claim} makes its own data: leave out {source}")
-        study = Study.load(source, **options, seed=seed) if source else None
-        _refuse_idle(options, *[(options["interactions"] or source, study)] * bool(source))
-        if study and study.notes:
-            click.echo(study.notes, err=True)
+        (study,) = _studies(source, **options, seed=seed)
         found = claims.check(claim.upper(), study, seed=seed)
     for finding in found:
         part = f", {finding.part}" if finding.part else ""
@@ -347,9 +335,8 @@ def check(claim, source, listed, seed, **options):
 
 def _check_writable(folder):
     """Refuse, before the work, a folder that cannot be written."""
-    there = next(
-        path for path in (Path(folder).absolute(), *Path(folder).absolute().parents) if path.exists()
-    )
+    whole = Path(folder).absolute()
+    there = next(path for path in (whole, *whole.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ValueError(f"{folder} cannot be written; name another folder with -o")
 
@@ -379,9 +366,7 @@ def _complete_parameter(context, option, word):
 
 _parameter_option = partial(click.option, "-p", "given", multiple=True, shell_complete=_complete_parameter)
 _notebook_argument = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
-_output_option = click.option(
-    "-o", "--output", "folder", default="runs", type=_FOLDER, help="Folder of all runs."
-)
+_output_option = _folder_option(default="runs", help="Folder of all runs.")
 _force_option = click.option("--force", is_flag=True, help="Run again what is there already.")
 
 
@@ -392,16 +377,11 @@ def _usage():
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
             yield
     except (OSError, ValueError) as error:
-        # in one line, and of the system's errors what concerns the user
-        of_system = isinstance(error, OSError) and error.filename
-        text = f"{error.filename}: {error.strerror}" if of_system else " ".join(str(error).split())
-        # an argument of Python by the name of its option
-        known = click.get_current_context().params
-        text = re.sub(
-            r"\b(\w+)=('\w+'|\w*)",
-            lambda m: f"--{m[1]} {m[2]}".strip() if m[1] in known else m[0],
-            text,
-        )
+        # in one line; of the system's errors what concerns the user, and of Python's arguments the options
+        options = "|".join(click.get_current_context().params) or "-"
+        text = re.sub(rf"\b({options})=", r"--\1 ", str(error))
+        file = getattr(error, "filename", None)
+        text = f"{file}: {error.strerror}" if file else " ".join(text.split())
         click.echo(f"Error: {text}", err=True)
         raise SystemExit(2) from None
 
@@ -438,10 +418,8 @@ def params(notebook):
     from spikylib.rerun import _parameters
 
     with _usage():
-        known = _parameters.settable(_parameters.find(notebook))
-    rows = [
-        (p.name, p.type, str(p.default) or '""', p.range or "-", p.meaning or "-") for p in known.values()
-    ]
+        known = _parameters.settable(_parameters.find(notebook)).values()
+    rows = [(p.name, p.type, str(p.default) or '""', p.range or "-", p.meaning or "-") for p in known]
     _print_columns([("name", "type", "default", "range", "meaning"), *rows])
 
 
@@ -557,8 +535,7 @@ def results(folder, form, patterns):
         settings = text.columns[: list(text).index("seconds")] if len(text) > 1 else []
         common = {name: text[name][0] for name in settings if text[name].nunique() == 1}
         if any(common.values()):
-            shown = ", ".join(f"{name}={value}" for name, value in common.items() if value)
-            click.echo(f"in all runs: {shown}\n")
+            click.echo("in all runs: " + ", ".join(f"{k}={v}" for k, v in common.items() if v) + "\n")
         text = text.drop(columns=list(common))
         _print_columns([text.columns, *text.to_numpy()])
 
@@ -567,11 +544,8 @@ def _outcome_text(outcome):
     if outcome.status == "existing":
         return "is there already" + (f" ({outcome.reason})" if outcome.reason else "")
     seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
-    return (
-        outcome.status
-        + seconds
-        + (f" ({outcome.reason})" if outcome.status == "done" and outcome.reason else "")
-    )
+    reason = f" ({outcome.reason})" if outcome.status == "done" and outcome.reason else ""
+    return f"{outcome.status}{seconds}{reason}"
 
 
 def _print_columns(rows):

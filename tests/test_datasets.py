@@ -215,9 +215,11 @@ def test_options_that_leave_nothing_are_refused(options, message):
 
 
 def test_unknown_names_and_options_are_refused():
-    with pytest.raises(ValueError, match="unknown dataset 'triple-j'; did you mean 'triplej'"):
+    with pytest.raises(
+        ValueError, match="unknown dataset 'triple-j', and no such file; did you mean 'triplej'"
+    ):
         load("triple-j")
-    with pytest.raises(ValueError, match="unknown dataset ''; choose one of: synthetic, "):
+    with pytest.raises(ValueError, match="unknown dataset '', and no such file; choose one of: synthetic, "):
         load("")
     with pytest.raises(TypeError, match="lastfm-2k has no option 'seed'; its options are: min_context_size"):
         load("lastfm-2k", data_home=DATA, seed=3)

@@ -170,7 +170,7 @@ def test_an_option_makes_the_choice(tmp_path, content, options):
         ({"header": None, "item": 7}, "no column 7; its columns are: 0, 1"),
         (
             {"item": 1, "context": 0},
-            "the first line names the columns user, track.*: say which by name; where it is data, in Python header=None",
+            "names its columns: say which of user, track, or in Python header=None",
         ),
     ],
 )
@@ -211,7 +211,7 @@ def test_columns_are_guessed_by_their_names(tmp_path, header, item, context, tim
         ("order_id,user_id,product_id", "order_id or user_id may be the column of the context; say context="),
         ("a,b", "a or b may be the column of the item; say item="),
         ("user,movie,track", "movie or track may be the column of the item; say item="),
-        ("user", "has one column, user, and interactions take two"),
+        ("user", "has one column, user; interactions take an item and its context"),
     ],
 )
 def test_two_guesses_as_good_are_refused(tmp_path, header, message):

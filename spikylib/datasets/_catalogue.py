@@ -61,12 +61,10 @@ def find(name: str | os.PathLike) -> Dataset:
     """The row of a dataset; the error about a name that is not there offers the nearest."""
     if name in DATASETS:
         return DATASETS[name]
-    if os.sep in str(name):
-        raise ValueError(f"there is no file or folder {name}: check the path")
     near = difflib.get_close_matches(str(name), DATASETS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(
-        f"unknown dataset {str(name)!r}; {hint}choose one of: {', '.join(DATASETS)}; or give the path of a file"
+        f"unknown dataset {str(name)!r}, and no such file; {hint}choose one of: {', '.join(DATASETS)}; or check the path"
     )
 
 

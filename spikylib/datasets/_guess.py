@@ -104,10 +104,7 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
                 chosen |= {label: titles[0]} if len(titles) == 1 else {}
     if "item" not in chosen or not {"context", "time"} & set(chosen):
         if len(names) == 1:
-            raise ValueError(
-                f"{path} has one column, {names[0]}, and interactions take two, an item and its context: "
-                "add the other, or write a comma between the fields"
-            )
+            raise ValueError(f"{path} has one column, {names[0]}; interactions take an item and its context")
         roles = [role for role in ("item", "context") if role not in chosen]
         raise ValueError(
             f"{path}: no column can be guessed to be the {' or the '.join(roles)} among {', '.join(map(str, names))}; "

@@ -150,9 +150,7 @@ def _folder(path, item, context, how):
     if not files:
         raise ValueError(f"{path} holds no file: name a file, or a folder of files of one format")
     if (suffixes := {suffix_of(f) for f in files}) & {".npy", ".npz"}:
-        raise ValueError(
-            f"{path} holds arrays without a date in their names: name one of them, or date all, as in E_2024-01.npy"
-        )
+        raise ValueError(f"{path} holds arrays whose names have no date: name one of them, or date them all")
     if len(suffixes) > 1:
         raise ValueError(
             f"{path} holds files of {len(suffixes)} formats ({', '.join(sorted(suffixes))}), not of one"

@@ -126,14 +126,15 @@ def layout(
             found.notes.append("columns taken to be user::item::rating::time")
         elif (odd := _data_in(found.rows)) and positions:
             header = None
-        elif odd or positions:
+        elif odd:
             raise ValueError(
                 f"{path}: the first line looks like data ({odd}), not like names of columns: write such a line above it, "
                 "or count columns from 0, as with item=1 and context=0. Where each line is a list of items, say "
                 "context='line'; where it is names after all, in Python header=0"
-                if odd
-                else f"{path}: the first line names the columns {', '.join(first)}: say which by name; where it is data, "
-                "in Python header=None"
+            )
+        elif positions:
+            raise ValueError(
+                f"{path} names its columns: say which of {', '.join(first)}, or in Python header=None"
             )
     if names is None and header is not None:
         # RecBole writes a type after each name
