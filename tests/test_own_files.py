@@ -170,7 +170,7 @@ def test_an_option_makes_the_choice(tmp_path, content, options):
         ({"header": None, "item": 7}, "no column 7; its columns are: 0, 1"),
         (
             {"item": 1, "context": 0},
-            "names its columns: say which of user, track, or in Python header=None",
+            "names its columns: say which of user, track, or header=None",
         ),
     ],
 )

@@ -133,9 +133,7 @@ def layout(
                 "context='line'; where it is names after all, in Python header=0"
             )
         elif positions:
-            raise ValueError(
-                f"{path} names its columns: say which of {', '.join(first)}, or in Python header=None"
-            )
+            raise ValueError(f"{path} names its columns: say which of {', '.join(first)}, or header=None")
     if names is None and header is not None:
         # RecBole writes a type after each name
         names = [re.sub(r":\w+$", "", name) for name in found.rows.pop(0)]

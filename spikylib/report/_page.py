@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby, zip_longest
 from pathlib import Path
+from statistics import mode
 from string import Template
 
 from spikylib._files import markdown_table
@@ -124,12 +125,13 @@ def _report(content, figures) -> Iterator[str]:
         ]
         yield _html_table(head, rows)
     yield "<h2>The book's claims on this data</h2>"
-    shown = len({f["id"] for f in content["findings"]})
+    looked_at = mode([f["n"] for f in content["findings"] if f["n"]] or [n])
+    on = "" if looked_at >= n else f" Most were measured on {looked_at:,} of the {n:,} items."
     yield (
-        f"<details><summary>{shown} claims of research, measured here</summary><p><b>H</b> holds, <b>F</b> fails, "
+        f"<details><summary>{len({f['id'] for f in content['findings']})} claims of research, measured here</summary><p><b>H</b> holds, <b>F</b> fails, "
         "<b>U</b> undecided, <b>–</b> not applicable, a letter a part. <b>F</b> is no error of yours: the claim is "
         "not true of this data. Values are means over five draws, of 80 % of the contexts or of hidden items, and so differ a little "
-        "from those above. A click shows what was measured, and on how many public datasets the same holds.</p>"
+        f"from those above.{on} A click shows what was measured, and on how many public datasets the same holds.</p>"
     )
     yield from _claims(content["findings"])
     yield f"</details>{_foot(content)}"
