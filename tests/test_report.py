@@ -84,6 +84,11 @@ def test_a_long_row_and_repeated_rows_are_named():
         report(of(np.where(np.arange(200)[:, None] == 7, 1e20 * E, E)))
 
 
+def test_fewer_items_than_dimensions_are_no_error():
+    found = report(of(np.random.default_rng(0).standard_normal((60, 100))))
+    assert found.content["read"]["dimensions"] == 60 and found.content["verdict"].startswith("Not spiky")
+
+
 def test_recall_no_better_than_chance_decides_nothing():
     study = communities()
     random = np.random.default_rng(0).standard_normal(study.embeddings.vectors.shape)

@@ -88,7 +88,8 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
             fits = [LIST]  # lists may share a title
         elif not fits and role != "time":
             # the only column left that says nothing else
-            fits = [n for n, sense in senses.items() if not sense and _may_be_an_id(table.sample[n], n)]
+            left = [n for n, sense in senses.items() if not sense and n not in chosen.values()]
+            fits = [n for n in left if _may_be_an_id(table.sample[n], n)]
             fits = fits if role == "item" or len(fits) == 1 else []
         if len(fits) == 1:
             chosen[role] = fits[0]
