@@ -123,7 +123,7 @@ def test_a_condition_that_does_not_exist_lists_those_that_do(files, tmp_path):
         (["compare", "old.npz", "new.npz", "--time", "date"], "--time names a column"),
         (
             ["compare", "old.npz", "new.npz", "--again", "again.npz", "--interactions", "plays.csv"],
-            "again and interactions both give the floor",
+            "--again and --interactions both give the floor",
         ),
         (["check", "P1", "E.npy", "--context", "user"], "--context names a column"),
         (["check", "P10", "E.npy"], "P10 makes its own data: leave out"),

@@ -113,7 +113,7 @@ def _floor_pair(a, again, interactions):
     """The pair of embeddings between which nothing but chance differs, if there is one."""
     if again is not None:
         if interactions is not None:
-            raise ValueError("again and interactions both give the floor: leave one out")
+            raise ValueError("again= and interactions= both give the floor: leave one out")
         other = _measure.last_snapshot(again)
         if other.E.shape[1] != a.E.shape[1]:
             raise ValueError(

@@ -224,7 +224,7 @@ def on_losers(study: Study, redrawn: tuple | None) -> dict:
         answer = "Rare and popular ones alike"
     why = (
         f"Refitted to 80 % of the contexts, lists of {_measure.K} keep {parts[0]:.0%} of their items in the least played "
-        f"fifth and {parts[-1]:.0%} in the most played."
+        f"quintile and {parts[-1]:.0%} in the most played."
     )
     return _row(question, answer, why, "P27")
 
@@ -254,7 +254,7 @@ def on_time(study: Study) -> dict:
     else:
         answer = "At the end half of a list is still there"
     why = (
-        f"From the first date to {table['date'].max():%Y-%m-%d} lists of the shortest fifth of the rows keep "
+        f"From the first date to {table['date'].max():%Y-%m-%d} lists of the shortest quintile of the rows keep "
         f"{kept[0]:.0%}, those of the longest {kept[-1]:.0%} (by cosine)"
     )
     why += "." if np.isnan(by_chance) else f"; with the dates shuffled {by_chance:.0%} of a list stays."

@@ -304,7 +304,7 @@ def _figures(study, spk, table):
     if table is not None:
         figures["How lists of neighbours last"] = (
             plots.stability_curves(table),
-            "Share of a list that is still there, by date, a curve a fifth of the norms.",
+            "Share of a list that is still there, by date, a curve a quintile of the norms.",
         )
     return figures
 
