@@ -84,6 +84,15 @@ def test_a_long_row_and_repeated_rows_are_named():
         report(of(np.where(np.arange(200)[:, None] == 7, 1e20 * E, E)))
 
 
+def test_of_an_embedding_that_is_given_spk_has_no_interval():
+    study = of(np.random.default_rng(0).standard_normal((200, 16)))
+    (found,) = (
+        finding for finding in claims.check("P1", study) if finding.f == 16 and not finding.needs_missing
+    )
+    assert found.low == found.high == found.estimate
+    assert found.estimate == pytest.approx(study.spk(16) / study.null_spk[16].min())
+
+
 def test_fewer_items_than_dimensions_are_no_error():
     found = report(of(np.random.default_rng(0).standard_normal((60, 100))))
     assert found.content["read"]["dimensions"] == 60 and found.content["verdict"].startswith("Not spiky")
