@@ -125,7 +125,7 @@ def no_pair_left(min_count, shift=0.0):
     lower = "min_count or shift" if shift else "min_count"
     return ValueError(
         f"no pair of items is left: none shares {min_count} contexts or more, and more of them "
-        f"than {chance} would give; lower {lower} or bring more contexts"
+        f"than {chance} would give; bring more contexts, or in Python lower {lower}"
     )
 
 

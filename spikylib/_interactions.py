@@ -207,10 +207,9 @@ def build(
         key, _ = _pairs(number, pd.factorize(context)[0])  # a pair that repeats counts once
         keep((np.bincount(key >> 32) >= min_item_count)[number])
     if len(item) == 0:
-        raise ValueError(
-            f"{name}: no interaction is left of {found}{notes and f' ({notes})'}; relax "
-            f"min_context_size={min_context_size}, min_item_count={min_item_count}, start={start}, end={end}"
-        )
+        options = f"{min_context_size=}, {min_item_count=}, {start=}, {end=}"
+        remedy = f"relax {options}" if found else "it has no row with an item and a context"
+        raise ValueError(f"{name}: no interaction is left of {found}{notes and f' ({notes})'}; {remedy}")
     row, item_ids = pd.factorize(item)
     col, context_ids = pd.factorize(context)
     key, times = _pairs(row, col, times)

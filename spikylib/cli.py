@@ -2,7 +2,10 @@
 
 import contextlib
 import difflib
+import errno
 import os
+import re
+import sys
 import warnings
 from functools import partial
 from pathlib import Path
@@ -14,7 +17,21 @@ from spikylib import __version__
 from spikylib._files import markdown_table, write_whole
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+class _Commands(click.Group):
+    """Commands of which one that cannot write, as to a full disk, ends with a sentence."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends quietly where nobody reads on
+                raise
+            sys.stdout = None  # else Python would write the rest at its end, and fail again
+            click.echo(f"Error: {error.filename or 'the output'}: {error.strerror}", err=True)
+            raise SystemExit(1) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="spiky")
 def main():
     """Reports on your own data, and the claims and chapters of the book on spiky SVDs.
@@ -30,7 +47,7 @@ def main():
     Completion, for this shell (bash, or zsh with zsh_source):
       eval "$(_SPIKY_COMPLETE=bash_source spiky)"
     \b
-    Exit codes: 0 done, 1 a run failed, 2 wrong usage, or data that cannot be used.
+    Exit codes: 0 done, 1 a run failed or its output cannot be written, 2 wrong usage, or data that cannot be used.
     """
 
 
@@ -51,6 +68,7 @@ def _complete_dataset(context, argument, word):
 
 
 _FOLDER = click.Path(file_okay=False)
+_folder_option = partial(click.option, "-o", "--output", "folder", type=_FOLDER)
 _data_home_option = click.option(
     "--data-home", type=_FOLDER, help="Folder of the datasets; else $SPIKYLIB_DATA, else the user's cache."
 )
@@ -133,11 +151,20 @@ def path(data_home):
     click.echo(datasets.home(data_home))
 
 
+_COLUMNS = {
+    "item": "Column of the items in a file of your own; without a header its position, from 0.",
+    "context": "Column of the contexts: users, playlists, baskets.",
+    "time": "Column of the dates.",
+    "label": "Column of the items' names.",
+}
+
+
+def _name_or_position(context, option, column):
+    return int(column) if column and column.isdecimal() else column
+
+
 _columns_options = (
-    click.option("--item", help="Column of the items, in a file of your own."),
-    click.option("--context", help="Column of the contexts: users, playlists, baskets."),
-    click.option("--time", help="Column of the dates."),
-    click.option("--label", help="Column of the items' names."),
+    *(click.option(f"--{name}", help=text, callback=_name_or_position) for name, text in _COLUMNS.items()),
     click.option("--interactions", metavar="FILE", help="Interactions behind embeddings."),
     click.option("--seed", type=click.IntRange(0), default=0, help="First seed of the draws."),
     _data_home_option,
@@ -151,6 +178,33 @@ def _of_data(command):
     return command
 
 
+def _studies(*sources, **options):
+    """The study of each path or name, None of None, with what was read said; options that do nothing are refused."""
+    from spikylib.datasets._catalogue import DATASETS
+    from spikylib.study import Study
+
+    studies = [source and Study.load(source, **options) for source in sources]
+    behind = options.get("interactions")
+    tables = {behind or path for path, study in zip(sources, studies) if study and study.interactions}
+    of_table = "names a column of interactions in a file of your own"
+    idle = {name: of_table for name in _COLUMNS if options[name] is not None and tables <= DATASETS.keys()}
+    if behind and not any(study and study.embeddings for study in studies):
+        idle["interactions"] = "goes with embeddings"
+    if options.get("f", 128) != 128 and not any(study and "refit" in study.has for study in studies):
+        idle["f"] = "goes with interactions that are to be embedded"
+    for name, why in idle.items():
+        raise ValueError(f"--{name} {why}, and there are none here: leave it out")
+    for study in studies:
+        if study and study.notes:
+            click.echo(f"{study.name}: {study.notes}", err=True)
+    return studies
+
+
+def _show(found, form, page):
+    click.echo(found.markdown() if form == "markdown" else found.text())
+    click.echo(f"\n{page}", err=True)
+
+
 _format_option = click.option(
     "--format", "form", type=click.Choice(["text", "markdown"]), default="text", help="What is printed."
 )
@@ -158,9 +212,7 @@ _format_option = click.option(
 
 @main.command()
 @click.argument("source", metavar="DATA", type=click.Path())
-@click.option(
-    "-o", "--output", "folder", type=_FOLDER, default=".", help="Folder for report.html and report.json."
-)
+@_folder_option(default=".", help="Folder for report.html and report.json.")
 @click.option("--all", "thorough", is_flag=True, help="Check the claims that train other models, too.")
 @click.option("--f", type=click.IntRange(2), default=128, help="Dimensions, where DATA is interactions.")
 @_format_option
@@ -179,31 +231,24 @@ def report(source, folder, thorough, form, **options):
       spiky report triplej --format markdown >> "$GITHUB_STEP_SUMMARY"
     """
     from spikylib import report as reports
-    from spikylib.study import Study
 
     with _usage():
         _check_writable(folder)
-        study = Study.load(source, **options)
-        if study.notes:
-            click.echo(study.notes, err=True)
-        found = reports.report(study, quick=not thorough)
+        found = reports.report(*_studies(source, **options), quick=not thorough)
         page = found.save(folder)
-    click.echo(found.markdown() if form == "markdown" else found.text())
-    click.echo(f"\n{page}", err=True)
+    _show(found, form, page)
 
 
 @main.command()
 @click.argument("old", metavar="A", type=click.Path())
 @click.argument("new", metavar="B", type=click.Path())
 @click.option(
-    "--again", metavar="A2", type=click.Path(), help="The model of A, trained again: what chance changes."
+    "--again", metavar="A2", type=click.Path(), help="A's model trained again: what chance changes."
 )
 @click.option("--fail-if", "gates", metavar="GATE", multiple=True, help="Exit with 1 if it is so.")
+@_folder_option(default=".", help="Folder for compare.html and compare.json.")
 @click.option(
-    "-o", "--output", "folder", type=_FOLDER, default=".", help="Folder for compare.html and compare.json."
-)
-@click.option(
-    "--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write the gates as JUnit's XML."
+    "--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write the gates as JUnit XML."
 )
 @_format_option
 @_of_data
@@ -223,26 +268,20 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
     Exit codes: 0 all gates passed, 1 one did not, 2 wrong usage.
     """
     from spikylib import report as reports
-    from spikylib.study import Study
 
     with _usage():
         _check_writable(folder)
         if junit and not gates:
             raise ValueError("--junit writes what came of gates, and there is none: give --fail-if")
-        studies = [path and Study.load(path, **options) for path in (old, new, again)]
-        behind = interactions and Study.load(interactions, **options)
-        for study in filter(None, studies):
-            if study.notes:
-                click.echo(f"{study.name}: {study.notes}", err=True)
+        a, b, again, behind = _studies(old, new, again, interactions, **options)
         if behind and behind.interactions is None:
             raise ValueError(f"{interactions} holds embeddings, and --interactions takes who played what")
         played = behind.interactions if behind else None
-        found = reports.compare(*studies[:2], again=studies[2], interactions=played, fail_if=gates)
+        found = reports.compare(a, b, again=again, interactions=played, fail_if=gates)
         page = found.save(folder)
         if junit:
             write_whole(junit, found.junit())
-    click.echo(found.markdown() if form == "markdown" else found.text())
-    click.echo(f"\n{page}", err=True)
+    _show(found, form, page)
     if any(gate["failed"] for gate in found.content["gates"]):
         raise SystemExit(1)
 
@@ -268,10 +307,11 @@ def check(claim, source, listed, seed, **options):
       spiky check P10
     """
     from spikylib import claims
-    from spikylib.study import Study
 
     table = claims.table()
     if listed:
+        if claim:
+            raise click.UsageError(f"--list lists all claims: leave out {claim}")
         return _print_columns([table.columns, *table.to_numpy()])
     if claim is None:
         raise click.UsageError("which claim? Give its ID, or --list to see them")
@@ -284,9 +324,9 @@ def check(claim, source, listed, seed, **options):
         needed = {part.on_data for part in claims.parts(claim.upper())}
         if source is None and needed == {True}:
             raise ValueError(f"{claim} is about a catalogue: name DATA, as in spiky check {claim} triplej")
-        study = Study.load(source, **options, seed=seed) if source and True in needed else None
-        if study and study.notes:
-            click.echo(study.notes, err=True)
+        if source and True not in needed:
+            raise ValueError(f"{claim} makes its own data: leave out {source}")
+        (study,) = _studies(source, **options, seed=seed)
         found = claims.check(claim.upper(), study, seed=seed)
     for finding in found:
         part = f", {finding.part}" if finding.part else ""
@@ -295,9 +335,8 @@ def check(claim, source, listed, seed, **options):
 
 def _check_writable(folder):
     """Refuse, before the work, a folder that cannot be written."""
-    there = next(
-        path for path in (Path(folder).absolute(), *Path(folder).absolute().parents) if path.exists()
-    )
+    whole = Path(folder).absolute()
+    there = next(path for path in (whole, *whole.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ValueError(f"{folder} cannot be written; name another folder with -o")
 
@@ -327,9 +366,7 @@ def _complete_parameter(context, option, word):
 
 _parameter_option = partial(click.option, "-p", "given", multiple=True, shell_complete=_complete_parameter)
 _notebook_argument = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
-_output_option = click.option(
-    "-o", "--output", "folder", default="runs", type=_FOLDER, help="Folder of all runs."
-)
+_output_option = _folder_option(default="runs", help="Folder of all runs.")
 _force_option = click.option("--force", is_flag=True, help="Run again what is there already.")
 
 
@@ -340,9 +377,11 @@ def _usage():
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
             yield
     except (OSError, ValueError) as error:
-        # in one line, and of the system's errors what concerns the user
-        of_system = isinstance(error, OSError) and error.filename
-        text = f"{error.filename}: {error.strerror}" if of_system else " ".join(str(error).split())
+        # in one line; of the system's errors what concerns the user, and of Python's arguments the options
+        options = "|".join(click.get_current_context().params) or "-"
+        text = re.sub(rf"\b({options})=", r"--\1 ", str(error))
+        file = getattr(error, "filename", None)
+        text = f"{file}: {error.strerror}" if file else " ".join(text.split())
         click.echo(f"Error: {text}", err=True)
         raise SystemExit(2) from None
 
@@ -379,10 +418,8 @@ def params(notebook):
     from spikylib.rerun import _parameters
 
     with _usage():
-        known = _parameters.settable(_parameters.find(notebook))
-    rows = [
-        (p.name, p.type, str(p.default) or '""', p.range or "-", p.meaning or "-") for p in known.values()
-    ]
+        known = _parameters.settable(_parameters.find(notebook)).values()
+    rows = [(p.name, p.type, str(p.default) or '""', p.range or "-", p.meaning or "-") for p in known]
     _print_columns([("name", "type", "default", "range", "meaning"), *rows])
 
 
@@ -498,8 +535,7 @@ def results(folder, form, patterns):
         settings = text.columns[: list(text).index("seconds")] if len(text) > 1 else []
         common = {name: text[name][0] for name in settings if text[name].nunique() == 1}
         if any(common.values()):
-            shown = ", ".join(f"{name}={value}" for name, value in common.items() if value)
-            click.echo(f"in all runs: {shown}\n")
+            click.echo("in all runs: " + ", ".join(f"{k}={v}" for k, v in common.items() if v) + "\n")
         text = text.drop(columns=list(common))
         _print_columns([text.columns, *text.to_numpy()])
 
@@ -508,11 +544,8 @@ def _outcome_text(outcome):
     if outcome.status == "existing":
         return "is there already" + (f" ({outcome.reason})" if outcome.reason else "")
     seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
-    return (
-        outcome.status
-        + seconds
-        + (f" ({outcome.reason})" if outcome.status == "done" and outcome.reason else "")
-    )
+    reason = f" ({outcome.reason})" if outcome.status == "done" and outcome.reason else ""
+    return f"{outcome.status}{seconds}{reason}"
 
 
 def _print_columns(rows):

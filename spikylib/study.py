@@ -209,7 +209,8 @@ class Study:
     @cached_property
     def E(self) -> np.ndarray:
         """Embeddings, shape (n, d): U Sigma of our SVD, others in their principal axes."""
-        return self.svd.embeddings() if self._ours else spikes.principal(self._others[0].vectors)
+        E = self.svd.embeddings() if self._ours else spikes.principal(self._others[0].vectors)
+        return E[:, : len(E)]  # columns beyond the number of rows are zero
 
     @property
     def rows(self) -> np.ndarray:

@@ -1,7 +1,10 @@
 """`spiky report` and `spiky compare`, as they are typed."""
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +105,111 @@ def test_a_condition_that_does_not_exist_lists_those_that_do(files, tmp_path):
     )
     assert result.exit_code == 2 and "conditions are items_common" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["report", "E.npy", "--item", "song"],
+            "--item names a column of interactions in a file of your own",
+        ),
+        (["report", "E.npy", "--f", 64], "--f goes with interactions"),
+        (["report", "synthetic", "--label", "title"], "--label names a column"),
+        (
+            ["report", "plays.csv", "--interactions", "plays.csv"],
+            "--interactions goes with embeddings",
+        ),
+        (["compare", "old.npz", "new.npz", "--time", "date"], "--time names a column"),
+        (
+            ["compare", "old.npz", "new.npz", "--again", "again.npz", "--interactions", "plays.csv"],
+            "--again and --interactions both give the floor",
+        ),
+        (["check", "P1", "E.npy", "--context", "user"], "--context names a column"),
+        (["check", "P10", "E.npy"], "P10 makes its own data: leave out"),
+        (["check", "P10", "--interactions", "plays.csv"], "--interactions goes with embeddings"),
+        (["check", "--list", "P1"], "--list lists all claims: leave out P1"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(files, tmp_path, words, said):
+    (files / "plays.csv").write_text(f"song,user\n{'a,1,'[:-1]}\nb,1\n", encoding="utf-8")
+    words = [files / word if (files / str(word)).exists() else word for word in words]
+    folder = [] if words[0] == "check" else ["-o", tmp_path / "out"]
+    result = run(*words, *folder)
+    assert result.exit_code == 2 and said in result.stderr, result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "said"),
+    [
+        ("ann,a,5\nbob,b,4\n", [], "first line looks like data (5), not like names of columns"),
+        ("ann,a,5\nbob,b,4\n", [], "count columns from 0, as with --item 1 and --context 0"),
+        ("thing\na\n", [], "has one column, thing; interactions take an item and its context"),
+        ("foo,bar,baz\n1,a,x\n", ["--item", "bar"], "to be the context among foo, bar, baz; say --context"),
+        ("foo,bar\n1,a\n", [], "foo or bar may be the column of the item; say --item"),
+        (
+            "user,track\nann,a\n",
+            ["--item", 1],
+            "names its columns: say which of user, track",
+        ),
+        ("user,track\n", [], "it has no row with an item and a context"),
+        ("user,track\nann,\xe9t\xe9\n", [], "save it as UTF-8"),
+        ("user,track\nann,a\n", [], "bring more contexts"),
+    ],
+)
+def test_a_fault_of_a_table_is_named_with_what_the_command_line_can_do(tmp_path, content, words, said):
+    (tmp_path / "plays.csv").write_bytes(content.encode("latin1"))
+    result = run("report", tmp_path / "plays.csv", *words, "-o", tmp_path)
+    assert result.exit_code == 2 and said in result.stderr, result.output
+
+
+def test_columns_without_names_are_counted(tmp_path):
+    data = synthetic.clean_playlists(n_items=300, n_contexts=900, n_communities=12, seed=1)
+    lines = [f"{j},{i},1" for i, j in zip(*data.matrix.tocoo().coords)]
+    (tmp_path / "plays.csv").write_text("\n".join(lines), encoding="utf-8")
+    result = run("check", "P2", tmp_path / "plays.csv", "--item", 1, "--context", 0)
+    assert result.exit_code == 0 and f"{len(lines)} used" in result.stderr, result.output
+
+
+def test_a_path_that_leads_to_nothing_is_an_error_with_a_remedy(files, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "undated").mkdir()
+    (tmp_path / "undated" / "E.npy").write_bytes((files / "E.npy").read_bytes())
+    for place, said in (
+        ("none.csv", "there is no file"),
+        ("none/plays", "and no such file"),
+        ("empty", "holds no file: name a file"),
+        ("undated", "holds arrays whose names have no date"),
+    ):
+        result = run("report", tmp_path / place)
+        assert result.exit_code == 2 and said in result.stderr, result.output
+
+
+def test_dated_embeddings_go_by_the_name_of_their_folder(files, tmp_path):
+    for date, name in (("2024-01", "old"), ("2024-02", "again")):
+        (tmp_path / "models" / date).mkdir(parents=True)
+        (tmp_path / "models" / date / "E.npz").write_bytes((files / f"{name}.npz").read_bytes())
+    result = run("report", tmp_path / "models", "--format", "markdown", "-o", tmp_path)
+    assert result.exit_code == 0 and result.stdout.startswith("## models\n"), result.output
+    stored = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert "looked at: 2024-02, the last date of 2" in stored["read"]["notes"]
+
+
+def test_rows_without_ids_are_said_to_be_matched_by_number(files, tmp_path):
+    for words, said in (((files / "E.npy",) * 2, True), ((files / "old.npz",) * 2, False)):
+        result = run("compare", *words, "-o", tmp_path)
+        assert ("rows are matched by their number" in result.stdout) is said, result.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_an_error_in_one_line(files, tmp_path):
+    words = ["report", str(files / "E.npy"), "--format", "markdown"]
+    command = [sys.executable, "-c", "from spikylib.cli import main; main()", *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "Error: the output: No space left on device", done.stderr
 
 
 def test_embeddings_are_no_interactions(files, tmp_path):

@@ -215,9 +215,11 @@ def test_options_that_leave_nothing_are_refused(options, message):
 
 
 def test_unknown_names_and_options_are_refused():
-    with pytest.raises(ValueError, match="unknown dataset 'triple-j'; did you mean 'triplej'"):
+    with pytest.raises(
+        ValueError, match="unknown dataset 'triple-j', and no such file; did you mean 'triplej'"
+    ):
         load("triple-j")
-    with pytest.raises(ValueError, match="unknown dataset ''; choose one of: synthetic, "):
+    with pytest.raises(ValueError, match="unknown dataset '', and no such file; choose one of: synthetic, "):
         load("")
     with pytest.raises(TypeError, match="lastfm-2k has no option 'seed'; its options are: min_context_size"):
         load("lastfm-2k", data_home=DATA, seed=3)
@@ -517,7 +519,12 @@ def test_an_unknown_time_counts_only_where_there_is_no_other(tmp_path):
     [
         ("a.csv", "u,i\n1,2\n", {"item": "track"}, "no column 'track'; its columns are: u, i"),
         ("a.csv", "", {}, "is empty"),
-        ("a.csv", "u,i\n", {}, "a.csv: no interaction is left of 0; relax"),
+        (
+            "a.csv",
+            "u,i\n",
+            {},
+            "a.csv: no interaction is left of 0; it has no row with an item and a context",
+        ),
         (
             "a.csv",
             "u,i\n,2\n1,\n",
@@ -636,7 +643,7 @@ def test_embeddings_files_that_cannot_be_read(tmp_path):
         (
             {"v": [[1.0]], "w": [[2.0]]},
             {},
-            "one column of vectors was expected, 2 found; choose vector_column among: v, w",
+            "one column of vectors was expected, 2 found; leave one in the file, or in Python choose vector_column among: v, w",
         ),
         ({"v": [[1.0]]}, {"vector_column": "x"}, "no column of vectors is named 'x'"),
         ({"v": [[1.0]], "i": [1]}, {"id_column": "x"}, "no column of ids is named 'x'"),

@@ -117,14 +117,20 @@ def test_rows_are_counted(tmp_path):
         ('user,track\na,"Heroes\na,x\n', "a quote opened at line 2 is never closed"),
         ('user,track\na,"Heroes\nb,y\nc,"x\nd,z\n', "a quote goes on over a line break in 'Heroes"),
         ("user,user,track\na,b,c\n", "two columns of one name"),
-        ("user,track\na,Café\n".encode("cp1252"), "'a,Café': give encoding='windows-1252'"),
+        (
+            "user,track\na,Café\n".encode("cp1252"),
+            "'a,Café': save it as UTF-8, or in Python give encoding='windows-1252'",
+        ),
         (b"user,track\n" + 50000 * b"a,x\n" + "a,Café\n".encode("cp1252"), "give encoding='windows-1252'"),
-        ("user,track\na,é\n".encode("utf-16-le"), "it looks like utf-16-le: give encoding='utf-16-le'"),
+        (
+            "user,track\na,é\n".encode("utf-16-le"),
+            "it looks like utf-16-le: save it as UTF-8, or in Python give encoding='utf-16-le'",
+        ),
         ("user,track\na,é\n".encode("utf-16-be"), "it looks like utf-16-be"),
         (b"PK\3\4\0\0\0\0", "a workbook or a zip archive: save its table as CSV"),
         (
             "U1,B1,5.0,1400000000\nU2,B2,4.0,1400000001\n",
-            "first line looks like data .*header=None if it is data, with positions",
+            "first line looks like data .*write such a line above it, or count columns from 0, as with item=1",
         ),
         ("U1,B1\nU2,B2\n", r"first line looks like data \(U1, B1\)"),
         ("2024-01-01,x\n", "first line looks like data"),
@@ -162,7 +168,10 @@ def test_an_option_makes_the_choice(tmp_path, content, options):
         ({"separator": "ab"}, "separator must be one character or '::', got 'ab'"),
         ({"item": "song"}, "no column 'song'; its columns are: user, track"),
         ({"header": None, "item": 7}, "no column 7; its columns are: 0, 1"),
-        ({"item": 1, "context": 0}, "looks like names of columns. Say header=0 .*header=None if it is data"),
+        (
+            {"item": 1, "context": 0},
+            "names its columns: say which of user, track, or header=None",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused(tmp_path, options, message):
@@ -202,7 +211,7 @@ def test_columns_are_guessed_by_their_names(tmp_path, header, item, context, tim
         ("order_id,user_id,product_id", "order_id or user_id may be the column of the context; say context="),
         ("a,b", "a or b may be the column of the item; say item="),
         ("user,movie,track", "movie or track may be the column of the item; say item="),
-        ("user", "no columns can be guessed to be an item and its context among user"),
+        ("user", "has one column, user; interactions take an item and its context"),
     ],
 )
 def test_two_guesses_as_good_are_refused(tmp_path, header, message):
@@ -438,7 +447,7 @@ def test_columns_of_records_go_by_their_end(tmp_path):
     [
         ("[1, 2", r"p\.json cannot be read as \.json"),
         ("[" * 10**5, r"p\.json cannot be read as \.json"),
-        ("[]", "no columns"),
+        ("[]", "no column can be guessed"),
     ],
 )
 def test_broken_json_is_refused(tmp_path, content, message):
@@ -538,7 +547,7 @@ def test_a_first_column_of_whole_numbers_is_the_ids(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("two.npz", {"user_factors": np.eye(2), "item_factors": np.eye(3)}, "choose vector_column among: user_factors, item_factors"),
+        ("two.npz", {"user_factors": np.eye(2), "item_factors": np.eye(3)}, "leave one in the file, or in Python choose vector_column among: user_factors, item_factors"),
         ("ids.npz", {"E": np.eye(3), "track_ids": np.arange(3), "album_ids": np.arange(3)}, "choose id_column among: track_ids, album_ids"),
         ("two.parquet", {"track_id": ["a"], "album_id": ["b"], "v": [[1.0]]}, "choose id_column among: track_id, album_id"),
         ("two.csv", "id,svd_0,svd_1,mf_0,mf_1\na,1,0,2,3\n", "choose vector_column among: svd_, mf_"),
@@ -597,7 +606,7 @@ def test_load_sees_what_a_file_is(tmp_path):
     assert isinstance(load(vectors, item="", context="", time=""), Embeddings)
     assert pairs(load(vectors, item="d0", context="id")) == {("1", "a")}
     songs = write(tmp_path / "songs.parquet", {"track_id": ["a"], "title": ["A"], "v": [[1.0, 2.0]]})
-    with pytest.raises(ValueError, match="no columns can be guessed to be an item and its context"):
+    with pytest.raises(ValueError, match="no column can be guessed to be the context among track_id, title"):
         read_interactions(songs)
     with pytest.raises(ValueError, match=r"no columns of numbers .* name their columns: item= and context="):
         read_embeddings(table)

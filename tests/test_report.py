@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from spikylib import claims, nulls, synthetic
+from spikylib._interactions import build
+from spikylib.claims import _controls
 from spikylib.datasets import Embeddings
-from spikylib.report import _decide, _measure, report
+from spikylib.report import _decide, _measure, _report, report
 from spikylib.study import Study
 
 KINDS = ("spikes", "gaussian", "same spectrum", "like-normal", "shuffled items")
@@ -80,6 +82,20 @@ def test_a_long_row_and_repeated_rows_are_named():
     assert "200 rows repeat another" in cautions(of(np.vstack([E, E])))
     with pytest.raises(ValueError, match=r"the row of 7 is 9e\+19 times as long"):
         report(of(np.where(np.arange(200)[:, None] == 7, 1e20 * E, E)))
+
+
+def test_of_an_embedding_that_is_given_spk_has_no_interval():
+    study = of(np.random.default_rng(0).standard_normal((200, 16)))
+    (found,) = (
+        finding for finding in claims.check("P1", study) if finding.f == 16 and not finding.needs_missing
+    )
+    assert found.low == found.high == found.estimate
+    assert found.estimate == pytest.approx(study.spk(16) / study.null_spk[16].min())
+
+
+def test_fewer_items_than_dimensions_are_no_error():
+    found = report(of(np.random.default_rng(0).standard_normal((60, 100))))
+    assert found.content["read"]["dimensions"] == 60 and found.content["verdict"].startswith("Not spiky")
 
 
 def test_recall_no_better_than_chance_decides_nothing():
@@ -199,6 +215,78 @@ def test_planted_norms_get_the_planted_answers(power, by_cosine, read):
     assert answer(study, "popularity").startswith(read)
     if by_cosine is not None:
         assert (answer(study, "dot product") == "By cosine") is by_cosine
+
+
+def dated(**changes):
+    """Dated playlists in which nothing changes that is not named."""
+    sizes = {"n_items": 400, "n_contexts": 6000, "n_communities": 10}
+    steady = {"drift": 0, "changing": 0, "arriving": 0}
+    return Study(synthetic.drifting_playlists(**sizes, **steady | changes), f=16)
+
+
+@pytest.mark.parametrize(
+    ("planted", "said", "shorter_change"),
+    [
+        (dated, "They last: at the end no more is gone than by chance", None),
+        (
+            lambda: dated(drift=5, changing=0.3, arriving=0.2),
+            "At the end half of a list is still there",
+            None,
+        ),
+        # half of the items changes communities within the year
+        (lambda: _controls.low_norms_change(0), "Half of a list is gone by 2023-04-09", True),
+        (lambda: _controls.high_norms_change(0), "Half of a list is gone by 2023-04-09", False),
+    ],
+)
+def test_planted_change_gets_the_planted_answer_on_time(planted, said, shorter_change):
+    row = _decide.on_time(planted())
+    assert row["answer"] == said
+    shortest, longest, by_chance = map(int, re.findall(r"(\d+)%", row["why"]))
+    if shorter_change is not None:
+        assert (shortest < longest - 20) is shorter_change and by_chance > 50
+
+
+def popular_at_random():
+    """Rare items of five communities, and popular ones that go with anything."""
+    rng, rows = np.random.default_rng(0), []
+    for context in range(1500):
+        own = 60 * (context % 5) + rng.choice(60, 6, replace=False)
+        rows.append(np.append(own, 300 + rng.choice(80, 8, replace=False)))
+    return Study(build(np.concatenate(rows), np.repeat(np.arange(1500), 14), name="made"), f=16)
+
+
+@pytest.mark.parametrize(
+    ("planted", "said"),
+    [
+        (lambda: _controls.few_items(0), "Rare and popular ones alike"),
+        # most of what rare items share is noise
+        (lambda: _controls.popular_noise(0), "Rare ones: those in fewer than about 12 contexts first"),
+        (popular_at_random, "Popular ones, here"),
+    ],
+)
+def test_planted_instability_gets_the_planted_answer(planted, said):
+    study = planted()
+    assert _decide.on_losers(study, _measure.kept_when_redrawn(study))["answer"] == said
+
+
+def test_what_cannot_be_told_of_time_is_said_with_what_would_help():
+    assert "give a time column" in _decide.on_time(_controls.few_items(0))["why"]
+    one = of(np.random.default_rng(0).standard_normal((200, 16)))
+    assert "an embedding of one date" in _decide.on_time(one)["why"]
+
+
+def test_dates_stay_where_rows_are_drawn():
+    E = np.random.default_rng(0).standard_normal((20_050, 2))
+    made = {date: Embeddings(np.arange(len(E)), E) for date in ("2024-01", "2024-02")}
+    small = _report._sample(_measure.last_snapshot(Study(snapshots=made)))
+    assert len(small.E) == 20_000 and len(dict(small.snapshots())) == 2
+
+
+def test_the_spread_of_spk_can_be_had_from_the_finding_on_it():
+    study, ranks = _controls.few_items(0), [16, 32]
+    draws = [[study.resampled(seed).spk(f) for f in ranks] for seed in range(5)]
+    found = _report._spread_in_findings(study, ranks, claims.check("P1", study))
+    assert found == pytest.approx(np.std(draws, axis=0, ddof=1))
 
 
 def test_ten_planted_communities_need_sixteen_dimensions():

@@ -32,6 +32,7 @@ from spikylib.study import Study
 _PARTS: list["Part"] = []
 _OVER: dict[str, Callable] = {}
 _FEWEST = 5  # datasets on which a claim must hold before it is said of all
+_BY_REDRAW = frozenset({"P1", "P2"})  # whose replicates differ by the draw of contexts and nothing else
 _PACKAGES = frozenset({"implicit", "gensim"})  # what a claim may need that a study cannot give
 
 
@@ -260,7 +261,8 @@ def checked(chosen, study, seed):
     """Findings of some parts, measured seed by seed, so that they share the study's splits and resamples."""
     missing = {p: _missing(p, study) for p in chosen}
     samples = {p: [] for p in chosen}
-    turns = [(s, p) for s in range(max((p.seeds for p in chosen), default=0)) for p in chosen if s < p.seeds]
+    times = {p: _replicates(p, study) for p in chosen}
+    turns = [(s, p) for s in range(max(times.values(), default=0)) for p in chosen if s < times[p]]
     for s, p in tqdm(turns, desc="claims", disable=None, delay=3, leave=False, mininterval=1):
         if missing[p]:
             continue
@@ -272,6 +274,12 @@ def checked(chosen, study, seed):
         except ValueError as error:  # too few items, contexts or dates for a method it calls
             missing[p] = f"data for it ({error})"
     return [_finding(p, study, seed, samples[p], missing[p]) for p in chosen]
+
+
+def _replicates(p, study):
+    """How often a part is measured: once where no contexts can be drawn, and its replicates would be one."""
+    given = p.id in _BY_REDRAW and study is not None and "refit" not in study.has
+    return 1 if given else p.seeds
 
 
 def _subject(p, study):

@@ -64,7 +64,7 @@ def find(name: str | os.PathLike) -> Dataset:
     near = difflib.get_close_matches(str(name), DATASETS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(
-        f"unknown dataset {str(name)!r}; {hint}choose one of: {', '.join(DATASETS)}; or give the path of a file"
+        f"unknown dataset {str(name)!r}, and no such file; {hint}choose one of: {', '.join(DATASETS)}; or check the path"
     )
 
 

@@ -52,7 +52,9 @@ def reading(
 def reading_own(path: Path) -> Iterator[None]:
     """The same for a file of the user's own, which may be of another format than its name says."""
     if not path.exists():
-        raise FileNotFoundError(f"no file {path}; give the path of a file, or a name of catalogue()")
+        raise FileNotFoundError(
+            f"there is no file {path}: check the path, or name a dataset (spiky data list shows them)"
+        )
     wrong = f"cannot be read as {suffix_of(path) or 'text'}"
     with reading(path, wrong, "name its true suffix, or save it again"):
         yield
@@ -115,5 +117,6 @@ def pick(
     found = (
         f"no {what} is named {chosen!r}" if chosen else f"one {what} was expected, {len(candidates)} found"
     )
-    remedy = f"; choose {option} among: {', '.join(candidates)}" if option and candidates else ""
+    how = "choose" if chosen else "leave one in the file, or in Python choose"
+    remedy = f"; {how} {option} among: {', '.join(candidates)}" if option and candidates else ""
     raise ValueError(f"{path}: {found}{remedy}")

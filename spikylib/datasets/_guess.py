@@ -88,7 +88,8 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
             fits = [LIST]  # lists may share a title
         elif not fits and role != "time":
             # the only column left that says nothing else
-            fits = [n for n, sense in senses.items() if not sense and _may_be_an_id(table.sample[n], n)]
+            left = [n for n, sense in senses.items() if not sense and n not in chosen.values()]
+            fits = [n for n in left if _may_be_an_id(table.sample[n], n)]
             fits = fits if role == "item" or len(fits) == 1 else []
         if len(fits) == 1:
             chosen[role] = fits[0]
@@ -103,9 +104,12 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
                 titles = [n for n, s in senses.items() if s and s.group == group and s.is_title]
                 chosen |= {label: titles[0]} if len(titles) == 1 else {}
     if "item" not in chosen or not {"context", "time"} & set(chosen):
+        if len(names) == 1:
+            raise ValueError(f"{path} has one column, {names[0]}; interactions take an item and its context")
+        roles = [role for role in ("item", "context") if role not in chosen]
         raise ValueError(
-            f"{path}: no columns can be guessed to be an item and its context among {', '.join(map(str, names))}; "
-            "say item= and context="
+            f"{path}: no column can be guessed to be the {' or the '.join(roles)} among {', '.join(map(str, names))}; "
+            f"say {' and '.join(f'{role}=' for role in roles)}"
         )
     return chosen, [f"guessed: {', '.join(notes)}"]
 

@@ -277,7 +277,9 @@ def read_snapshots(
         raise ValueError(f"{folder}: no id is common to all {len(dated)} dates")
     places = {date: pd.Index(snapshot.ids).get_indexer(common) for date, snapshot in read.items()}
     return {
-        date: replace(read[date], ids=read[date].ids[at], vectors=read[date].vectors[at], name=date)
+        date: replace(
+            read[date], ids=read[date].ids[at], vectors=read[date].vectors[at], name=folder.absolute().name
+        )
         for date, at in places.items()
     }
 

@@ -147,7 +147,11 @@ def _folder(path, item, context, how):
     """Files of one format; folders named key=value give a column."""
     files = [f for f in sorted(path.rglob("*")) if f.is_file()]
     files = [f for f in files if not any(part[0] in "._" for part in f.relative_to(path).parts)]
-    if len(suffixes := {suffix_of(f) for f in files}) != 1:
+    if not files:
+        raise ValueError(f"{path} holds no file: name a file, or a folder of files of one format")
+    if (suffixes := {suffix_of(f) for f in files}) & {".npy", ".npz"}:
+        raise ValueError(f"{path} holds arrays whose names have no date: name one of them, or date them all")
+    if len(suffixes) > 1:
         raise ValueError(
             f"{path} holds files of {len(suffixes)} formats ({', '.join(sorted(suffixes))}), not of one"
         )

@@ -72,8 +72,8 @@ class Layout:
             line = re.split(rb"[\r\n]", error.object[: error.end])[-1][-40:]
             raise ValueError(
                 f"{self.path} is not {error.encoding} at the bytes {line!r}, which in windows-1252 are "
-                f"{line.decode('cp1252', 'replace')!r}: give encoding='windows-1252' if that is right, "
-                "else the encoding in which it was saved"
+                f"{line.decode('cp1252', 'replace')!r}: save it as UTF-8, or in Python give encoding='windows-1252' "
+                "if that is right, else the encoding in which it was saved"
             ) from None
 
     def split(self, lines) -> Iterator[tuple[int, list[str]]]:
@@ -126,12 +126,14 @@ def layout(
             found.notes.append("columns taken to be user::item::rating::time")
         elif (odd := _data_in(found.rows)) and positions:
             header = None
-        elif odd or positions:
+        elif odd:
             raise ValueError(
-                f"{path}: the first line looks like {f'data ({odd})' if odd else 'names of columns'}. Say header=0 "
-                "if it names the columns; header=None if it is data, with positions such as item=1, context=0; or "
-                "context='line' if each line is a list of items"
+                f"{path}: the first line looks like data ({odd}), not like names of columns: write such a line above it, "
+                "or count columns from 0, as with item=1 and context=0. Where each line is a list of items, say "
+                "context='line'; where it is names after all, in Python header=0"
             )
+        elif positions:
+            raise ValueError(f"{path} names its columns: say which of {', '.join(first)}, or header=None")
     if names is None and header is not None:
         # RecBole writes a type after each name
         names = [re.sub(r":\w+$", "", name) for name in found.rows.pop(0)]
@@ -139,7 +141,7 @@ def layout(
     found.names = [*range(max(map(len, found.rows)))] if names is None else [*names]
     if len(set(found.names)) < len(found.names):
         raise ValueError(
-            f"{path} has two columns of one name among {', '.join(map(str, names))}; give names="
+            f"{path} has two columns of one name among {', '.join(map(str, names))}: rename one, or in Python give names="
         )
     return found
 
@@ -191,7 +193,7 @@ def _encoding(path):
     remedy = "save it in one of the formats of the page on data"
     for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
         if zeros.count(0) > len(zeros) / 2:
-            remedy = f"it looks like {encoding}: give encoding={encoding!r}"
+            remedy = f"it looks like {encoding}: save it as UTF-8, or in Python give encoding={encoding!r}"
     if start.startswith(b"PK"):
         remedy = "it is a workbook or a zip archive: save its table as CSV"
     raise ValueError(f"{path} holds zero bytes, so it is not text in UTF-8; {remedy}")

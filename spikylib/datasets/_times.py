@@ -49,7 +49,7 @@ def _since_1970(numbers, where, unit):
     if unit is None and not fits:
         raise ValueError(
             f"{where}: the numbers from {low:.10g} to {high:.10g} are not in one unit since 1970 for the years "
-            f"1973 to 2286; name it with time_unit, one of {', '.join(_UNITS)}"
+            f"1973 to 2286: write them as dates, or in Python name their time_unit, one of {', '.join(_UNITS)}"
         )
     # whole numbers are divided as such: nanoseconds are beyond what a float counts exactly
     seconds = numbers // _UNITS[unit or fits[0]]
@@ -71,7 +71,7 @@ def _written(text, where, quote, day_first):
         if day_first is None and not decided.any():
             raise ValueError(
                 f"{where}: {quote(at)} is {_day(first[at], second[at])} with day_first=True and "
-                f"{_day(second[at], first[at])} with day_first=False; say which"
+                f"{_day(second[at], first[at])} with day_first=False: write years first, or say which in Python"
             )
         if day_first is None:
             day_first = bool(first[at] > 12)

@@ -99,7 +99,7 @@ def compare(
             "data": f"{a.name} and {b.name}",
             "verdict": _verdict(conditions, beyond),
             "changed": None if beyond is None else bool(beyond),
-            "compared": _compared(conditions, "floor" in found, again),
+            "compared": _compared(a, b, conditions, "floor" in found, again),
             "conditions": conditions,
             "gates": gates,
             "moved": [{"item": str(names[own.index[i]]), "kept": float(own["kept"].iloc[i])} for i in order],
@@ -112,6 +112,8 @@ def compare(
 def _floor_pair(a, again, interactions):
     """The pair of embeddings between which nothing but chance differs, if there is one."""
     if again is not None:
+        if interactions is not None:
+            raise ValueError("again= and interactions= both give the floor: leave one out")
         other = _measure.last_snapshot(again)
         if other.E.shape[1] != a.E.shape[1]:
             raise ValueError(
@@ -290,9 +292,13 @@ def _verdict(conditions, beyond):
     return f"Changed: {row['meaning']}, {shown[0]}, where chance gives {shown[1]}; {len(beyond)} condition{'s' * (len(beyond) > 1)} beyond the floor."
 
 
-def _compared(conditions, has_floor, again):
+def _compared(a, b, conditions, has_floor, again):
     counts = (conditions[f"items_{name}"]["value"] for name in ("common", "new", "gone"))
     said = "{:,} items in both, {:,} new, {:,} gone.".format(*counts)
+    if all("no ids" in study.notes for study in (a, b)):
+        said += (
+            " Neither file has ids: rows are matched by their number, as if both had the items in one order."
+        )
     if has_floor:
         source = "the same model trained again" if again is not None else "two draws of 80 % of the contexts"
         said += f" Floor: {source}, less 3 points of a list or the noise of the sample of items, whichever is more."

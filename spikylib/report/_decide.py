@@ -113,7 +113,7 @@ def decisions(study: Study, findings: list[Finding], kept: tuple | None) -> list
             _cannot("Rank by cosine or by dot product?", lacking, "P24", "P25"),
             _cannot("How many dimensions?", lacking, "P30"),
         ]
-    return [*rows, _norm(study, told), _averages(study, told), _losers(study, kept), _time(study)]
+    return [*rows, _norm(study, told), _averages(study, told), on_losers(study, kept), on_time(study)]
 
 
 def _similarity(tests, by, f, told):
@@ -200,7 +200,8 @@ def _averages(study, told):
     return _row(question, answer, why, "A2", "A7", "S3")
 
 
-def _losers(study, redrawn):
+def on_losers(study: Study, redrawn: tuple | None) -> dict:
+    """Which items lose their neighbours in another sample of the contexts."""
     question = "Which items will lose their neighbours?"
     if redrawn is None:
         return _cannot(
@@ -223,36 +224,40 @@ def _losers(study, redrawn):
         answer = "Rare and popular ones alike"
     why = (
         f"Refitted to 80 % of the contexts, lists of {_measure.K} keep {parts[0]:.0%} of their items in the least played "
-        f"fifth and {parts[-1]:.0%} in the most played."
+        f"quintile and {parts[-1]:.0%} in the most played."
     )
     return _row(question, answer, why, "P27")
 
 
-def _time(study):
+def on_time(study: Study) -> dict:
+    """How long lists last, and how much of that chance alone would take."""
     question = "How long will lists of neighbours last?"
     if "dates" not in study.has:
-        return _cannot(
-            question, "there are no dates: give a time column, or a folder of dated embeddings", "P31"
-        )
+        lacking = "there are no dates: give a time column, or a folder of dated embeddings"
+        if study.embeddings is not None:
+            lacking = "it is an embedding of one date: give a folder of dated ones"
+        return _cannot(question, lacking, "P31")
     try:
-        table = _measure.at_the_end(study)
+        found = _measure.at_the_end(study)
     except ValueError as error:
-        return _cannot(question, str(error), "P31")
-    if table is None:
+        return _cannot(question, str(error).partition(";")[0], "P31")  # without what a caller might do
+    if found is None:
         return _cannot(question, "too few items are there on all dates", "P31")
-    table = table[table["similarity"] == "cosine"]
+    table, by_chance = found
     kept = table[table["date"] == table["date"].max()].sort_values("part")["overlap"].to_numpy()
     by_date = table.groupby("date")["overlap"].mean()
     half = by_date.index[by_date < 0.5]
-    answer = (
-        f"Half of a list is gone by {half[0]:%Y-%m-%d}"
-        if len(half)
-        else "At the end half of a list is still there"
-    )
+    if kept.mean() > by_chance - 0.1:
+        answer = "They last: at the end no more is gone than by chance"
+    elif len(half):
+        answer = f"Half of a list is gone by {half[0]:%Y-%m-%d}"
+    else:
+        answer = "At the end half of a list is still there"
     why = (
-        f"From the first window to {table['date'].max():%Y-%m-%d} lists of the shortest fifth of the rows keep "
-        f"{kept[0]:.0%}, those of the longest {kept[-1]:.0%} (by cosine)."
+        f"From the first date to {table['date'].max():%Y-%m-%d} lists of the shortest quintile of the rows keep "
+        f"{kept[0]:.0%}, those of the longest {kept[-1]:.0%} (by cosine)"
     )
+    why += "." if np.isnan(by_chance) else f"; with the dates shuffled {by_chance:.0%} of a list stays."
     return _row(question, answer, why, "P31") | {"curves": table}
 
 

@@ -1,6 +1,7 @@
 """What a report measures beyond the claims: the few numbers that a decision needs."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -117,13 +118,20 @@ def kept_when_redrawn(study: Study) -> tuple[np.ndarray, np.ndarray] | None:
     return drawn[order], (n_shared(number[before], after) / k)[order]
 
 
-def at_the_end(study: Study):
-    """Overlap of lists by norm with the first of the snapshots; None where there are too few items."""
+def at_the_end(study: Study) -> tuple[pd.DataFrame, float] | None:
+    """Overlap of lists by norm with the first of the snapshots, and at the end with the dates shuffled.
+
+    The latter is NaN of embeddings that are given; None where too few items are common.
+    """
     dated = dict(study.snapshots())
     k = min(K, len(stability.common_ids(dated)) // 5 - 1)
     if k < 1:
         return None
-    return stability.curves(dated, k=k, similarity=("cosine", "dot"), n_queries=300, candidates="all")
+    how = {"k": k, "similarity": "cosine", "n_queries": 300, "candidates": "all", "seed": study.seed}
+    table, by_chance = stability.curves(dated, **how), float("nan")
+    if "refit" in study.has:
+        by_chance = stability.floor(study.interactions, study.fit, kind="shuffled", **how)["overlap"].mean()
+    return table, by_chance
 
 
 def hubs(study: Study) -> list[tuple[int, float]]:
@@ -195,7 +203,9 @@ def last_snapshot(study: Study) -> Study:
             _refuse_extremes(study.embeddings)
         return study
     dated = dict(study.snapshots())
-    last = dated[max(dated, key=str)]
+    date = max(dated, key=str)
+    looked_at = f"looked at: {date}, the last date of {len(dated)}"
+    last = replace(dated[date], notes="; ".join(filter(None, [looked_at, dated[date].notes])))
     return Study(embeddings=last, snapshots=dated, seed=study.seed, **study.settings)
 
 

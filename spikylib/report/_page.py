@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby, zip_longest
 from pathlib import Path
+from statistics import mode
 from string import Template
 
 from spikylib._files import markdown_table
@@ -49,6 +50,7 @@ def markdown(content: dict) -> str:
         counts = [(verdict, sum(f["verdict"] == verdict for f in content["findings"])) for verdict in LETTERS]
         told = ", ".join(f"{n} {verdict}" for verdict, n in counts if n)
         return "\n".join([*lines, "", f"Findings on the book's claims: {told}."])
+    lines += [content["compared"], ""]
     shown = [
         (name, _shown(row["value"]), _shown(row.get("floor"))) for name, row in content["conditions"].items()
     ]
@@ -66,7 +68,8 @@ def text(content: dict) -> str:
         rows = [
             f"{'FAILED' if gate['failed'] else 'passed'}: {gate['sentence']}" for gate in content["gates"]
         ]
-    return "\n".join([content["verdict"], *[""][: len(rows)], *rows])
+    heads = filter(None, [content["verdict"], content.get("compared")])
+    return "\n".join([*heads, *[""][: len(rows)], *rows])
 
 
 def junit(content: dict) -> str:
@@ -122,12 +125,13 @@ def _report(content, figures) -> Iterator[str]:
         ]
         yield _html_table(head, rows)
     yield "<h2>The book's claims on this data</h2>"
-    shown = len({f["id"] for f in content["findings"]})
+    looked_at = mode([f["n"] for f in content["findings"] if f["n"]] or [n])
+    on = "" if looked_at >= n else f" Most were measured on {looked_at:,} of the {n:,} items."
     yield (
-        f"<details><summary>{shown} claims of research, measured here</summary><p><b>H</b> holds, <b>F</b> fails, "
+        f"<details><summary>{len({f['id'] for f in content['findings']})} claims of research, measured here</summary><p><b>H</b> holds, <b>F</b> fails, "
         "<b>U</b> undecided, <b>–</b> not applicable, a letter a part. <b>F</b> is no error of yours: the claim is "
         "not true of this data. Values are means over five draws, of 80 % of the contexts or of hidden items, and so differ a little "
-        "from those above. A click shows what was measured, and on how many public datasets the same holds.</p>"
+        f"from those above.{on} A click shows what was measured, and on how many public datasets the same holds.</p>"
     )
     yield from _claims(content["findings"])
     yield f"</details>{_foot(content)}"

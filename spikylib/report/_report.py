@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.stats import t
 from tqdm import tqdm
 
 import spikylib
@@ -22,7 +23,8 @@ from spikylib.report import _decide, _measure, _page
 from spikylib.study import RANKS, Study
 
 SCHEMA = 1  # of report.json and compare.json: a name that goes or changes its meaning raises it
-_MOST_ROWS = 20_000  # above which claims but P1 are checked on a sample of as many
+_MOST_ROWS = 20_000  # above which claims are checked on a sample of as many
+_OF_ALL = ("P1", "P2", "P5")  # but those that share the baselines, which take longest
 _POINTS = 3000  # drawn in the turning picture
 _DIMENSIONS = 6  # that it can turn to
 
@@ -93,8 +95,8 @@ def report(study: Study, *, quick: bool = True) -> Report:
     Returns
     -------
     Report
-        Above 20,000 rows the claims but P1 are checked on as many of them: the most played, where
-        the fit can be redone, else drawn at random. P1 and its peaks are of all rows.
+        Above 20,000 rows the claims but P1, P2 and P5 are checked on as many of them: the most played,
+        where the fit can be redone, else drawn at random. Those three and the peaks are of all rows.
 
     Raises
     ------
@@ -118,13 +120,13 @@ def report(study: Study, *, quick: bool = True) -> Report:
         read = _measure.what_was_read(study, names)
         stage("spikes and baselines")
         small = _sample(study)
-        first = claims.check("P1", study)
+        findings = [] if small is study else claims.check_all(study, ids=_OF_ALL, quick=quick)
         stage("claims")
-        findings = first + claims.check_all(small, quick=quick, known={("P1", f.part) for f in first})
+        findings += claims.check_all(small, quick=quick, known={(f.id, f.part) for f in findings})
         stage("interval")
-        spk = _spk(study)
+        spk = _spk(study, findings)
         stage("decisions")
-        spiky, sentence = _decide.verdict(study, first)
+        spiky, sentence = _decide.verdict(study, findings)
         kept = _measure.kept_when_redrawn(small)
         decisions = _decide.decisions(small, findings, kept)
         stage("spikes and hubs")
@@ -183,31 +185,38 @@ def _sample(study):
     made = Embeddings(
         ids, np.asarray(study.E[rows]), study.name, items=study.items.iloc[rows].reset_index(drop=True)
     )
-    return Study(study.interactions, made, seed=study.seed, **study.settings)
+    dated = dict(study.snapshots()) if "dates" in study.has else None
+    return Study(study.interactions, made, dated, seed=study.seed, **study.settings)
 
 
-def _spk(study):
+def _spk(study, findings):
     """Peaks and Spk at each rank, the interval of Spk where contexts can be drawn anew, and the baselines."""
     ranks = [f for f in RANKS if f <= study.E.shape[1]] or [study.E.shape[1]]
     rows = [{"f": f, "peaks": len(study.cover(f).peaks), "spk": study.spk(f)} for f in ranks]
-    if "refit" in study.has:
-        draws = np.array([[part.spk(f) for f in ranks if f <= part.E.shape[1]] for part in _draws(study)])
-        # the delete-d jackknife: see datasets.resample
-        half = 1.96 * draws.std(axis=0, ddof=1) * 2
-        for row, width in zip(rows, half):
-            row |= {"low": max(0.0, row["spk"] - width), "high": row["spk"] + width}
     table = study.null_spk
     for row in rows:
         if row["f"] in table:
             row["baselines"] = table.groupby("null")[row["f"]].min().to_dict()
+    if "refit" in study.has:
+        spread_of = _spread_in_draws if len(study.E) <= _MOST_ROWS else _spread_in_findings
+        for row, spread in zip(rows, spread_of(study, ranks, findings)):
+            half = 1.96 * 2 * spread  # the delete-d jackknife: see datasets.resample
+            row |= {"low": max(0.0, row["spk"] - half), "high": row["spk"] + half}
     return rows
 
 
-def _draws(study, n=10):
-    """Ten draws of 80 % of the contexts; of more than 20,000 items five, which the claims have made."""
-    return (
-        study.resampled(seed) for seed in range(study.seed, study.seed + (n if len(study.E) <= 20_000 else 5))
-    )
+def _spread_in_draws(study, ranks, _):
+    """Standard deviation of Spk by rank over ten draws of 80 % of the contexts."""
+    # backwards, so that the first, which a decision asks for, is the latest and kept
+    parts = (study.resampled(seed) for seed in range(study.seed + 9, study.seed - 1, -1))
+    return np.std([[part.spk(f) for f in ranks if f <= part.E.shape[1]] for part in parts], axis=0, ddof=1)
+
+
+def _spread_in_findings(study, ranks, findings):
+    """The same over the five draws behind the findings on P1: Student's interval of the mean, over a baseline."""
+    told = {found.f: found for found in findings if found.id == "P1"}
+    scale = 5**0.5 / 2 / t.ppf(0.975, 4)
+    return [scale * (told[f].high - told[f].low) * study.null_spk[f].min() for f in ranks if f in told]
 
 
 def _safety(study, names, redrawn):
@@ -295,7 +304,7 @@ def _figures(study, spk, table):
     if table is not None:
         figures["How lists of neighbours last"] = (
             plots.stability_curves(table),
-            "Share of a list that is still there, by date, a curve a fifth of the norms.",
+            "Share of a list that is still there, by date, a curve a quintile of the norms.",
         )
     return figures
 

@@ -56,3 +56,27 @@ def test_it_turns_by_itself_unless_asked_not_to(visit, motion, moves):
 
 def test_it_is_small(html):
     assert (Path(html) / PAGE).stat().st_size < 2_000_000
+
+
+def test_still_pictures_are_dark_in_the_dark(chromium, tmp_path):
+    import io
+
+    import numpy as np
+    from matplotlib import image
+
+    from spikylib.datasets import Embeddings
+    from spikylib.report import compare
+    from spikylib.study import Study
+
+    vectors = np.random.default_rng(0).standard_normal((200, 16))
+    a, b = (Study(embeddings=Embeddings(np.arange(200), E)) for E in (vectors, vectors + 0.1))
+    address = compare(a, b).save(tmp_path).as_uri()
+    seen = {}
+    for scheme in ("light", "dark"):
+        page = chromium.new_page(color_scheme=scheme)
+        page.goto(address)
+        picture = image.imread(io.BytesIO(page.locator("figure img").first.screenshot()))[..., :3]
+        seen[scheme] = float(np.median(picture)), float(picture.max() - picture.min())
+        page.close()
+    assert seen["light"][0] > 0.95 and seen["dark"][0] < 0.15
+    assert seen["dark"][1] > 0.6  # lines and letters stand out
