@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from spikylib import claims, datasets, plots, spikes, synthetic
+from spikylib import claims, datasets, plots, spikes
 from spikylib.plots._style import CATALOGUES, looks_of
-from spikylib.svd import truncated_svd
 
 E = np.random.default_rng(0).standard_normal((40, 6))
 NAMES = {"xlabel": "f", "ylabel": "Spk (share of items)"}
@@ -147,19 +146,6 @@ def test_stability_curves_have_a_panel_a_similarity_and_a_curve_a_part():
     assert len(plots.stability_curves(table).axes[0].lines) == 2
 
 
-def test_neighbour_ranks_names_both_ends_and_marks_newcomers():
-    dates = pd.to_datetime(["2022-05-21", "2022-06-21"])
-    lists = pd.DataFrame(
-        {"date": dates.repeat(2), "rank": [1, 2, 1, 2], "id": ["stays", "goes", "comes", "stays"]}
-    )
-    fig = plots.neighbour_ranks(lists, {name: name.upper() for name in lists["id"]}, title="one item")
-    (ax,) = fig.axes
-    assert sorted(t.get_text() for t in ax.texts) == ["COMES", "GOES", "STAYS", "STAYS"]
-    comes, goes, stays = ax.lines
-    assert goes.get_color() == stays.get_color() != comes.get_color()
-    assert list(stays.get_ydata()) == [1, 2] and ax.yaxis_inverted()
-
-
 def test_forest_spreads_the_groups_of_a_row_and_keeps_their_colours():
     index = pd.MultiIndex.from_tuples([("SVD", "triplej"), ("SVD", "yes"), ("ALS", "yes")])
     spk = pd.DataFrame({"estimate": [0.02, 0.3, 0.5], "reference": 0.6}, index=index)
@@ -255,14 +241,6 @@ def test_scatter3d_draws_every_row_in_every_panel():
     assert not views.axes[0].computed_zorder, "the marked ones are drawn over the rest"
     assert [ax.azim for ax in views.axes] == [0, 90] and views.axes[0].get_xlabel() == "a"
     assert [len(c.get_offsets()) for c in views.axes[1].collections] == [40, 1, 13, 13]
-
-
-def test_spikes_and_blocks_shows_the_matrix_and_a_direction_a_spike():
-    M, spike = synthetic.planted_spikes(sizes=(5, 4), n_off=3)
-    fig = plots.spikes_and_blocks(truncated_svd(M, f=3).embeddings(), spike, np.eye(3)[:2], M)
-    space, image = fig.axes[:2]
-    assert [t.get_text() for t in space.texts] == ["$s_1$", "$s_2$"]
-    np.testing.assert_array_equal(image.images[0].get_array(), M)
 
 
 LABELS = [f"item {i}" for i in range(39)] + ["</script>"]

@@ -11,8 +11,8 @@ copy of the script.
 """
 
 from spikylib.plots._interactive import cover_profile_interactive, html, scatter3d_interactive
-from spikylib.plots._lines import cover_profile, lines, neighbour_ranks, stability_curves
-from spikylib.plots._scatter import cover_in_plane, scatter, scatter3d, spikes_and_blocks
+from spikylib.plots._lines import cover_profile, lines, stability_curves
+from spikylib.plots._scatter import cover_in_plane, scatter, scatter3d
 from spikylib.plots._tables import forest, heatmap
 
 __all__ = [
@@ -23,10 +23,8 @@ __all__ = [
     "heatmap",
     "html",
     "lines",
-    "neighbour_ranks",
     "scatter",
     "scatter3d",
     "scatter3d_interactive",
-    "spikes_and_blocks",
     "stability_curves",
 ]

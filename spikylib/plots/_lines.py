@@ -166,43 +166,6 @@ def stability_curves(table: pd.DataFrame, *, others: pd.DataFrame | None = None)
     return lines(curves, styles=styles, xlabel="end of the window", ylabel=ylabel, ylim=(0, 1))
 
 
-def neighbour_ranks(lists: pd.DataFrame, labels: dict, *, title: str | None = None) -> Figure:
-    """Draw who is in one item's list, date by date: a line a neighbour, the nearest on top.
-
-    Parameters
-    ----------
-    lists : pandas.DataFrame
-        From :func:`spikylib.stability.follow`.
-    labels : dict of id to str
-        Names of the neighbours, of which 30 characters are shown.
-    title : str, optional
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Neighbours of the first date are blue circles, newcomers orange squares.
-    """
-    fig, (ax,) = panel_axes(1, 1, 3.8)
-    looks = looks_of(["there at first", "newcomer"])
-    ranks = lists.pivot(index="date", columns="id", values="rank").sort_index()
-    for name, rank in ranks.items():
-        look = looks["newcomer" if np.isnan(rank.iloc[0]) else "there at first"]
-        ax.plot(rank.index, rank, **look, linewidth=1.5, alpha=0.85)
-        for date, side, offset in ((ranks.index[0], "right", -8), (ranks.index[-1], "left", 8)):
-            if rank[date] > 0:  # not NaN: in the list of that date
-                place = {"xytext": (offset, 0), "textcoords": "offset points", "ha": side, "va": "center"}
-                text = labels[name][:30]
-                ax.annotate(text, (date, rank[date]), **place, fontsize="small", color=look["color"])
-    dates = ranks.index[:: max(len(ranks) // 3, 1)]
-    ax.set_xticks(dates, [f"{date:%b %Y}" for date in dates])
-    ax.set_yticks(range(1, int(lists["rank"].max()) + 1))
-    ax.set(xlabel="end of the window", ylabel="rank in the list", title=title)
-    ax.invert_yaxis()
-    ax.margins(x=0.5)  # room for the names at both ends
-    ax.spines["left"].set_visible(False)
-    return finish(fig, data=[lists[["date", "rank", "id"]].assign(name=lists["id"].map(labels))])
-
-
 def _by_title(layer):
     """A layer by panel title; one without titles stands under the empty title."""
     if not isinstance(layer, dict) or not any(isinstance(v, dict | pd.DataFrame) for v in layer.values()):

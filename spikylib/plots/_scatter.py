@@ -126,36 +126,6 @@ def scatter3d(
     return finish(fig)
 
 
-def spikes_and_blocks(E: np.ndarray, spike: np.ndarray, tips: np.ndarray, blocks: np.ndarray) -> Figure:
-    """Draw spikes with their directions, and the matrix that they make (the paper's Figure 2).
-
-    Parameters
-    ----------
-    E : array, shape (n, 3)
-        Embeddings.
-    spike : array of int, shape (n,)
-        Spike of each row, -1 (grey) for none.
-    tips : array, shape (K, 3)
-        Ends of the lines that show the direction of each spike.
-    blocks : array, shape (n, n)
-        The absolute values of M-hat, rows in an order that keeps communities together.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    fig = plt.figure(figsize=(7.6, 3.6))
-    ax = fig.add_subplot(1, 2, 1, projection="3d")
-    _draw_in_space(ax, np.asarray(E), spike, ["dim 1", "dim 2", "dim 3"])
-    for k, tip in enumerate(tips):
-        ax.plot(*np.transpose([0 * tip, tip]), color="black", linewidth=0.6)
-        ax.text(*(1.06 * tip), f"$s_{k + 1}$", fontsize=13)
-    ax = fig.add_subplot(1, 2, 2, xlabel="item", ylabel="item")
-    fig.colorbar(ax.imshow(blocks, cmap="viridis", interpolation="nearest"), shrink=0.8, label="|M-hat|")
-    fig.subplots_adjust(left=0.0, right=0.94, bottom=0.14, top=0.95, wspace=0.35)
-    return finish(fig)
-
-
 def _draw_in_space(ax, points, category, names):
     """Points coloured by category and the origin, on axes without numbers."""
     ax.scatter(*points.T, s=6, c=category_colours(category), depthshade=False, linewidths=0)
