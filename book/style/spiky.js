@@ -50,8 +50,8 @@ function spikyModule() {
 
   // --- a catalogue: the mean of a degree-corrected block model, and noise ------------------------------------
 
-  // Communities side by side, the first twice as large as the one after the last would be; degrees between
-  // 1 - 0.9 spread and 1, falling within each; noise is the standard deviation of an entry of M.
+  // Communities side by side, the first twice as large as the one after the last would be; degrees are uniform between
+  // 1 - 0.9 spread and 1; noise is the standard deviation of an entry of M.
   function catalogue({ n = 300, K, spread, within, between, noise, seed = 0 }) {
     const { uniform, normal } = generator(seed);
     const weight = Array.from({ length: K }, (_, k) => 2 * K - k);
@@ -61,9 +61,7 @@ function spikyModule() {
       sum += weight[k];
       while (community.length < Math.round((n * sum) / total)) community.push(k);
     }
-    const drawn = Float64Array.from(community, uniform);
-    for (let k = 0; k < K; k += 1) drawn.subarray(community.indexOf(k), community.lastIndexOf(k) + 1).sort();
-    const degree = drawn.map((u) => 1 - 0.9 * spread * u);
+    const degree = Float64Array.from(community, () => 1 - 0.9 * spread * uniform());
     const M = matrix(n, n);
     for (let i = 0; i < n; i += 1) {
       for (let j = i; j < n; j += 1) {
@@ -510,7 +508,7 @@ function spikyModule() {
     const ranks = [];
     for (const f of fs.length ? fs : [d]) {
       yield { doing: `Finding spikes in ${f} dimensions`, share: 0.02 };
-      ranks.push({ f, ...cover(P, { f }), lowest: {} });
+      ranks.push({ f, ...cover(P, { f }), lowest: {}, cut: {} });
     }
     const result = { read, ranks, spikes: largest(P, ranks[0], names), rays: raysOf(P, ranks[0], names) };
     for (const rank of ranks) rank.peaks = rank.peaks.length;
@@ -533,7 +531,11 @@ function spikyModule() {
             const share = (seed + (done - 1 + step.value) / ranks.length / drawn.length) / draws;
             yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + 0.95 * share };
           }
-          rank.lowest[name] = Math.min(rank.lowest[name] ?? Infinity, Math.min(most, lowest) + 1, step.value.peaks.length);
+          // a count above its limit only says that there are more
+          const peaks = Math.min(step.value.peaks.length, Math.min(most, lowest) + 1);
+          if (peaks >= (rank.lowest[name] ?? Infinity)) continue;
+          rank.lowest[name] = peaks;
+          rank.cut[name] = peaks > Math.min(most, lowest);
         }
       }
     }

@@ -1,0 +1,66 @@
+"""The playground and the drop zone as directives, ``{playground}`` and ``{drop-zone}``: a Sphinx extension.
+
+Their code is in book/style; a page that has neither loads none of it.
+"""
+
+import io
+from base64 import b64encode
+
+import numpy as np
+from docutils import nodes
+from PIL import Image
+from sphinx.util.docutils import SphinxDirective
+
+from spikylib import dcbm, plots, svd
+
+SCRIPTS = {"playground": ("rays", "spiky", "playground"), "drop-zone": ("rays", "spiky", "drop")}
+SEEN = (
+    "Left, the rows of an embedding: three rays from the origin. Right, its matrix: three blocks on the diagonal, each "
+    "fading from its top left corner."
+)
+
+
+def setup(app):
+    app.add_directive("playground", Playground)
+    app.add_directive("drop-zone", DropZone)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+class _Live(SphinxDirective):
+    def run(self):
+        sources = [f'<script defer src="../_static/{script}.js"></script>' for script in SCRIPTS[self.name]]
+        parts = ['<link rel="stylesheet" href="../_static/play.css">', self.frame(), *sources]
+        return [nodes.raw("", "\n".join(parts), format="html")]
+
+
+class Playground(_Live):
+    """Sliders for a block model and its embedding; a still picture in print and without JavaScript."""
+
+    def frame(self):
+        return (
+            f'<div class="spiky-play"><img class="play-still" alt="{SEEN}" src="data:image/png;base64,{_still()}">'
+            "<noscript><p>A still picture: the sliders need JavaScript.</p></noscript></div>"
+        )
+
+
+class DropZone(_Live):
+    """A file of the reader's own, measured in the page."""
+
+    def frame(self):
+        return (
+            '<div class="spiky-drop"><noscript><p>This needs JavaScript; the command above does more, without.</p>'
+            "</noscript></div>"
+        )
+
+
+def _still():
+    """Three communities of a block model and their rays, as a PNG."""
+    community = np.repeat([0, 1, 2], 100)
+    degree = np.tile(np.linspace(1, 0.1, 100), 3)
+    M = dcbm.DCBM(community, np.full((3, 3), 0.15) + 0.75 * np.eye(3), degree).mean()
+    E = svd.truncated_svd(M, 3).embeddings()
+    figure = plots.spikes_and_blocks(E, community, [1.12 * E[100 * k] for k in range(3)], M)
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=80, metadata={"Software": None})
+    Image.open(drawn).convert("RGB").quantize(128).save(small, "png", optimize=True)
+    return b64encode(small.getvalue()).decode()
