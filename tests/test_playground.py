@@ -2,16 +2,19 @@
 
 import json
 import math
+import platform
 import shutil
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from spikylib import claims, nulls, retrieval, spikes, svd
-from spikylib.dcbm import DCBM
+from spikylib import claims, datasets, nulls, retrieval, spikes, svd
 from spikylib.datasets import Embeddings
+from spikylib.dcbm import DCBM
 from spikylib.report import _decide, _measure
 from spikylib.study import Study
 
@@ -22,7 +25,9 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="no Node: install it (apt-g
 
 def node(*calls):
     """What functions of the pages return, each given as its name and arguments; matrices may be arrays."""
-    done = subprocess.run([NODE, CALL], input=json.dumps(calls, default=plain), capture_output=True, text=True)
+    done = subprocess.run(
+        [NODE, CALL], input=json.dumps(calls, default=plain), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 
@@ -111,7 +116,8 @@ FIXTURES = {
     "mostly zero rows": np.where(np.arange(90)[:, None] % 5, 0.0, rays(90, 5, 3, 0.1, 6)),
     "all but zero": np.where(np.arange(100)[:, None] % 2, 1e-10, 1.0) * rays(100, 7, 4, 0.1, 7),
     "repeated rows": np.repeat(rays(40, 9, 6, 0.3, 8), 5, axis=0),
-    "tied norms": tied(9),
+    # einsum adds in another order on other processors, and so breaks such ties otherwise
+    **({"tied norms": tied(9)} if platform.machine() in ("x86_64", "AMD64") else {}),
     "at the threshold": at_the_threshold(),
     "grid": np.stack(np.meshgrid(*[np.arange(-3.0, 4.0)] * 3), axis=-1).reshape(-1, 3),
     "small": 1e-200 * rays(60, 10, 3, 0.2, 10),
@@ -145,12 +151,12 @@ def test_peaks_captives_and_spk_are_those_of_the_library():
 def test_a_cover_stops_above_its_limit():
     cloud = FIXTURES["a cloud"]
     (cut,) = node(("cover", cloud, {"limit": 10}))
-    assert 10 < len(cut["peaks"]) and cut["peaks"] == spikes.cover(cloud).peaks[: len(cut["peaks"])].tolist()
+    assert len(cut["peaks"]) > 10 and cut["peaks"] == spikes.cover(cloud).peaks[: len(cut["peaks"])].tolist()
 
 
-def test_refused_rows_are_named_as_by_the_library():
-    zero, infinite = node(("cover", np.zeros((3, 2))), ("cover", [[1.0]]))
-    assert "every row is zero" in zero["error"] and "error" in infinite
+def test_rows_without_a_direction_are_refused():
+    (page,) = node(("cover", np.zeros((3, 2))))
+    assert page == {"error": "every row is zero: there is no direction to measure"}
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31 - 1])
@@ -234,7 +240,9 @@ def test_a_catalogue_and_its_embedding_are_those_of_the_model(settings):
 
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])
 def test_neighbours_are_those_of_the_library(similarity):
-    asked = [(name, item) for name in ("rays", "zero rows", "repeated rows", "grid", "small") for item in (0, 11)]
+    asked = [
+        (name, item) for name in ("rays", "zero rows", "repeated rows", "grid", "small") for item in (0, 11)
+    ]
     found = node(*(("neighbours", FIXTURES[name], item, 12, similarity) for name, item in asked))
     for (name, item), page in zip(asked, found, strict=True):
         lists, _ = retrieval.top_k(FIXTURES[name], [item], 12, similarity=similarity, exclude_self=True)
@@ -249,7 +257,15 @@ OWN = {
     "one long row": np.vstack([rays(200, 17, 6, 0.1, 24), np.full((1, 17), 500.0)]),
     "copies": np.repeat(rays(100, 18, 7, 0.3, 25), 3, axis=0),
     "narrow": rays(100, 5, 3, 0.1, 26),
+    "many rows": rays(10_500, 16, 12, 0.1, 27),
 }
+
+
+def null_spk(page):
+    """The table of baselines that a study has, with the draws of the page."""
+    n, ranks = page["read"]["n"], page["ranks"]
+    rows = [{"null": null} | {r["f"]: r["lowest"][null] / n for r in ranks} for null in ranks[0]["lowest"]]
+    return pd.DataFrame(rows).assign(first=np.nan, last=np.nan)
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -257,24 +273,92 @@ def test_an_embedding_gets_the_peaks_and_the_sentence_of_a_report(name):
     E = OWN[name]
     study = Study(embeddings=Embeddings(np.arange(len(E)), E))
     read = _measure.what_was_read(study, _measure.names_of(study))
-    # the draws of the baselines are others, so of the same draws: those of the page
     (page,) = node(("analysis", E, [str(i) for i in range(len(E))]))
     assert {rank["f"]: rank["peaks"] for rank in page["ranks"]} == {
         rank["f"]: len(study.cover(rank["f"]).peaks) for rank in page["ranks"]
     }
     largest = _measure.largest_spikes(study, page["ranks"][0]["f"], _measure.names_of(study))
     assert page["spikes"] == largest
-    drawn = pageless_nulls(study, page)
-    study.__dict__["null_spk"] = drawn
-    spiky, sentence = _decide.verdict(study, claims.check("P1", study))
+    # the library's draws are others: both judge by those of the page
+    study.__dict__["null_spk"] = null_spk(page)
+    _, sentence = _decide.verdict(study, claims.check("P1", study))
     assert page["verdict"] == " ".join(filter(None, [sentence, _decide.cautions(study, read)]))
 
 
-def pageless_nulls(study, page):
-    """The table of baselines that a study has, from what the page drew."""
-    import pandas as pd
+def files(folder):
+    """Files that people have, and those that are refused with what is said of them."""
+    E = rays(30, 6, 3, 0.2, 30).astype(np.float32)
+    ids = np.array([f"item {i}" for i in range(30)])
+    rows = [" ".join([f"w{i}", *map(str, row)]) for i, row in enumerate(E)]
+    comma = [",".join([f'"song, {i}"', *map(str, row)]) for i, row in enumerate(E)]
+    cells = [",".join([f"s{i}", *map(str, row)]) for i, row in enumerate(E)]
+    title = "id," + ",".join(f"d{k}" for k in range(6))
+    np.save(folder / "float32.npy", E)
+    np.save(folder / "float64.npy", E.astype(np.float64))
+    np.save(folder / "fortran.npy", np.asfortranarray(E))
+    np.save(folder / "big-endian.npy", E.astype(">f8"))
+    np.save(folder / "half.npy", np.vstack([E, [[6e-8, 1e-5, 0, -65504, 1e-4, -0.1]]]).astype(np.float16))
+    np.save(folder / "bytes.npy", (50 * E).astype(np.int8))
+    np.save(folder / "long.npy", (50 * E).astype(np.int64))
+    np.savez(folder / "stored.npz", vectors=E, ids=ids)
+    np.savez_compressed(folder / "deflated.npz", vectors=E, ids=np.arange(30) * 7)
+    (folder / "counted.vec").write_text("\n".join(["30 6", *rows]))
+    (folder / "glove.txt").write_text("\n".join(rows) + "\n")
+    (folder / "spaced.txt").write_text("\n".join(["30 6", *(row.replace("w", "two words ") for row in rows)]))
+    (folder / "table.csv").write_text("\n".join([title, *cells]))
+    (folder / "quoted.csv").write_text("\n".join([title, *comma]))
+    (folder / "numbered.csv").write_text("\n".join([title, *(row.replace("s", "") for row in cells)]))
+    (folder / "semicolons.csv").write_text("\n".join([title, *cells]).replace(",", ";"))
 
-    n = len(study.E)
-    names = page["ranks"][0]["lowest"]
-    rows = [{"null": null, **{r["f"]: r["lowest"][null] / n for r in page["ranks"]}} for null in names]
-    return pd.DataFrame(rows).assign(first=np.nan, last=np.nan)
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("files")
+    files(made)
+    return made
+
+
+def test_files_are_read_as_by_the_library(folder):
+    paths = sorted(folder.iterdir())
+    found = node(*(("file", path.name, b64encode(path.read_bytes()).decode()) for path in paths))
+    for path, page in zip(paths, found, strict=True):
+        assert "error" not in page, page
+        made = datasets.read_embeddings(path)
+        assert np.allclose(array(page["E"]), made.vectors, rtol=1e-6, atol=0), path.name
+        assert page["names"] == [str(i) for i in made.ids], path.name
+
+
+BAD = {
+    "objects.npy": (lambda path: np.save(path, np.array([{}, 1]), allow_pickle=True), "not a plain array"),
+    "flat.npy": (lambda path: np.save(path, np.ones(5)), "shape (5)"),
+    "complex.npy": (lambda path: np.save(path, np.ones((5, 2), complex)), "astype('float32')"),
+    "nan.npy": (lambda path: np.save(path, [[1.0, 2.0], [3.0, np.nan]]), "NaN at row 1, column 1"),
+    "two.npz": (lambda path: np.savez(path, U=np.eye(3), V=np.eye(3)), "several matrices (U, V)"),
+    "none.npz": (lambda path: np.savez(path, s=np.ones(3)), "no matrix"),
+    "plays.csv": (lambda path: path.write_text("user,item\n1,2\n2,3\n2,4\n"), "who played what"),
+    "words.csv": (
+        lambda path: path.write_text("id,a,b\nx,1.5,2.5\ny,1.5,oops\n"),
+        "'oops', which is not a number",
+    ),
+    "ragged.csv": (lambda path: path.write_text("id,a,b\nx,1.5,2.5\ny,1.5\n"), "row 1 has 2 cells"),
+    "labels.csv": (lambda path: path.write_text("a,b,tag\n1.5,2.5,rock\n1.5,0.5,jazz\n"), "ends in 'rock'"),
+    "cut.vec": (lambda path: path.write_text("3 2\na 1 2\nb 3 4\n"), "promises 3 vectors and holds 2"),
+    "empty.csv": (lambda path: path.write_text(""), "is empty"),
+    "table.parquet": (lambda path: path.write_bytes(b"PAR1"), "spiky report reads more"),
+}
+
+
+def test_what_cannot_be_read_is_refused_in_words(tmp_path):
+    for name, (write, _) in BAD.items():
+        write(tmp_path / name)
+    found = node(*(("file", name, b64encode((tmp_path / name).read_bytes()).decode()) for name in BAD))
+    for (name, (_, said)), page in zip(BAD.items(), found, strict=True):
+        assert said in page.get("error", ""), (name, page.get("error"))
+        assert name in page["error"]
+
+
+def test_a_file_cut_short_is_refused(folder):
+    for name in ("float32.npy", "stored.npz"):
+        whole = (folder / name).read_bytes()
+        (page,) = node(("file", name, b64encode(whole[: len(whole) // 2]).decode()))
+        assert "cut short" in page["error"]

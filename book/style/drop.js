@@ -1,7 +1,8 @@
 // The drop zone: reads an embedding of the reader's own, has it measured in a worker or, where a page may have none,
 // in slices, and shows what a report begins with. Nothing leaves the page.
-function readerModule(spiky) {
+function dropModule(spiky) {
   "use strict";
+  const { RANKS, ZERO, cautions, cover, covering, length, measured, nullsOf, principal, product, verdict } = spiky;
   const refuse = (text) => { throw new Error(text); };
 
   // A file as { E, names }: .npy, .npz, word vectors or a table as text.
@@ -9,11 +10,12 @@ function readerModule(spiky) {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const starts = (text, at = 0) => [...text].every((letter, i) => bytes[at + i] === letter.charCodeAt(0));
     if (!bytes.length) refuse(`${file.name} is empty`);
-    const found = starts("NUMPY", 1) ? { vectors: npy(bytes, file.name) }
-      : starts("PK") ? await npz(bytes, file.name)
-        : /\.(parquet|pq|feather|gz|zst|bz2|bin|pt|safetensors|json|h5|xlsx)$/i.test(file.name)
-          ? refuse(`${file.name}: this page reads .npy, .npz, word2vec text and CSV; spiky report reads more`)
-          : table(new TextDecoder().decode(bytes), file.name);
+    let found;
+    if (starts("NUMPY", 1)) found = { vectors: npy(bytes, file.name) };
+    else if (starts("PK")) found = await npz(bytes, file.name);
+    else if (/\.(parquet|pq|feather|gz|zst|bz2|bin|pt|safetensors|json|h5|xlsx)$/i.test(file.name)) {
+      refuse(`${file.name}: this page reads .npy, .npz, word2vec text and CSV; spiky report reads more`);
+    } else found = table(new TextDecoder().decode(bytes), file.name);
     const { shape, values } = found.vectors;
     if (shape.length !== 2 || !shape[0] || !shape[1]) refuse(`${file.name} holds an array of shape (${shape.join(", ")}), and a row for each item is needed: shape (items, dimensions)`);
     const [n, d] = shape;
@@ -32,7 +34,7 @@ function readerModule(spiky) {
     const header = new TextDecoder().decode(bytes.subarray(start, start + size));
     const [, order, kind, width] = header.match(/'descr': '([<>|=])([a-zA-Z])(\d+)'/) ?? refuse(`${name} is not a plain array of numbers; save it after .astype(float)`);
     const shape = header.match(/'shape': \(([^)]*)\)/)[1].split(",").filter((x) => x.trim()).map(Number);
-    const getter = { f2: "getFloat16", f4: "getFloat32", f8: "getFloat64", i1: "getInt8", i2: "getInt16", i4: "getInt32", i8: "getBigInt64", u1: "getUint8", u2: "getUint16", u4: "getUint32", u8: "getBigUint64", b1: "getUint8" }[kind + width];
+    const getter = { f2: "getUint16", f4: "getFloat32", f8: "getFloat64", i1: "getInt8", i2: "getInt16", i4: "getInt32", i8: "getBigInt64", u1: "getUint8", u2: "getUint16", u4: "getUint32", u8: "getBigUint64", b1: "getUint8" }[kind + width];
     const count = shape.reduce((a, b) => a * b, 1);
     const bytesEach = kind === "U" ? 4 * width : Number(width);
     if (view.byteLength < start + size + count * bytesEach) refuse(`${name} is cut short: it promises ${count} values`);
@@ -41,14 +43,22 @@ function readerModule(spiky) {
       const letters = (i) => Array.from({ length: Number(width) }, (_, k) => view.getUint32(place(i) + 4 * k, order !== ">"));
       return { shape, values: Array.from({ length: count }, (_, i) => String.fromCodePoint(...letters(i).filter(Boolean))) };
     }
-    if (!getter || !view[getter]) refuse(`${name} holds values of the type ${kind}${width}; save it after .astype('float32')`);
+    if (!getter) refuse(`${name} holds values of the type ${kind}${width}; save it after .astype('float32')`);
     const little = order !== ">";
-    let values = Float64Array.from({ length: count }, (_, i) => Number(view[getter](place(i), little)));
+    const value = kind + width === "f2" ? half : Number;
+    let values = Float64Array.from({ length: count }, (_, i) => value(view[getter](place(i), little)));
     if (/'fortran_order': True/.test(header) && shape.length === 2) {
       const [n, d] = shape;
       values = values.map((_, at) => values[(at % d) * n + Math.floor(at / d)]);
     }
     return { shape, values, whole: "iu".includes(kind) };
+  }
+
+  // A number of half precision, from its bits.
+  function half(bits) {
+    const [power, rest] = [(bits >> 10) & 31, bits & 1023];
+    const size = power === 31 ? (rest ? NaN : Infinity) : power ? (1024 + rest) * 2 ** (power - 25) : rest * 2 ** -24;
+    return bits >> 15 ? -size : size;
   }
 
   // The matrix of an archive, and the ids beside it.
@@ -125,11 +135,121 @@ function readerModule(spiky) {
     return { vectors: { shape: [rows.length, d], values }, ids };
   }
 
+  // Of an embedding in any basis what a report says of it: a generator that yields { doing, share } and returns the
+  // result. A baseline's cover stops above the lowest so far, and where there are more than 10,000 rows above twice
+  // the peaks of the data: the sentence needs no more.
+  function* analysing(E, names) {
+    const { n, d } = E;
+    yield { doing: "Turning to the principal axes", share: 0 };
+    const { norm, top } = measured(E, d);
+    const sorted = norm.filter((x) => x > 0).sort();
+    const longest = norm.indexOf(top);
+    const timesMiddle = top / ((sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2);
+    if (timesMiddle > 1e8) {
+      throw new Error(`the row of ${names[longest]} is ${timesMiddle.toExponential(0)} times as long as the middle one, so that beside it the others are zero; leave it out, or correct it`);
+    }
+    const read = { n, d, longest: names[longest], timesMiddle, repeated: repeats(E), mean: ofMean(E), zero: norm.filter((x) => x <= ZERO * top).length };
+    const P = principal(E, Math.min(d, RANKS.at(-1)));
+    const fs = RANKS.filter((f) => f <= d);
+    const ranks = [];
+    for (const f of fs.length ? fs : [d]) {
+      yield { doing: `Finding spikes in ${f} dimensions`, share: 0.02 };
+      ranks.push({ f, ...cover(P, { f }), lowest: {}, cut: {} });
+    }
+    const result = { read, ranks, spikes: largest(P, ranks[0], names), rays: raysOf(P, ranks[0], names) };
+    for (const rank of ranks) rank.peaks = rank.peaks.length;
+    const draw = nullsOf(P);
+    const draws = 5;
+    for (let seed = 0; seed < draws; seed += 1) {
+      yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + (0.95 * seed) / draws };
+      // the lowest of all counts, so the nearest first: the others stop where it did
+      const drawn = Object.entries(draw(seed)).reverse();
+      let done = 0;
+      for (const rank of ranks) {
+        for (const [name, rows] of drawn) {
+          const [lowest, most] = [Math.min(...Object.values(rank.lowest)), n > 10000 ? 2 * rank.peaks : Infinity];
+          done += 1;
+          // no rows need more than half of n peaks: where that is less than twice as many, one draw says how many
+          if (seed && 4 * rank.peaks > n + 1) continue;
+          const steps = covering(rows, { f: rank.f, limit: Math.min(most, lowest) });
+          let step = steps.next();
+          for (; !step.done; step = steps.next()) {
+            const share = (seed + (done - 1 + step.value) / ranks.length / drawn.length) / draws;
+            yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + 0.95 * share };
+          }
+          // a count above its limit only says that there are more
+          const peaks = Math.min(step.value.peaks.length, Math.min(most, lowest) + 1);
+          if (peaks >= (rank.lowest[name] ?? Infinity)) continue;
+          rank.lowest[name] = peaks;
+          rank.cut[name] = peaks > Math.min(most, lowest);
+        }
+      }
+    }
+    for (const rank of ranks) { delete rank.spike; delete rank.captured; }
+    const sentence = verdict(n, fs.length ? ranks : [], d);
+    return { ...result, verdict: [sentence, ...cautions(read)].join(" ") };
+  }
+
+  // Rows that repeat another.
+  function repeats({ data, n, d }) {
+    const compare = (i, j) => {
+      for (let k = 0; k < d; k += 1) if (data[i * d + k] !== data[j * d + k]) return data[i * d + k] - data[j * d + k];
+      return 0;
+    };
+    const order = Int32Array.from({ length: n }, (_, i) => i).sort(compare);
+    return order.filter((i, at) => at && compare(order[at - 1], i) === 0).length;
+  }
+
+  // Share of the mean of all rows in their squares.
+  function ofMean({ data, n, d }) {
+    const mean = new Float64Array(d);
+    for (let i = 0; i < data.length; i += 1) mean[i % d] += data[i] / n;
+    return (n * product(mean, mean)) / product(data, data);
+  }
+
+  const shownSpikes = 8;
+  const bySize = ({ peaks, spike }) => {
+    const size = new Int32Array(peaks.length);
+    for (const k of spike) if (k >= 0) size[k] += 1;
+    return { size, order: Array.from(size.keys()).sort((a, b) => size[b] - size[a] || a - b).slice(0, shownSpikes) };
+  };
+
+  // The spikes with most rows: peak, number of items, and the longest of the others.
+  function largest(P, rank, names) {
+    const { size, order } = bySize(rank);
+    const { norm } = measured(P, rank.f);
+    return order.map((k) => {
+      const members = Array.from(rank.spike.keys()).filter((i) => rank.spike[i] === k && i !== rank.peaks[k]);
+      members.sort((i, j) => norm[j] - norm[i] || i - j);
+      return { peak: names[rank.peaks[k]], items: size[k], members: members.slice(0, 4).map((i) => names[i]) };
+    });
+  }
+
+  // What rays.js draws: the longest rows, and others at even steps.
+  function raysOf(P, rank, names, most = 3000, dims = 6) {
+    const { norm } = measured(P, P.d);
+    const order = Array.from(norm.keys()).sort((i, j) => norm[j] - norm[i] || i - j);
+    const long = Math.floor(most / 3);
+    const step = Math.max(1, (P.n - long) / (most - long));
+    const rows = order.slice(0, long);
+    for (let at = long; at < P.n; at += step) rows.push(order[Math.floor(at)]);
+    const { order: chosen } = bySize(rank);
+    const reach = rows.map((i) => length(P.data.subarray(i * P.d, i * P.d + Math.min(3, P.d)))).sort((a, b) => a - b);
+    const by = 1 / (reach[Math.floor(0.995 * (reach.length - 1))] || 1);
+    const point = (i) => Array.from({ length: dims }, (_, k) => (k < P.d ? P.data[i * P.d + k] * by : 0));
+    return {
+      points: rows.map(point),
+      spike: rows.map((i) => chosen.indexOf(rank.spike[i])),
+      names: rows.map((i) => names[i]),
+      peaks: chosen.map((k) => names[rank.peaks[k]]),
+    };
+  }
+
   // Read and measure a file; `tell` hears how far it is, and may be waited for.
   async function measure(file, tell) {
     await tell({ doing: "Reading", share: 0 });
     const { E, names } = await read(file);
-    const steps = spiky.analysing(E, names);
+    const steps = analysing(E, names);
     for (;;) {
       const { done, value } = steps.next();
       if (done) return value;
@@ -137,11 +257,11 @@ function readerModule(spiky) {
     }
   }
 
-  return { read, measure };
+  return { read, analysing, measure };
 }
 
 if (typeof module !== "undefined") {
-  module.exports = readerModule(require("./spiky.js"));
+  module.exports = dropModule(require("./spiky.js"));
 } else {
   const COLOURS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#56b4e9"]; // as a report
 
@@ -162,11 +282,11 @@ if (typeof module !== "undefined") {
           if (stopped) throw new Error("Stopped.");
           since = performance.now();
         };
-        readerModule(spiky).measure(file, pausing).then(resolve, reject);
+        dropModule(spiky).measure(file, pausing).then(resolve, reject);
       };
       try {
         const text = `const spiky = (${spikyModule})();
-          onmessage = ({ data }) => (${readerModule})(spiky).measure(data, (step) => postMessage({ step }))
+          onmessage = ({ data }) => (${dropModule})(spiky).measure(data, (step) => postMessage({ step }))
             .then((result) => postMessage({ result }), (error) => postMessage({ error: error.message }));`;
         const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
         const worker = new Worker(address);

@@ -291,7 +291,7 @@ function spikyModule() {
       const rows = new Float64Array(n * f);
       for (let i = 0; i < n; i += 1) for (let k = 0; k < f; k += 1) rows[i * f + k] = data[i * d + k] * scale;
       const norm = Float64Array.from({ length: n }, (_, i) => Math.sqrt(dot(rows, i * f, rows, i * f, f)));
-      return { rows, norm, top: norm.reduce((a, b) => (a > b ? a : b)) };
+      return { rows, norm, top: norm.reduce((a, b) => Math.max(a, b), 0) };
     };
     let found = at(1);
     if (!(found.top > 1e-10 && found.top < 1e10)) {
@@ -489,119 +489,9 @@ function spikyModule() {
     return said;
   }
 
-  // Of an embedding in any basis what a report says of it: a generator that yields { doing, share } and returns the
-  // result. A baseline's cover stops above the lowest so far, and where there are more than 10,000 rows above twice
-  // the peaks of the data: the sentence needs no more.
-  function* analysing(E, names) {
-    const { n, d } = E;
-    yield { doing: "Turning to the principal axes", share: 0 };
-    const { norm, top } = measured(E, d);
-    const sorted = norm.filter((x) => x > 0).sort();
-    const longest = norm.indexOf(top);
-    const timesMiddle = top / ((sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2);
-    if (timesMiddle > 1e8) {
-      throw new Error(`the row of ${names[longest]} is ${timesMiddle.toExponential(0)} times as long as the middle one, so that beside it the others are zero; leave it out, or correct it`);
-    }
-    const read = { n, d, longest: names[longest], timesMiddle, repeated: repeats(E), mean: ofMean(E), zero: norm.filter((x) => x <= ZERO * top).length };
-    const P = principal(E, Math.min(d, RANKS.at(-1)));
-    const fs = RANKS.filter((f) => f <= d);
-    const ranks = [];
-    for (const f of fs.length ? fs : [d]) {
-      yield { doing: `Finding spikes in ${f} dimensions`, share: 0.02 };
-      ranks.push({ f, ...cover(P, { f }), lowest: {}, cut: {} });
-    }
-    const result = { read, ranks, spikes: largest(P, ranks[0], names), rays: raysOf(P, ranks[0], names) };
-    for (const rank of ranks) rank.peaks = rank.peaks.length;
-    const draw = nullsOf(P);
-    const draws = 5;
-    for (let seed = 0; seed < draws; seed += 1) {
-      yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + (0.95 * seed) / draws };
-      // the lowest of all counts, so the nearest first: the others stop where it did
-      const drawn = Object.entries(draw(seed)).reverse();
-      let done = 0;
-      for (const rank of ranks) {
-        for (const [name, rows] of drawn) {
-          const [lowest, most] = [Math.min(...Object.values(rank.lowest)), n > 10000 ? 2 * rank.peaks : Infinity];
-          done += 1;
-          // no rows need more than half of n peaks: where that is less than twice as many, one draw says how many
-          if (seed && 4 * rank.peaks > n + 1) continue;
-          const steps = covering(rows, { f: rank.f, limit: Math.min(most, lowest) });
-          let step = steps.next();
-          for (; !step.done; step = steps.next()) {
-            const share = (seed + (done - 1 + step.value) / ranks.length / drawn.length) / draws;
-            yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + 0.95 * share };
-          }
-          // a count above its limit only says that there are more
-          const peaks = Math.min(step.value.peaks.length, Math.min(most, lowest) + 1);
-          if (peaks >= (rank.lowest[name] ?? Infinity)) continue;
-          rank.lowest[name] = peaks;
-          rank.cut[name] = peaks > Math.min(most, lowest);
-        }
-      }
-    }
-    for (const rank of ranks) { delete rank.spike; delete rank.captured; }
-    const sentence = verdict(n, fs.length ? ranks : [], d);
-    return { ...result, verdict: [sentence, ...cautions(read)].join(" ") };
-  }
-
-  // Rows that repeat another.
-  function repeats({ data, n, d }) {
-    const compare = (i, j) => {
-      for (let k = 0; k < d; k += 1) if (data[i * d + k] !== data[j * d + k]) return data[i * d + k] - data[j * d + k];
-      return 0;
-    };
-    const order = Int32Array.from({ length: n }, (_, i) => i).sort(compare);
-    return order.filter((i, at) => at && compare(order[at - 1], i) === 0).length;
-  }
-
-  // Share of the mean of all rows in their squares.
-  function ofMean({ data, n, d }) {
-    const mean = new Float64Array(d);
-    for (let i = 0; i < data.length; i += 1) mean[i % d] += data[i] / n;
-    return (n * product(mean, mean)) / product(data, data);
-  }
-
-  const shownSpikes = 8;
-  const bySize = ({ peaks, spike }) => {
-    const size = new Int32Array(peaks.length);
-    for (const k of spike) if (k >= 0) size[k] += 1;
-    return { size, order: Array.from(size.keys()).sort((a, b) => size[b] - size[a] || a - b).slice(0, shownSpikes) };
-  };
-
-  // The spikes with most rows: peak, number of items, and the longest of the others.
-  function largest(P, rank, names) {
-    const { size, order } = bySize(rank);
-    const { norm } = measured(P, rank.f);
-    return order.map((k) => {
-      const members = Array.from(rank.spike.keys()).filter((i) => rank.spike[i] === k && i !== rank.peaks[k]);
-      members.sort((i, j) => norm[j] - norm[i] || i - j);
-      return { peak: names[rank.peaks[k]], items: size[k], members: members.slice(0, 4).map((i) => names[i]) };
-    });
-  }
-
-  // What rays.js draws: the longest rows, and others at even steps.
-  function raysOf(P, rank, names, most = 3000, dims = 6) {
-    const { norm } = measured(P, P.d);
-    const order = Array.from(norm.keys()).sort((i, j) => norm[j] - norm[i] || i - j);
-    const long = Math.floor(most / 3);
-    const step = Math.max(1, (P.n - long) / (most - long));
-    const rows = order.slice(0, long);
-    for (let at = long; at < P.n; at += step) rows.push(order[Math.floor(at)]);
-    const { order: chosen } = bySize(rank);
-    const reach = rows.map((i) => length(P.data.subarray(i * P.d, i * P.d + Math.min(3, P.d)))).sort((a, b) => a - b);
-    const by = 1 / (reach[Math.floor(0.995 * (reach.length - 1))] || 1);
-    const point = (i) => Array.from({ length: dims }, (_, k) => (k < P.d ? P.data[i * P.d + k] * by : 0));
-    return {
-      points: rows.map(point),
-      spike: rows.map((i) => chosen.indexOf(rank.spike[i])),
-      names: rows.map((i) => names[i]),
-      peaks: chosen.map((k) => names[rank.peaks[k]]),
-    };
-  }
-
   return {
-    BASELINES, analysing, catalogue, cautions, cover, embedding, finish, generator, matrix, neighbours, nullsOf, principal,
-    raysOf, spectrum, verdict, whole,
+    BASELINES, RANKS, ZERO, catalogue, cautions, cover, covering, embedding, generator, length, matrix, measured, neighbours,
+    nullsOf, principal, product, spectrum, verdict, whole,
   };
 }
 

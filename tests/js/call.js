@@ -8,7 +8,10 @@ known.draws = (seed, n) => {
   return { uniform: Array.from({ length: n }, uniform), normal: Array.from({ length: n }, normal) };
 };
 known.nulls = (E, seed) => known.nullsOf(E)(seed);
-known.analysis = (E, names) => known.finish(known.analysing(E, names));
+known.analysis = (E, names) => {
+  const steps = known.analysing(E, names);
+  for (;;) { const { done, value } = steps.next(); if (done) return value; }
+};
 known.file = (name, base64) => known.read(new File([Buffer.from(base64, "base64")], name));
 
 const given = (value) => {
