@@ -21,36 +21,29 @@ SEEN = (
 
 
 def setup(app):
-    app.add_directive("playground", Playground)
-    app.add_directive("drop-zone", DropZone)
+    for name in SCRIPTS:
+        app.add_directive(name, Live)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-class _Live(SphinxDirective):
+class Live(SphinxDirective):
+    """What is live on a page: what stands for it in print and without JavaScript, its style and its code."""
+
     def run(self):
-        sources = [f'<script defer src="../_static/{script}.js"></script>' for script in SCRIPTS[self.name]]
-        parts = ['<link rel="stylesheet" href="../_static/play.css">', self.frame(), *sources]
+        parts = ['<link rel="stylesheet" href="../_static/play.css">', frame(self.name)]
+        parts += [f'<script defer src="../_static/{script}.js"></script>' for script in SCRIPTS[self.name]]
         return [nodes.raw("", "\n".join(parts), format="html")]
 
 
-class Playground(_Live):
-    """Sliders for a block model and its embedding; a still picture in print and without JavaScript."""
-
-    def frame(self):
-        return (
-            f'<div class="spiky-play"><img class="play-still" alt="{SEEN}" src="data:image/png;base64,{_still()}">'
-            "<noscript><p>A still picture: the sliders need JavaScript.</p></noscript></div>"
-        )
-
-
-class DropZone(_Live):
-    """A file of the reader's own, measured in the page."""
-
-    def frame(self):
-        return (
-            '<div class="spiky-drop"><noscript><p>This needs JavaScript; the command above does more, without.</p>'
-            "</noscript></div>"
-        )
+def frame(name):
+    """The element that the code fills, with a still picture or a sentence inside."""
+    works = "on the page, in a browser with JavaScript"
+    if name == "drop-zone":
+        still = f"<p>Files are dropped {works}; the command above does more, without.</p>"
+        return f'<div class="spiky-drop"><div class="play-still">{still}</div></div>'
+    picture = f'<img alt="{SEEN}" src="data:image/png;base64,{_still()}">'
+    still = f"{picture}<p>A still picture: the sliders work {works}.</p>"
+    return f'<div class="spiky-play"><div class="play-still">{still}</div></div>'
 
 
 def _still():

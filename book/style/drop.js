@@ -337,6 +337,7 @@ if (typeof module !== "undefined") {
   };
 
   document.querySelectorAll(".spiky-drop").forEach((box) => {
+    box.classList.add("live");
     const zone = add(box, "div", { className: "play-zone" });
     const label = add(zone, "label", { textContent: "Drop a file here, or choose one: " });
     const input = add(label, "input", { type: "file", accept: ".npy,.npz,.csv,.tsv,.txt,.vec" });
