@@ -17,13 +17,15 @@ function dropModule(spiky) {
       refuse(`${file.name}: this page reads .npy, .npz, word2vec text and CSV; spiky report reads more`);
     } else found = table(new TextDecoder().decode(bytes), file.name);
     const { shape, values } = found.vectors;
-    if (shape.length !== 2 || !shape[0] || !shape[1]) refuse(`${file.name} holds an array of shape (${shape.join(", ")}), and a row for each item is needed: shape (items, dimensions)`);
     const [n, d] = shape;
-    if (n > 200000 || n * d > 5e7) refuse(`${file.name} holds ${spiky.whole(n)} rows of ${spiky.whole(d)}, more than a page should take: use spiky report`);
+    const needed = "and a row for each item is needed: shape (items, dimensions)";
+    if (shape.length !== 2 || !n || !d) refuse(`${file.name} holds an array of shape (${shape.join(", ")}), ${needed}`);
+    const size = `${spiky.whole(n)} rows of ${spiky.whole(d)} dimensions`;
+    if (n > 200000 || n * d > 5e7) refuse(`${file.name} holds ${size}, more than a page should take: use spiky report`);
     const wrong = values.findIndex((x) => !Number.isFinite(x));
-    if (wrong >= 0) refuse(`${file.name} holds ${values[wrong]} at row ${Math.floor(wrong / d)}, column ${wrong % d}; remove or fill such rows first`);
+    const place = `row ${Math.floor(wrong / d)}, column ${wrong % d}`;
+    if (wrong >= 0) refuse(`${file.name} holds ${values[wrong]} at ${place}; remove or fill such rows first`);
     const names = found.ids ?? Array.from({ length: n }, (_, i) => `${i}`);
-    if (names.length !== n) refuse(`${file.name} holds ${names.length} ids for ${n} vectors`);
     return { E: spiky.matrix(n, d, values), names };
   }
 
@@ -32,9 +34,12 @@ function dropModule(spiky) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const [start, size] = bytes[6] === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
     const header = new TextDecoder().decode(bytes.subarray(start, start + size));
-    const [, order, kind, width] = header.match(/'descr': '([<>|=])([a-zA-Z])(\d+)'/) ?? refuse(`${name} is not a plain array of numbers; save it after .astype(float)`);
+    const [, order, kind, width] = header.match(/'descr': '([<>|=])([a-zA-Z])(\d+)'/)
+      ?? refuse(`${name} is not a plain array of numbers; save it after .astype(float)`);
     const shape = header.match(/'shape': \(([^)]*)\)/)[1].split(",").filter((x) => x.trim()).map(Number);
-    const getter = { f2: "getUint16", f4: "getFloat32", f8: "getFloat64", i1: "getInt8", i2: "getInt16", i4: "getInt32", i8: "getBigInt64", u1: "getUint8", u2: "getUint16", u4: "getUint32", u8: "getBigUint64", b1: "getUint8" }[kind + width];
+    const [bits, big] = [8 * width, width > 4 ? "Big" : ""];
+    const getter = { f2: "getUint16", f4: "getFloat32", f8: "getFloat64", b1: "getUint8" }[kind + width]
+      ?? { i: `get${big}Int${bits}`, u: `get${big}Uint${bits}` }[kind];
     const count = shape.reduce((a, b) => a * b, 1);
     const bytesEach = kind === "U" ? 4 * width : Number(width);
     if (view.byteLength < start + size + count * bytesEach) refuse(`${name} is cut short: it promises ${count} values`);
@@ -70,7 +75,8 @@ function dropModule(spiky) {
     if (end <= 0) refuse(`${name} is cut short`);
     let at = view.getUint32(end + 16, true);
     for (let left = view.getUint16(end + 10, true); left > 0; left -= 1) {
-      const [method, size, title, extra, note] = [view.getUint16(at + 10, true), view.getUint32(at + 20, true), ...[28, 30, 32].map((k) => view.getUint16(at + k, true))];
+      const [method, title, extra, note] = [10, 28, 30, 32].map((k) => view.getUint16(at + k, true));
+      const size = view.getUint32(at + 20, true);
       const from = view.getUint32(at + 42, true);
       const key = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + title)).replace(/\.npy$/, "");
       const start = from + 30 + view.getUint16(from + 26, true) + view.getUint16(from + 28, true);
@@ -84,9 +90,11 @@ function dropModule(spiky) {
     }
     const keys = Object.keys(arrays);
     const matrices = keys.includes("vectors") ? ["vectors"] : keys.filter((key) => arrays[key].shape.length === 2);
-    if (matrices.length !== 1) refuse(`${name} holds ${matrices.length ? `several matrices (${matrices.join(", ")})` : "no matrix"}; name the one of the embeddings 'vectors'`);
+    const held = matrices.length ? `several matrices (${matrices.join(", ")})` : "no matrix";
+    if (matrices.length !== 1) refuse(`${name} holds ${held}; name the one of the embeddings 'vectors'`);
     const vectors = arrays[matrices[0]];
-    const beside = keys.filter((key) => arrays[key].shape.length === 1 && arrays[key].shape[0] === vectors.shape[0] && (arrays[key].whole || Array.isArray(arrays[key].values)));
+    const aList = ({ shape, whole, values }) => shape.length === 1 && shape[0] === vectors.shape[0] && (whole || Array.isArray(values));
+    const beside = keys.filter((key) => aList(arrays[key]));
     const ids = beside.includes("ids") ? "ids" : beside.length === 1 ? beside[0] : null;
     return { vectors, ids: ids && Array.from(arrays[ids].values, String) };
   }
@@ -96,9 +104,10 @@ function dropModule(spiky) {
   function table(text, name) {
     const lines = text.replace(/^\ufeff/, "").split(/\r?\n/).filter((line) => line.trim());
     if (lines.length < 2) refuse(`${name} holds ${lines.length} line${lines.length ? "" : "s"}, and a line for each item is needed`);
-    const separator = [",", ";", "\t"].find((mark) => lines[1].includes(mark)) ?? /\s+/;
+    const blank = /\s+/;
+    const separator = [",", ";", "\t"].find((mark) => lines[1].includes(mark)) ?? blank;
     const cells = (line) => {
-      if (separator instanceof RegExp) return line.trim().split(separator);
+      if (separator === blank) return line.trim().split(separator);
       if (!line.includes('"')) return line.split(separator);
       const quoted = new RegExp(`(?:^|${separator})("(?:[^"]|"")*"|[^${separator}]*)`, "g");
       return [...line.matchAll(quoted)].map(([, cell]) => cell.replace(/^"|"$/g, "").replaceAll('""', '"'));
@@ -115,7 +124,8 @@ function dropModule(spiky) {
       const own = new Set(numbers.map((row) => row[0]));
       const fractions = numbers.some((row) => row.slice(1).some((cell) => !Number.isInteger(Number(cell))));
       if (own.size === numbers.length && fractions && (counts || numbers.every((row) => Number.isInteger(Number(row[0]))))) d -= 1;
-      if (!fractions && d < 4) refuse(`${name} holds ${d} whole numbers a line, as who played what does; this page reads embeddings, and spiky report reads both`);
+      const plays = `${name} holds ${d} whole numbers a line, as who played what does`;
+      if (!fractions && d < 4) refuse(`${plays}; this page reads embeddings, and spiky report reads both`);
     }
     if (counts && counts[1] < d) d = counts[1];
     if (d < 2) refuse(`${name}: a line must end in the numbers of an item, and the second ends in '${first.at(-1)}'`);
@@ -125,7 +135,10 @@ function dropModule(spiky) {
     const ids = rows.map((line, i) => {
       const row = cells(line);
       const before = row.length - d;
-      if (before < 0 || (!(separator instanceof RegExp) && before !== first.length - d)) refuse(`${name}: row ${i} has ${row.length} cells, and the first ${first.length}`);
+      // an id may hold spaces, but no other separator
+      if (before < 0 || (separator !== blank && before !== first.length - d)) {
+        refuse(`${name}: row ${i} has ${row.length} cells, and the first ${first.length}`);
+      }
       for (let k = 0; k < d; k += 1) {
         if (!isNumber(row[before + k])) refuse(`${name}: row ${i} holds '${row[before + k]}', which is not a number`);
         values[i * d + k] = Number(row[before + k]);
@@ -146,9 +159,11 @@ function dropModule(spiky) {
     const longest = norm.indexOf(top);
     const timesMiddle = top / ((sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2);
     if (timesMiddle > 1e8) {
-      throw new Error(`the row of ${names[longest]} is ${timesMiddle.toExponential(0)} times as long as the middle one, so that beside it the others are zero; leave it out, or correct it`);
+      const long = `the row of ${names[longest]} is ${timesMiddle.toExponential(0)} times as long as the middle one`;
+      throw new Error(`${long}, so that beside it the others are zero; leave it out, or correct it`);
     }
-    const read = { n, d, longest: names[longest], timesMiddle, repeated: repeats(E), mean: ofMean(E), zero: norm.filter((x) => x <= ZERO * top).length };
+    const zero = norm.filter((x) => x <= ZERO * top).length;
+    const read = { n, d, longest: names[longest], timesMiddle, repeated: repeats(E), mean: ofMean(E), zero };
     const P = principal(E, Math.min(d, RANKS.at(-1)));
     const fs = RANKS.filter((f) => f <= d);
     const ranks = [];
@@ -162,7 +177,7 @@ function dropModule(spiky) {
     const draws = 5;
     for (let seed = 0; seed < draws; seed += 1) {
       yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + (0.95 * seed) / draws };
-      // the lowest of all counts, so the nearest first: the others stop where it did
+      // the lowest of all counts, so the nearest, mostly one of the last, first: the others stop where it did
       const drawn = Object.entries(draw(seed)).reverse();
       let done = 0;
       for (const rank of ranks) {
@@ -312,7 +327,11 @@ if (typeof module !== "undefined") {
   const rows = (parent, head, lines) => {
     const box = add(parent, "div", { className: "play-wide", tabIndex: 0, role: "region", ariaLabel: head[0] });
     const made = add(box, "table");
-    const line = (to, cells, tag) => { const row = add(to, "tr"); cells.forEach((textContent) => add(row, tag, { textContent })); return row; };
+    const line = (to, cells, tag) => {
+      const row = add(to, "tr");
+      for (const textContent of cells) add(row, tag, { textContent });
+      return row;
+    };
     line(add(made, "thead"), head, "th");
     const body = add(made, "tbody");
     return lines.map((cells) => line(body, cells, "td"));
@@ -320,19 +339,23 @@ if (typeof module !== "undefined") {
 
   const show = (box, name, { verdict, read, ranks, spikes, rays: drawn }) => {
     const { whole } = spiky;
+    const percent = (count) => `${((100 * count) / read.n).toPrecision(3)} %`;
     add(box, "p", { className: "play-verdict", textContent: verdict });
     const zero = read.zero ? `, ${whole(read.zero)} of them all zeros` : "";
     const repeat = read.repeated ? `, ${whole(read.repeated)} that repeat another` : "";
     add(box, "p", { textContent: `Read from ${name}: ${whole(read.n)} rows of ${read.d} dimensions${zero}${repeat}.` });
     const baselines = Object.keys(spiky.BASELINES).filter((key) => key in ranks[0].lowest);
-    rows(box, ["Dimensions", "Directions", "Spk", ...baselines.map((key) => `Baseline: ${spiky.BASELINES[key]}`)], ranks.map(({ f, peaks, lowest, cut }) => [
-      f, whole(peaks), `${((100 * peaks) / read.n).toPrecision(3)} %`, ...baselines.map((key) => (cut[key] ? `more than ${whole(lowest[key] - 1)}` : whole(lowest[key]))),
+    const head = ["Dimensions", "Directions", "Spk", ...baselines.map((key) => `Baseline: ${spiky.BASELINES[key]}`)];
+    rows(box, head, ranks.map(({ f, peaks, lowest, cut }) => [
+      f, whole(peaks), percent(peaks), ...baselines.map((key) => (cut[key] ? `more than ${whole(lowest[key] - 1)}` : whole(lowest[key]))),
     ]));
     add(box, "p", { className: "play-note", textContent: "Directions that hold half of the items; of each baseline the lowest draw. A draw is not followed beyond the lowest so far, nor, above 10,000 rows, beyond twice the directions of your data." });
     const frame = add(box, "div", { className: "rays" });
-    frame.dataset.label = `${whole(drawn.names.length)} of ${whole(read.n)} items as points around the origin; colours are the largest spikes in ${ranks[0].f} dimensions`;
+    const items = `${whole(drawn.names.length)} of ${whole(read.n)} items as points around the origin`;
+    frame.dataset.label = `${items}; colours are the largest spikes in ${ranks[0].f} dimensions`;
     rays(frame, { ...drawn, colours: COLOURS });
-    const made = rows(box, [`Largest spikes in ${ranks[0].f} dimensions: peak`, "Items", "Among them"], spikes.map(({ peak, items, members }) => [peak, `${whole(items)} (${((100 * items) / read.n).toFixed(1)} %)`, members.join("; ")]));
+    const lines = spikes.map((spike) => [spike.peak, `${whole(spike.items)} (${percent(spike.items)})`, spike.members.join("; ")]);
+    const made = rows(box, [`Largest spikes in ${ranks[0].f} dimensions: peak`, "Items", "Among them"], lines);
     made.forEach((row, k) => { row.cells[0].prepend(Object.assign(document.createElement("i"), { style: `background:${COLOURS[k]}` })); });
   };
 

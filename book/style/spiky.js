@@ -342,8 +342,9 @@ function spikyModule() {
     const near = (r, k, peak) => {
       let sum = 0;
       for (let a = r * stride, b = k * stride, end = a + stride; a < end; a += 9, b += 9) {
-        sum += unit[a] * chosen[b] + unit[a + 1] * chosen[b + 1] + unit[a + 2] * chosen[b + 2] + unit[a + 3] * chosen[b + 3]
-          + unit[a + 4] * chosen[b + 4] + unit[a + 5] * chosen[b + 5] + unit[a + 6] * chosen[b + 6] + unit[a + 7] * chosen[b + 7];
+        sum += unit[a] * chosen[b] + unit[a + 1] * chosen[b + 1] + unit[a + 2] * chosen[b + 2]
+          + unit[a + 3] * chosen[b + 3] + unit[a + 4] * chosen[b + 4] + unit[a + 5] * chosen[b + 5]
+          + unit[a + 6] * chosen[b + 6] + unit[a + 7] * chosen[b + 7];
         // what is left can add no more than the product of the norms that are left (Cauchy and Schwarz)
         if (sum + unit[a + 8] * chosen[b + 8] < low) return false;
       }
@@ -352,7 +353,8 @@ function spikyModule() {
     };
     const [peaks, captured, spike] = [[], [], new Int32Array(E.n).fill(-1)];
     const free = Int32Array.from(order.keys());
-    for (let [count, total, size] = [free.length, 0, 8]; total < goal && count && peaks.length <= limit; size = Math.min(2 * size, most)) {
+    let [count, total] = [free.length, 0];
+    for (let size = 8; total < goal && count && peaks.length <= limit; size = Math.min(2 * size, most)) {
       // every free row goes to the first of these peaks that captures it, or is the next of them
       const [block, caught] = [[], []];
       let kept = 0;
@@ -393,14 +395,15 @@ function spikyModule() {
     for (let i = 0; i < n; i += 1) add(mean, E.data.subarray(i * d, (i + 1) * d), 1 / n);
     const covariance = gram(E);
     const s = spectrum(covariance, d).values.map((value) => Math.sqrt(Math.max(value, 0)));
-    for (let j = 0; j < d; j += 1) for (let k = 0; k < d; k += 1) covariance.data[j * d + k] = covariance.data[j * d + k] / n - mean[j] * mean[k];
+    covariance.data.forEach((sum, at) => { covariance.data[at] = sum / n - mean[Math.floor(at / d)] * mean[at % d]; });
     const { values, vectors } = spectrum(covariance, d);
     const half = embedding({ values: values.map((value) => Math.max(value, 0)), vectors }, d, 0.25);
     const root = gram(matrix(d, d, transposed(half).data)); // the symmetric root
     return (seed) => {
       const { normal } = generator(seed);
       const gaussian = matrix(n, d, Float64Array.from({ length: n * d }, normal));
-      const found = { gaussian, ...(n >= d && { "same spectrum": orthogonal(gaussian, s) }), "like-normal": times(gaussian, root) };
+      const found = { gaussian, "like-normal": times(gaussian, root) };
+      if (n >= d) found["same spectrum"] = orthogonal(gaussian, s);
       for (let i = 0; i < n; i += 1) add(found["like-normal"].data.subarray(i * d, (i + 1) * d), mean, 1);
       return found;
     };
@@ -461,15 +464,17 @@ function spikyModule() {
   // The sentence of a report. `ranks` holds { f, peaks, lowest: { baseline: peaks of the lowest draw } }.
   function verdict(n, ranks, columns) {
     if (!ranks.length) return `Cannot tell: at least ${RANKS[0]} dimensions are needed, and there are ${columns}.`;
-    const nearest = ({ lowest }) => Object.keys(lowest).reduce((a, b) => (lowest[b] < lowest[a] || (lowest[b] === lowest[a] && b < a) ? b : a));
+    // of those that tie the first in the alphabet
+    const nearest = ({ lowest }) => Object.keys(lowest).sort().reduce((a, b) => (lowest[b] < lowest[a] ? b : a));
     const share = (rank) => rank.peaks / n / (rank.lowest[nearest(rank)] / n);
     const held = ranks.filter((rank) => share(rank) <= 0.5);
     const at = held.length ? held[Math.min(1, held.length - 1)] : ranks.at(-1);
     const [times, many] = [1 / share(at), Object.keys(at.lowest).length];
     const holds = `${whole(at.peaks)} direction${at.peaks > 1 ? "s hold" : " holds"} half of ${whole(n)} items at f = ${at.f}`;
+    const shown = times >= 10 ? whole(times) : rounded(times, 1).toFixed(1);
     const beside = held.length && n > 10000
       ? `all ${many} baselines need more than twice as many`
-      : `the nearest of ${many} baselines, ${BASELINES[nearest(at)]}, needs ${times >= 10 ? whole(times) : rounded(times, 1).toFixed(1)} times as many`;
+      : `the nearest of ${many} baselines, ${BASELINES[nearest(at)]}, needs ${shown} times as many`;
     const all = ranks.map(({ f }) => f);
     if (!held.length) return `Not spiky at ${all.length > 1 ? `any of ${listed(all)}` : all[0]} dimensions: ${holds}; ${beside}.`;
     const only = held.length < all.length ? ` at ${listed(held.map(({ f }) => f))} dimensions` : "";
