@@ -257,6 +257,8 @@ OWN = {
     "one long row": np.vstack([rays(200, 17, 6, 0.1, 24), np.full((1, 17), 500.0)]),
     "copies": np.repeat(rays(100, 18, 7, 0.3, 25), 3, axis=0),
     "narrow": rays(100, 5, 3, 0.1, 26),
+    "few rows": nulls.gaussian(12, 20, seed=28),
+    "more dimensions than rows": rays(20, 40, 4, 0.1, 29),
     "many rows": rays(10_500, 16, 12, 0.1, 27),
 }
 

@@ -164,10 +164,11 @@ function dropModule(spiky) {
     }
     const zero = norm.filter((x) => x <= ZERO * top).length;
     const read = { n, d, longest: names[longest], timesMiddle, repeated: repeats(E), mean: ofMean(E), zero };
-    const P = principal(E, Math.min(d, RANKS.at(-1)));
-    const fs = RANKS.filter((f) => f <= d);
+    const columns = Math.min(d, n); // those beyond the number of rows are zero
+    const P = principal(E, Math.min(columns, RANKS.at(-1)));
+    const fs = RANKS.filter((f) => f <= columns);
     const ranks = [];
-    for (const f of fs.length ? fs : [d]) {
+    for (const f of fs.length ? fs : [columns]) {
       yield { doing: `Finding spikes in ${f} dimensions`, share: 0.02 };
       ranks.push({ f, ...cover(P, { f }), lowest: {}, cut: {} });
     }
@@ -201,7 +202,7 @@ function dropModule(spiky) {
       }
     }
     for (const rank of ranks) { delete rank.spike; delete rank.captured; }
-    const sentence = verdict(n, fs.length ? ranks : [], d);
+    const sentence = verdict(n, fs.length ? ranks : [], columns);
     return { ...result, verdict: [sentence, ...cautions(read)].join(" ") };
   }
 
