@@ -165,48 +165,44 @@
 
     const presets = add(live, "div", { className: "play-presets", role: "group", ariaLabel: "Presets" });
     const story = add(live, "p", { className: "play-story" });
+    story.setAttribute("aria-live", "polite");
     const controls = add(live, "div", { className: "play-sliders" });
     const verdict = add(live, "p", { className: "play-verdict" });
     const spoken = add(live, "p", { className: "play-spoken" });
     spoken.setAttribute("aria-live", "polite");
     const grid = add(live, "div", { className: "play-grid" });
-    const figure = (title, className) => {
-      const made = add(grid, "figure", { className });
-      const caption = add(made, "figcaption", { textContent: title });
-      return { made, caption };
+    const figure = (tag, caption, className = "") => {
+      const box = add(grid, "figure", { className });
+      const shown = add(box, tag);
+      add(box, "figcaption", { textContent: caption });
+      return shown;
     };
-    const picture = (title, className = "") => {
-      const { made, caption } = figure(title, className);
-      const canvas = document.createElement("canvas");
-      made.insertBefore(canvas, caption);
-      canvas.setAttribute("role", "img");
-      return canvas;
-    };
-    const matrix = picture("Above the diagonal M, by community and degree; below it M̂, what f dimensions keep of it. Blue: positive, orange: negative.", "play-square");
-    const { made: turning, caption } = figure("Rows of E = UΣᵖ in three of the f dimensions. A colour is a spike of three items or more. Drag, or use the arrow keys.", "");
-    const frame = document.createElement("div");
+    const matrix = figure("canvas", "Above the diagonal M, by community and degree; below it M̂, what f dimensions keep of it. Blue: positive, orange: negative.", "play-square");
+    const frame = figure("div", "Rows of E = UΣᵖ in three of the f dimensions. A colour is a spike of three items or more. Drag, or use the arrow keys.");
     frame.className = "rays";
-    turning.insertBefore(frame, caption);
-    const counts = picture("Spk: peaks that capture half of the items, as a share of all. Solid: the data. A draw of each baseline: normal rows (dashed), same spectrum (dotted), same mean and covariance (dash-dotted).");
-    const norms = picture("Length of each row by the degree that its item was given.");
-    const { made: near } = figure("", "play-near");
-    near.querySelector("figcaption").remove();
+    const counts = figure("canvas", "Spk: peaks that capture half of the items, as a share of all. Solid: the data. A draw of each baseline: normal rows (dashed), same spectrum (dotted), same mean and covariance (dash-dotted).");
+    const norms = figure("canvas", "Length of each row by the degree that its item was given.");
+    for (const canvas of [matrix, counts, norms]) canvas.setAttribute("role", "img");
+    const near = add(grid, "div", { className: "play-near" });
 
     const schedule = () => { if (!waiting) waiting = requestAnimationFrame(draw); };
     let waiting = 0;
+    const pressed = (button) => {
+      for (const other of presets.children) other.setAttribute("aria-pressed", String(other === button));
+    };
     const inputs = {};
     const slider = (parent, name, [label, min, max, step, , what], value, changed) => {
       const row = add(parent, "label", { title: what });
       add(row, "span", { textContent: label });
       const input = add(row, "input", { type: "range", min, max, step, value, id: id(name) });
-      const shown = add(row, "output");
+      const shown = add(row, "span");
       input.addEventListener("input", () => changed(Number(input.value)));
       return { input, shown };
     };
     for (const [name, entry] of Object.entries(SLIDERS)) {
       inputs[name] = slider(controls, name, entry, settings[name], (value) => {
         settings[name] = value;
-        for (const button of presets.children) button.setAttribute("aria-pressed", "false");
+        pressed(null);
         schedule();
       });
     }
@@ -220,10 +216,9 @@
 
     for (const [name, [changed, text]] of Object.entries(PRESETS)) {
       const button = add(presets, "button", { type: "button", textContent: name });
-      button.setAttribute("aria-pressed", "false");
       button.addEventListener("click", () => {
         Object.assign(settings, START, changed);
-        for (const other of presets.children) other.setAttribute("aria-pressed", String(other === button));
+        pressed(button);
         story.textContent = text;
         schedule();
       });
@@ -270,10 +265,10 @@
       const lowest = Object.fromEntries(Object.keys(spiky.BASELINES).map((name) => [name, found.peaks[name][at]]));
       const peaks = found.peaks.data[at];
       verdict.textContent = spiky.verdict(n, [{ f, peaks, lowest }], MOST);
-      for (const [name, { input, shown: output }] of Object.entries(inputs)) {
+      for (const [name, { input, shown }] of Object.entries(inputs)) {
         input.value = settings[name];
-        output.textContent = SLIDERS[name][4](settings[name]);
-        input.setAttribute("aria-valuetext", output.textContent);
+        shown.textContent = SLIDERS[name][4](settings[name]);
+        input.setAttribute("aria-valuetext", shown.textContent);
       }
       chosen.shown.textContent = `${names[item]} (${two(degree[item])})`;
       chosen.input.setAttribute("aria-valuetext", `${names[item]}, of degree ${two(degree[item])}`);
@@ -291,13 +286,14 @@
     const follow = () => {
       const [play, ...named] = location.hash.replaceAll("_", ".").split("-");
       if (play !== "#play") return;
-      for (const [name, [, min, max]] of Object.entries({ ...SLIDERS, item: [, 1, 300] })) {
+      for (const [name, { input }] of Object.entries({ ...inputs, item: chosen })) {
         const value = Number(named[named.indexOf(name) + 1]);
-        if (!(value >= min && value <= max)) continue;
-        if (name === "item") item = value - 1;
-        else settings[name] = value;
+        if (Number.isFinite(value)) input.value = value; // which a range brings to its steps and ends
+        if (name === "item") item = Number(input.value) - 1;
+        else settings[name] = Number(input.value);
       }
-      chosen.input.value = item + 1;
+      pressed(null);
+      story.textContent = "";
       box.scrollIntoView();
       schedule();
     };

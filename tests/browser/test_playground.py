@@ -92,6 +92,10 @@ def test_a_link_holds_the_settings(visit):
         page.wait_for_function("document.querySelector('.play-sliders input').value !== '5'")
         assert values(page) == there
         assert page.wrong == []
+    with visit(PLAY, query="#play-K-99-f-3_6-p-no") as page:  # typed by somebody
+        page.wait_for_function(READY)
+        page.wait_for_function("document.querySelector('.play-sliders input').value === '8'")
+        assert values(page)[5] == 4 and values(page)[7] == 1
 
 
 def test_ten_frames_a_second(visit):
