@@ -2,7 +2,7 @@
 // in slices, and shows what a report begins with. Nothing leaves the page.
 function dropModule(spiky) {
   "use strict";
-  const { RANKS, ZERO, cautions, cover, covering, length, measured, nullsOf, principal, product, verdict } = spiky;
+  const { RANKS, ZERO, cautions, cover, covering, decided, length, measured, nullsOf, principal, product, verdict } = spiky;
   const refuse = (text) => { throw new Error(text); };
 
   // A file as { E, names }: .npy, .npz, word vectors or a table as text.
@@ -149,8 +149,7 @@ function dropModule(spiky) {
   }
 
   // Of an embedding in any basis what a report says of it: a generator that yields { doing, share } and returns the
-  // result. A baseline's cover stops above the lowest so far, and where there are more than 10,000 rows above twice
-  // the peaks of the data: the sentence needs no more.
+  // result. To call it spiky a baseline's cover need not be followed beyond twice the peaks of the data.
   function* analysing(E, names) {
     const { n, d } = E;
     yield { doing: "Turning to the principal axes", share: 0 };
@@ -175,35 +174,45 @@ function dropModule(spiky) {
     const result = { read, ranks, spikes: largest(P, ranks[0], names), rays: raysOf(P, ranks[0], names) };
     for (const rank of ranks) rank.peaks = rank.peaks.length;
     const draw = nullsOf(P);
+    yield* followed(draw, n, ranks, (rank) => 2 * rank.peaks, 0.05, 0.6);
+    const { held, at } = decided(n, ranks);
+    if (held.length && n <= 10000) { // how many times as many, the sentence says
+      Object.assign(at, { lowest: {}, cut: {} });
+      yield* followed(draw, n, [at], () => Infinity, 0.6, 1);
+    }
+    for (const rank of ranks) { delete rank.spike; delete rank.captured; }
+    const sentence = verdict(n, fs.length ? ranks : [], columns);
+    return { ...result, verdict: [sentence, ...cautions(read)].join(" ") };
+  }
+
+  // Five draws of each baseline into `lowest` of some ranks. A cover stops above the lowest so far, and above the most
+  // that count.
+  function* followed(draw, n, ranks, mostOf, from, to) {
     const draws = 5;
     for (let seed = 0; seed < draws; seed += 1) {
-      yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + (0.95 * seed) / draws };
+      const doing = `Baselines, draw ${seed + 1} of ${draws}`;
+      const upTo = (share) => ({ doing, share: from + ((to - from) * (seed + share)) / draws });
+      yield upTo(0);
       // the lowest of all counts, so the nearest, mostly one of the last, first: the others stop where it did
       const drawn = Object.entries(draw(seed)).reverse();
       let done = 0;
       for (const rank of ranks) {
         for (const [name, rows] of drawn) {
-          const [lowest, most] = [Math.min(...Object.values(rank.lowest)), n > 10000 ? 2 * rank.peaks : Infinity];
+          const limit = Math.min(mostOf(rank), ...Object.values(rank.lowest));
           done += 1;
           // no rows need more than half of n peaks: where that is less than twice as many, one draw says how many
           if (seed && 4 * rank.peaks > n + 1) continue;
-          const steps = covering(rows, { f: rank.f, limit: Math.min(most, lowest) });
+          const steps = covering(rows, { f: rank.f, limit });
           let step = steps.next();
-          for (; !step.done; step = steps.next()) {
-            const share = (seed + (done - 1 + step.value) / ranks.length / drawn.length) / draws;
-            yield { doing: `Baselines, draw ${seed + 1} of ${draws}`, share: 0.05 + 0.95 * share };
-          }
+          for (; !step.done; step = steps.next()) yield upTo((done - 1 + step.value) / ranks.length / drawn.length);
           // a count above its limit only says that there are more
-          const peaks = Math.min(step.value.peaks.length, Math.min(most, lowest) + 1);
+          const peaks = Math.min(step.value.peaks.length, limit + 1);
           if (peaks >= (rank.lowest[name] ?? Infinity)) continue;
           rank.lowest[name] = peaks;
-          rank.cut[name] = peaks > Math.min(most, lowest);
+          rank.cut[name] = peaks > limit;
         }
       }
     }
-    for (const rank of ranks) { delete rank.spike; delete rank.captured; }
-    const sentence = verdict(n, fs.length ? ranks : [], columns);
-    return { ...result, verdict: [sentence, ...cautions(read)].join(" ") };
   }
 
   // Rows that repeat another.
@@ -350,7 +359,7 @@ if (typeof module !== "undefined") {
     rows(box, head, ranks.map(({ f, peaks, lowest, cut }) => [
       f, whole(peaks), percent(peaks), ...baselines.map((key) => (cut[key] ? `more than ${whole(lowest[key] - 1)}` : whole(lowest[key]))),
     ]));
-    add(box, "p", { className: "play-note", textContent: "Directions that hold half of the items; of each baseline the lowest draw. A draw is not followed beyond the lowest so far, nor, above 10,000 rows, beyond twice the directions of your data." });
+    add(box, "p", { className: "play-note", textContent: "Directions that hold half of the items; of each baseline the lowest of five draws. A draw is not followed beyond twice the directions of your data, or where the sentence says how many times as many, beyond the lowest so far." });
     const frame = add(box, "div", { className: "rays" });
     const items = `${whole(drawn.names.length)} of ${whole(read.n)} items as points around the origin`;
     frame.dataset.label = `${items}; colours are the largest spikes in ${ranks[0].f} dimensions`;

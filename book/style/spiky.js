@@ -461,20 +461,26 @@ function spikyModule() {
   const whole = (x) => rounded(x).toLocaleString("en-US");
   const listed = (values) => (values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(", ")} and ${values.at(-1)}`);
 
-  // The sentence of a report. `ranks` holds { f, peaks, lowest: { baseline: peaks of the lowest draw } }.
-  function verdict(n, ranks, columns) {
-    if (!ranks.length) return `Cannot tell: at least ${RANKS[0]} dimensions are needed, and there are ${columns}.`;
+  // Of ranks { f, peaks, lowest: { baseline: peaks of the lowest draw } } those that are spiky, and the one to speak of.
+  function decided(n, ranks) {
     // of those that tie the first in the alphabet
     const nearest = ({ lowest }) => Object.keys(lowest).sort().reduce((a, b) => (lowest[b] < lowest[a] ? b : a));
     const share = (rank) => rank.peaks / n / (rank.lowest[nearest(rank)] / n);
     const held = ranks.filter((rank) => share(rank) <= 0.5);
     const at = held.length ? held[Math.min(1, held.length - 1)] : ranks.at(-1);
-    const [times, many] = [1 / share(at), Object.keys(at.lowest).length];
+    return { held, at, nearest: nearest(at), times: 1 / share(at) };
+  }
+
+  // The sentence of a report.
+  function verdict(n, ranks, columns) {
+    if (!ranks.length) return `Cannot tell: at least ${RANKS[0]} dimensions are needed, and there are ${columns}.`;
+    const { held, at, nearest, times } = decided(n, ranks);
+    const many = Object.keys(at.lowest).length;
     const holds = `${whole(at.peaks)} direction${at.peaks > 1 ? "s hold" : " holds"} half of ${whole(n)} items at f = ${at.f}`;
     const shown = times >= 10 ? whole(times) : rounded(times, 1).toFixed(1);
     const beside = held.length && n > 10000
       ? `all ${many} baselines need more than twice as many`
-      : `the nearest of ${many} baselines, ${BASELINES[nearest(at)]}, needs ${shown} times as many`;
+      : `the nearest of ${many} baselines, ${BASELINES[nearest]}, needs ${shown} times as many`;
     const all = ranks.map(({ f }) => f);
     if (!held.length) return `Not spiky at ${all.length > 1 ? `any of ${listed(all)}` : all[0]} dimensions: ${holds}; ${beside}.`;
     const only = held.length < all.length ? ` at ${listed(held.map(({ f }) => f))} dimensions` : "";
@@ -495,7 +501,7 @@ function spikyModule() {
   }
 
   return {
-    BASELINES, RANKS, ZERO, catalogue, cautions, cover, covering, embedding, generator, length, matrix, measured, neighbours,
+    BASELINES, RANKS, ZERO, catalogue, cautions, cover, covering, decided, embedding, generator, length, matrix, measured, neighbours,
     nullsOf, principal, product, spectrum, verdict, whole,
   };
 }
