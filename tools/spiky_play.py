@@ -14,10 +14,6 @@ from sphinx.util.docutils import SphinxDirective
 from spikylib import dcbm, plots, svd
 
 SCRIPTS = {"playground": ("rays", "spiky", "playground"), "drop-zone": ("rays", "spiky", "drop")}
-SEEN = (
-    "Left, the rows of an embedding: three rays from the origin. Right, its matrix: three blocks on the diagonal, each "
-    "fading from its top left corner."
-)
 
 
 def setup(app):
@@ -41,19 +37,28 @@ def frame(name):
     if name == "drop-zone":
         still = f"<p>Files are dropped {works}; the command above does more, without.</p>"
         return f'<div class="spiky-drop"><div class="play-still">{still}</div></div>'
-    picture = f'<img alt="{SEEN}" src="data:image/png;base64,{_still()}">'
-    still = f"{picture}<p>A still picture: the sliders work {works}.</p>"
+    still = f"{''.join(_stills())}<p>A still picture: the sliders work {works}.</p>"
     return f'<div class="spiky-play"><div class="play-still">{still}</div></div>'
 
 
-def _still():
-    """Three communities of a block model and their rays, as a PNG."""
+def _stills():
+    """Three communities of a block model: their rays, and their matrix."""
     community = np.repeat([0, 1, 2], 100)
     degree = np.tile(np.linspace(1, 0.1, 100), 3)
     M = dcbm.DCBM(community, np.full((3, 3), 0.15) + 0.75 * np.eye(3), degree).mean()
     E = svd.truncated_svd(M, 3).embeddings()
-    figure = plots.spikes_and_blocks(E, community, [1.12 * E[100 * k] for k in range(3)], M)
+    yield _image(
+        plots.scatter3d(E, category=community),
+        "Three rays from the origin, a community each, in three dimensions.",
+    )
+    yield _image(
+        plots.heatmap({"": M}, label="entry of M", xlabel="item", ylabel="item"),
+        "The matrix of the same items: three blocks on the diagonal, each fading from its top left corner.",
+    )
+
+
+def _image(figure, alt):
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=80, metadata={"Software": None})
     Image.open(drawn).convert("RGB").quantize(128).save(small, "png", optimize=True)
-    return b64encode(small.getvalue()).decode()
+    return f'<img alt="{alt}" src="data:image/png;base64,{b64encode(small.getvalue()).decode()}">'
