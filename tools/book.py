@@ -241,10 +241,11 @@ def _few_colours(png):
 
 
 def _copy_assets(static):
-    """Put MathJax and Plotly where the pages look for them, from the installed packages."""
+    """Put MathJax, Plotly and the turning picture of a report where the pages look for them."""
     import plotly.offline
 
     static.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / "spikylib" / "report" / "rays.js", static / "rays.js")
     (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
     for file in importlib.metadata.files("sphinx-mathjax-offline"):
         inside = str(file).partition("static/mathjax/")[2]

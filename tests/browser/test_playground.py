@@ -1,0 +1,221 @@
+"""The playground and the drop zone in a browser: every slider, preset and kind of file, and nothing leaves the page."""
+
+import re
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from spikylib import spikes
+
+pytestmark = pytest.mark.browser
+PLAY, DROP = "notebooks/04_theorem_dcbm.html", "book/start.html"
+READY = "document.querySelector('.spiky-play')?.dataset.ready === 'yes'"
+
+
+def drawn(page):
+    """What the pictures and the table show, as one text, after the next frame."""
+    return page.evaluate("""async () => {
+        for (let k = 0; k < 2; k += 1) await new Promise(requestAnimationFrame);
+        const play = document.querySelector(".spiky-play");
+        return [...play.querySelectorAll("canvas")].map((c) => c.toDataURL()).join() + play.innerText;
+    }""")
+
+
+def values(page):
+    return page.locator(".play-sliders input").evaluate_all("all => all.map((i) => Number(i.value))")
+
+
+def test_every_slider_and_every_preset_changes_what_is_drawn(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        before = drawn(page)
+        sliders = page.locator(".spiky-play input[type=range]")
+        assert sliders.count() == 9
+        for slider in sliders.all():
+            assert slider.get_attribute("aria-valuetext")
+            slider.focus()
+            page.keyboard.press(
+                "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight"
+            )
+            after = drawn(page)
+            assert after != before, slider.get_attribute("id")
+            before = after
+        stories = set()
+        for button in page.locator(".play-presets button").all():
+            button.click()
+            after = drawn(page)
+            assert after != before, button.inner_text()
+            before = after
+            assert button.get_attribute("aria-pressed") == "true"
+            stories.add(page.locator(".play-story").inner_text())
+        assert len(stories) == 7
+        assert page.wrong == []
+
+
+def test_the_presets_end_as_their_sentences_say(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        verdicts = {}
+        for button in page.locator(".play-presets button").all():
+            button.click()
+            drawn(page)
+            verdicts[button.inner_text()] = page.locator(".play-verdict").inner_text().split(":")[0]
+        spiky = {name for name, said in verdicts.items() if said == "Spiky"}
+        assert spiky == {"Exact", "No spread of degrees", "Disassortative"}
+
+
+def test_numbers_are_spoken_once_a_slider_rests(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        spoken = page.locator(".play-spoken")
+        assert spoken.get_attribute("aria-live") == "polite"
+        page.wait_for_function("document.querySelector('.play-spoken').textContent")
+        before = spoken.text_content()
+        page.locator(".play-presets button").last.click()
+        drawn(page)
+        assert page.locator(".play-verdict").inner_text() != before
+        page.wait_for_function(
+            "before => document.querySelector('.play-spoken').textContent !== before", arg=before
+        )
+        assert page.locator(".play-verdict").inner_text() in spoken.text_content()
+
+
+def test_a_link_holds_the_settings(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        page.locator(".play-presets button").nth(3).click()
+        drawn(page)
+        link, there = page.locator(".spiky-play a").get_attribute("href"), values(page)
+    with visit(PLAY, query=link) as page:
+        page.wait_for_function(READY)
+        page.wait_for_function("document.querySelector('.play-sliders input').value !== '5'")
+        assert values(page) == there
+        assert page.wrong == []
+    with visit(PLAY, query="#play-K-99-f-3_6-p-no") as page:  # typed by somebody
+        page.wait_for_function(READY)
+        page.wait_for_function("document.querySelector('.play-sliders input').value === '8'")
+        assert values(page)[5] == 4 and values(page)[7] == 1
+
+
+def test_ten_frames_a_second(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        clock = page.context.new_cdp_session(page)
+        # of the processor: the wall clock also counts what else the machine does
+        clock.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def busy():
+            metrics = clock.send("Performance.getMetrics")["metrics"]
+            return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+        before = busy()
+        page.evaluate("""async () => {
+            const slider = document.getElementById("play-0-between");
+            for (let k = 0; k < 20; k += 1) {
+                slider.value = 0.05 * (k % 10);
+                slider.dispatchEvent(new Event("input"));
+                await new Promise(requestAnimationFrame);
+            }
+        }""")
+        assert 0.005 < (busy() - before) / 20 < 0.1
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1300, "light")])
+@pytest.mark.parametrize("name", [PLAY, DROP])
+def test_it_is_accessible_and_fits(visit, name, width, scheme, embedding):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with visit(name, width=width, scheme=scheme) as page:
+        if name == PLAY:
+            page.wait_for_function(READY)
+        else:
+            page.locator(".spiky-drop input").set_input_files(embedding)
+            page.wait_for_selector(".spiky-drop .rays canvas")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.wrong == []  # before axe, which asks for the style sheets again
+        box = ".spiky-play" if name == PLAY else ".spiky-drop"
+        assert Axe().run(page, box).response["violations"] == []
+
+
+@pytest.mark.parametrize("name", [PLAY, DROP])
+def test_in_print_and_without_script_something_still_stands_for_it(visit, html, name):
+    with visit(name) as page:
+        page.wait_for_selector(".live")
+        assert not page.locator(".play-still").is_visible()
+        page.emulate_media(media="print")
+        assert page.locator(".live > *").evaluate_all(
+            "all => all.filter((e) => e.getClientRects().length).map((e) => e.className)"
+        ) == ["play-still"]
+    page = BeautifulSoup((html / name).read_text(encoding="utf-8"), "html.parser")
+    assert "in a browser with JavaScript" in page.select_one(".play-still").get_text()
+    assert [len(image["alt"]) > 40 for image in page.select(".play-still img")] == [True] * 2 * (name == PLAY)
+
+
+@pytest.mark.parametrize("name", [PLAY, DROP])
+def test_it_adds_little_to_a_page(html, name):
+    text = (html / name).read_text(encoding="utf-8")
+    added = re.findall(r'src="\.\./_static/((?:rays|spiky|playground|drop)\.js)"', text)
+    assert len(added) == 3
+    weight = sum((html / "_static" / file).stat().st_size for file in [*added, "play.css"])
+    still = BeautifulSoup(text, "html.parser").select_one(".play-still")
+    assert weight + len(str(still)) <= 150_000
+
+
+@pytest.fixture(scope="module")
+def embedding(tmp_path_factory):
+    """A file of twelve rays in forty dimensions."""
+    rng = np.random.default_rng(0)
+    E = rng.standard_normal((12, 40))[rng.integers(0, 12, 800)] + 0.15 * rng.standard_normal((800, 40))
+    path = tmp_path_factory.mktemp("drop") / "vectors.npz"
+    np.savez_compressed(
+        path, vectors=E * rng.uniform(0.1, 1, (800, 1)), ids=[f"song {i}" for i in range(800)]
+    )
+    return path
+
+
+def drop(page, path):
+    """Let a file fall on the zone."""
+    file = page.evaluate_handle(
+        """([bytes, name]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name));
+            return data;
+        }""",
+        [list(path.read_bytes()), path.name],
+    )
+    page.dispatch_event(".play-zone", "drop", {"dataTransfer": file})
+
+
+@pytest.mark.parametrize("workers", [True, False])
+def test_a_dropped_file_is_measured(visit, embedding, workers):
+    with visit(DROP) as page:
+        if not workers:
+            page.evaluate("() => { window.Worker = () => { throw new Error('forbidden'); }; }")
+        drop(page, embedding)
+        page.wait_for_selector(".play-found .rays canvas")
+        assert page.locator(".play-found .play-verdict").inner_text().startswith("Spiky: ")
+        E = spikes.principal(np.load(embedding)["vectors"])
+        rows = page.locator(".play-found table").first.locator("tbody tr").all()
+        shown = {
+            int(row.locator("td").first.inner_text()): row.locator("td").nth(1).inner_text() for row in rows
+        }
+        assert shown == {f: str(len(spikes.cover(E, f=f).peaks)) for f in (16, 32)}
+        assert "song " in page.locator(".play-found table").last.inner_text()
+        assert page.wrong == []
+
+
+def test_a_bad_file_is_refused_in_words_and_a_long_one_can_be_stopped(visit, tmp_path):
+    with visit(DROP) as page:
+        (tmp_path / "bad.csv").write_text("id,a,b\nx,1.5,2.5\ny,1.5,oops\n")
+        drop(page, tmp_path / "bad.csv")
+        page.wait_for_selector(".play-wrong")
+        assert "'oops', which is not a number" in page.locator(".play-state").inner_text()
+        np.save(tmp_path / "long.npy", np.random.default_rng(1).standard_normal((6000, 64)).astype("<f4"))
+        page.locator(".spiky-drop input").set_input_files(tmp_path / "long.npy")
+        page.wait_for_function("document.querySelector('.spiky-drop progress').value > 0")
+        page.locator(".spiky-drop button").click()
+        assert page.locator(".play-state").inner_text() == "Stopped."
+        assert not page.locator(".spiky-drop progress").is_visible()
+        assert page.locator(".play-found").inner_text() == ""
+        assert page.wrong == []
