@@ -17,6 +17,8 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from spikylib import claims
+
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 
@@ -157,6 +159,28 @@ def test_the_front_page_shows_how_spiky_every_catalogue_is(pages):
         assert [cell.get_text(strip=True) for cell in cells] == told, name
         holding.update(f["f"] for f in findings if f["verdict"] == "holds")
     assert f"{holding[16]} of {len(stored)} catalogues are spiky at f = 16" in page.get_text(" ", strip=True)
+
+
+def test_what_we_learned_has_every_claim_of_the_paper_once_with_its_verdict(pages):
+    page = pages[HTML / "book" / "learned.html"].find("article")
+    rows = [
+        [cell.get_text(strip=True) for cell in row.find_all("td")]
+        for row in page.find("table").find_all("tr")[1:]
+    ]
+    paper = [id for id in claims.table()["id"].unique() if id.startswith("P")]
+    assert sorted(row[0] for row in rows) == sorted(paper)
+    for id, said, verdict, counts, _ in rows:
+        assert len(said.split()) <= 10, said
+        assert verdict == claims.across(id, claims.stored(id)).verdict
+        of = {}
+        for found in claims.stored(id):
+            if found.data != "generated":
+                of.setdefault(found.data, []).append(found.verdict)
+        everywhere = [{v for v in verdicts if v in ("holds", "fails")} for verdicts in of.values()]
+        assert counts.split(" / ")[0] in ("none", str(everywhere.count({"holds"})))
+    chapters = page.find_all("a", string=re.compile("^chapter "))
+    assert len(chapters) >= 5
+    assert [a["href"] for a in chapters if "#" not in a["href"]] == [], "no heading states the claim"
 
 
 def test_the_status_page_tells_what_made_each_notebook(pages):

@@ -1,6 +1,6 @@
 """What the page of claims says, written from the claims and their stored findings.
 
-``{{ claims_overview }}`` is the tally, the claims on which datasets disagree, and behind a click every
+``{{ paper }}`` is the table of the paper's claims for the page *What we learned*; ``{{ claims_overview }}`` is the tally, the claims on which datasets disagree, and behind a click every
 finding; ``{{ claims_list }}`` is a paragraph a claim, with its code behind a click.
 """
 
@@ -76,6 +76,55 @@ def paragraphs(evidence, chapters):
             "",
         ]
     return "\n".join(lines)
+
+
+def paper(evidence):
+    """The claims of the paper by verdict, a row each, as Markdown: on how many catalogues, and what fails most."""
+    found = _findings(evidence)
+    verdicts = {id: claims.across(id, found).verdict for id in described() if id[0] == "P"}
+    counts = Counter(verdicts.values())
+    told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+    lines = [
+        f"Verdicts on {len(verdicts)} claims, computed from the stored evidence: {told}. The catalogues are those on which"
+        ' a claim holds / holds in part / fails / is undecided, "none" for proofs and generated data.',
+        "",
+        "| | claim | verdict | catalogues | what fails most |",
+        "|---|---|---|---|---|",
+    ]
+    for id in sorted(verdicts, key=lambda id: VERDICTS.index(verdicts[id])):
+        own = [f for f in found if f.id == id]
+        said = _plain(described()[id].get("short", described()[id]["statement"]))
+        shown = chip(verdicts[id], verdicts[id])
+        lines.append(
+            f"| {{ref}}`{id} <{_anchor(id)}>` | {said} | {shown} | {_catalogues(own)} | {_plain(_worst(own))} |"
+        )
+    return "\n".join(lines)
+
+
+def _catalogues(findings):
+    """On how many a claim holds, holds in part, fails and is undecided."""
+    said = {}
+    for f in findings:
+        if f.data != GENERATED and f.verdict in ("holds", "fails", "undecided"):
+            said.setdefault(f.data, set()).add(f.verdict)
+    sides = [said - {"undecided"} for said in said.values()]
+    counts = [sides.count(side) for side in ({"holds"}, {"holds", "fails"}, {"fails"}, set())]
+    return " / ".join(map(str, counts)) if any(counts) else "none"
+
+
+def _worst(findings):
+    """The part that fails on the largest share of what decides it, and where."""
+    decided = {}
+    for f in findings:
+        if f.verdict in ("holds", "fails"):
+            decided.setdefault(f.part, []).append(f)
+    fails = {part: [f.data for f in own if f.verdict == "fails"] for part, own in decided.items()}
+    part = max(fails, key=lambda part: len(fails[part]) / len(decided[part]), default=None)
+    if part is None or not fails[part]:
+        return ""
+    n, of = len(fails[part]), len(decided[part])
+    where = ", ".join(fails[part]) if n <= 2 else "everywhere" if n == of else f"{n} of {of}"
+    return f"{part}: {where}" if part else where
 
 
 def _findings(evidence):

@@ -2,9 +2,9 @@
 
 - ``{{ chapters }}``, ``{{ reference }}`` and ``{{ status }}`` tell what there is, from the table of contents,
   the stored notebooks and book/status.json.
-- ``{{ decision_guide }}`` tells what a report decides, and on what evidence,
-- ``{{ spikiness }}``, ``{{ claims_overview }}`` and ``{{ claims_list }}`` show what holds, from the findings in
-  book/evidence.
+- ``{{ advice }}`` is what to do, on what evidence, and where not.
+- ``{{ spikiness }}``, ``{{ paper }}``, ``{{ claims_overview }}`` and ``{{ claims_list }}`` show what holds, from
+  the findings in book/evidence; ``{headline}`P25, more is found` `` links to the section whose heading states it.
 - ``{stored}`dataset/name:format` `` puts a number of a stored run on real data into a chapter's prose; elsewhere
   the chapter is named first. An unknown name is a warning.
 - Every figure names the cell that drew it, and offers its points as CSV where the notebook keeps them.
@@ -54,9 +54,11 @@ def setup(app):
     app.connect("doctree-read", _link_words)
     app.connect("missing-reference", _link_number)
     app.connect("missing-reference", _link_claim)
+    app.connect("missing-reference", _link_headline)
     app.connect("autodoc-process-docstring", _tell_uses, priority=600)  # after napoleon
     app.add_role_to_domain("glue", "text", GluedNumber(), override=True)
     app.add_role("stored", StoredNumber())
+    app.add_role("headline", Headline())
     register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -213,22 +215,74 @@ class StoredNumber(SphinxRole):
         return [link], []
 
 
-# of the decision table: what each row of a report takes, and the parts of claims that it rests on most
+class Headline(SphinxRole):
+    """``{headline}``: the chapter that states a claim, or a part of one, in the heading of a section, linked."""
+
+    def run(self):
+        source = Path(self.env.srcdir)
+        id = self.text.partition(",")[0]
+        chapter = described()[id]["chapter"]
+        notebook, heading = _headlines(source).get(
+            self.text, (next((source / "notebooks").glob(f"{chapter}_*")).stem, "")
+        )
+        link = addnodes.pending_xref("", reftype="headline", reftarget=heading, refdoc=self.env.docname)
+        link["notebook"] = f"notebooks/{notebook}"
+        link += nodes.inline("", f"chapter {int(notebook[:2])}")
+        return [link], []
+
+
+# What a report decides and what it needs for it: the rule, the parts of claims that it rests on most, and where it
+# does not hold
 GUIDE = (
+    (
+        "Do my items lie on spikes?",
+        "an embedding",
+        "Compare Spk with the lowest of several nulls at the same f: at most half of it is spiky.",
+        [("P1", "f = 32")],
+        "A low Spk alone shows nothing where all rows share a direction, as those of word2vec may.",
+    ),
     (
         "Rank by cosine or by dot product?",
         "interactions",
+        "The dot product for hits, the cosine for everything else; test both on hidden items.",
         [("P25", "more is found"), ("P24", "less popular half")],
+        "On films, papers and baskets the dot product finds no more; on films the long rows are not the popular ones.",
     ),
-    ("How many dimensions?", "interactions", [("P30", "beside f = 64"), ("P30", "beside held-out recall")]),
-    ("May the norm be read as popularity?", "interactions", [("P22", "long rows are popular")]),
+    (
+        "How many dimensions?",
+        "interactions",
+        "As many as find the most hidden items; the knee of Spk does no better than a constant.",
+        [("P30", "beside f = 64"), ("P30", "beside held-out recall")],
+        "To look at communities, 16 or 32: at 128 fewer catalogues are spiky.",
+    ),
+    (
+        "May the norm be read as popularity?",
+        "interactions",
+        "Only after correlating the two: it is one line.",
+        [("P22", "long rows are popular")],
+        "Films; and word2vec that was trained long, in which long rows are the rare items.",
+    ),
     (
         "Is it safe to average items?",
         "an embedding",
-        [("A2", "a catalogue, cosine"), ("A7", "10 items, cosine")],
+        "Yes, to recommend from a history; no, to stand for its items, few of which the mean finds again.",
+        [("S3", "cosine, than one item"), ("A7", "10 items, cosine")],
+        "Items of one spike: they share their mean.",
     ),
-    ("Which items will lose their neighbours?", "interactions", [("P27", "lists repeat, equal plays")]),
-    ("How long will lists of neighbours last?", "dates", [("P31", "at the end, cosine")]),
+    (
+        "Which items will lose their neighbours?",
+        "interactions",
+        "Those of short rows: build nothing on their lists.",
+        [("P27", "lists repeat, equal plays")],
+        "An item that loses most of its contexts loses its list, however popular it was.",
+    ),
+    (
+        "How long will lists of neighbours last?",
+        "dates",
+        "Retrain on the same period first: only what moves more than that has changed.",
+        [("P31", "half-way, cosine"), ("P31", "at the end, cosine")],
+        "Baskets: there the longest rows keep more of their lists to the end.",
+    ),
 )
 
 
@@ -256,17 +310,17 @@ def spikiness(evidence):
     return "\n".join(lines)
 
 
-def decision_guide():
-    """The questions of a report, what each takes, and what the public datasets say of its claims, in Markdown."""
+def advice():
+    """The questions of a report, each with its rule, the evidence and the exception, in Markdown."""
     known = claims.public()
-    lines = ["| question | needs | what the public datasets say |", "|---|---|---|"]
-    for question, needs, rests in GUIDE:
+    lines = ["| question | rule | on the public catalogues | exception |", "|---|---|---|---|"]
+    for question, needs, rule, rests, exception in GUIDE:
         told = [
             f"{{ref}}`{id} <claim-{id.lower()}>`, *{part}*: holds on {len(known[id, part]['holds'])}, "
             f"fails on {len(known[id, part]['fails'])}"
             for id, part in rests
         ]
-        lines.append(f"| {question} | {needs} | {'; '.join(told)} |")
+        lines.append(f"| **{question}** (needs {needs}) | {rule} | {'; '.join(told)} | {exception} |")
     return "\n".join(lines)
 
 
@@ -294,8 +348,9 @@ def _configure(app, config):
     numbers = {file.stem[:2]: f"/notebooks/{file.stem}" for file in (source / "notebooks").glob("*.ipynb")}
     config.myst_substitutions = {
         "chapters": chapters(source),
-        "decision_guide": decision_guide(),
+        "advice": advice(),
         "spikiness": spikiness(evidence),
+        "paper": claims_page.paper(evidence),
         "claims_overview": claims_page.overview(evidence),
         "claims_list": claims_page.paragraphs(evidence, numbers),
         "reference": reference(source),
@@ -420,6 +475,24 @@ def _link_claim(app, env, node, claim):
         return None
     name = node["reftarget"]
     return make_refnode(app.builder, node["refdoc"], CLAIMS, f"claim-{name.lower()}", claim)
+
+
+def _link_headline(app, env, node, chapter):
+    if node["reftype"] != "headline":
+        return None
+    heading, notebook = node["reftarget"], node["notebook"]
+    return make_refnode(app.builder, node["refdoc"], notebook, nodes.make_id(heading), chapter, heading)
+
+
+@cache
+def _headlines(source):
+    """Of each claim or part that a heading states, the notebook and the heading."""
+    found = {}
+    for file in sorted((source / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(file, as_version=4).cells:
+            for key in cell.metadata.get("spiky", {}).get("headline", {}):
+                found.setdefault(key, (file.stem, re.search(r"^## (.+)$", cell.source, re.M)[1]))
+    return found
 
 
 @cache
