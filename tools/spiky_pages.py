@@ -231,54 +231,46 @@ class Headline(SphinxRole):
         return [link], []
 
 
-# What a report decides and what it needs for it: the rule, the parts of claims that it rests on most, and where it
-# does not hold
+# What a report decides: the rule, the parts of claims that it rests on most, and where it does not hold
 GUIDE = (
     (
         "Do my items lie on spikes?",
-        "an embedding",
         "Compare Spk with the lowest of several nulls at the same f: at most half of it is spiky.",
         [("P1", "f = 32")],
         "A low Spk alone shows nothing where all rows share a direction, as those of word2vec may.",
     ),
     (
         "Rank by cosine or by dot product?",
-        "interactions",
         "The dot product for hits, the cosine for everything else; test both on hidden items.",
         [("P25", "more is found"), ("P24", "less popular half")],
         "On films, papers and baskets the dot product finds no more; on films the long rows are not the popular ones.",
     ),
     (
         "How many dimensions?",
-        "interactions",
         "As many as find the most hidden items; the knee of Spk does no better than a constant.",
         [("P30", "beside f = 64"), ("P30", "beside held-out recall")],
         "To look at communities, 16 or 32: at 128 fewer catalogues are spiky.",
     ),
     (
         "May the norm be read as popularity?",
-        "interactions",
         "Only after correlating the two: it is one line.",
         [("P22", "long rows are popular")],
         "Films; and word2vec that was trained long, in which long rows are the rare items.",
     ),
     (
         "Is it safe to average items?",
-        "an embedding",
         "Yes, to recommend from a history; no, to stand for its items, few of which the mean finds again.",
         [("S3", "cosine, than one item"), ("A7", "10 items, cosine")],
         "Items of one spike: they share their mean.",
     ),
     (
         "Which items will lose their neighbours?",
-        "interactions",
         "Those of short rows: build nothing on their lists.",
         [("P27", "lists repeat, equal plays")],
         "An item that loses most of its contexts loses its list, however popular it was.",
     ),
     (
         "How long will lists of neighbours last?",
-        "dates",
         "Retrain on the same period first: only what moves more than that has changed.",
         [("P31", "half-way, cosine"), ("P31", "at the end, cosine")],
         "Baskets: there the longest rows keep more of their lists to the end.",
@@ -314,13 +306,13 @@ def advice():
     """The questions of a report, each with its rule, the evidence and the exception, in Markdown."""
     known = claims.public()
     lines = ["| question | rule | on the public catalogues | exception |", "|---|---|---|---|"]
-    for question, needs, rule, rests, exception in GUIDE:
+    for question, rule, rests, exception in GUIDE:
         told = [
             f"{{ref}}`{id} <claim-{id.lower()}>`, *{part}*: holds on {len(known[id, part]['holds'])}, "
             f"fails on {len(known[id, part]['fails'])}"
             for id, part in rests
         ]
-        lines.append(f"| **{question}** (needs {needs}) | {rule} | {'; '.join(told)} | {exception} |")
+        lines.append(f"| **{question}** | {rule} | {'; '.join(told)} | {exception} |")
     return "\n".join(lines)
 
 
