@@ -83,7 +83,7 @@ def paper(evidence):
     found = _findings(evidence)
     verdicts = {id: claims.across(id, found).verdict for id in described() if id[0] == "P"}
     counts = Counter(verdicts.values())
-    told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+    told = ", ".join(f"{v} {counts[v]}" for v in VERDICTS if counts[v])
     lines = [
         f"Verdicts on {len(verdicts)} claims, computed from the stored evidence: {told}. The catalogues are those on which"
         ' a claim holds / holds in part / fails / is undecided, "none" for proofs and generated data.',
