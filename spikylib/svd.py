@@ -187,10 +187,10 @@ def _checked(M):
     if M.ndim != 2 or M.shape[0] != M.shape[1] or M.shape[0] == 0:
         raise ValueError(f"M must be a non-empty square matrix, got shape {M.shape}")
     if M.dtype.kind not in "fiub":
-        raise ValueError(f"M must hold real numbers, got dtype {M.dtype}")
+        raise ValueError(f"M must contain real numbers, got dtype {M.dtype}")
     M = sp.csr_array(M, dtype=np.float64)
     if not np.isfinite(M.data).all():
-        raise ValueError("M holds NaN or infinity")
+        raise ValueError("M contains NaN or infinity")
     if not M.data.any():
         raise ValueError("M is zero everywhere: it has no direction to embed")
     if not _is_symmetric(M):
