@@ -126,7 +126,9 @@ def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
     """
     # sorting here would part the entries from their times
     if sp.issparse(X) and X.format == "csr" and not X.has_sorted_indices:
-        raise ValueError("the indices of the matrix are not sorted, so its times are out of order too; sort both")
+        raise ValueError(
+            "the indices of the matrix are not sorted, so its times are out of order too; sort both"
+        )
     X = _checked(X)
     times = np.asarray(times)
     if times.shape != (X.nnz,):
@@ -564,7 +566,9 @@ def yes_rates(
     n_lacking = tracks_of.shape[1] - np.diff(tracks_of.indptr)[playlists]
     if not n_lacking.all():
         full = playlists[n_lacking == 0][0]
-        raise ValueError(f"playlist {full} contains all {tracks_of.shape[1]} tracks: there is no other to draw")
+        raise ValueError(
+            f"playlist {full} contains all {tracks_of.shape[1]} tracks: there is no other to draw"
+        )
     # the u-th track that a playlist lacks: u plus the number of its tracks that come before
     others = np.random.default_rng(seed).integers(n_lacking)
     for i, playlist in enumerate(playlists):
