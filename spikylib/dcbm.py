@@ -87,7 +87,7 @@ class DCBM:
         community = row_numbers("community", self.community, len(affinity))
         if len(community) == 0 or degree.shape != community.shape:
             got = f"shape {community.shape} for degrees of shape {degree.shape}"
-            raise ValueError(f"community must be a non-empty list, one for each degree, got {got}")
+            raise ValueError(f"community must be non-empty, one entry for each degree, got {got}")
         name = "affinity" if self.signed else "affinity, unless signed=True,"
         check_range(name, affinity, -1 if self.signed else 0, 1)
         if np.abs(affinity - affinity.T).max() > 1e-12:
