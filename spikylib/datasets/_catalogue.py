@@ -69,7 +69,7 @@ def find(name: str | os.PathLike) -> Dataset:
 
 
 def home(data_home: str | os.PathLike | None = None) -> Path:
-    """Find the data home: the folder that holds one folder per dataset.
+    """Find the data home, which contains one folder per dataset.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ def fetch(
     ------
     ValueError
         Unknown name; no address (the message says how to get the data); an address that is not
-        https; a file with another checksum; an archive that is damaged, holds a path
+        https; a file with another checksum; an archive that is damaged, contains a path
         that leaves its folder, unpacks to more than any published version, or
         lacks the data; a file in the way that is not the published one.
     ConnectionError
@@ -177,7 +177,7 @@ def _clear_abandoned(home):
 
 
 def _targets(name):
-    """Files of a dataset under the data home, the one that holds the data first -> checksum or None."""
+    """Files of a dataset under the data home, the main one first -> checksum or None."""
     known = DATASETS[name]
     if known.unpack or known.in_parts or not known.address:
         return {file: known.checks.get(file) for file in known.files}
@@ -222,7 +222,7 @@ def _stage(name, address, missing, folder, progress):
     for target, file in staged.items():
         _verify(file, wanted[target], f"{target} came from {address}. {by_hand}")
     if known.files[0] not in staged:
-        raise ValueError(f"{name}: the archive from {address} holds no {known.files[0]}. {by_hand}")
+        raise ValueError(f"{name}: the archive from {address} does not contain {known.files[0]}. {by_hand}")
     return staged
 
 
@@ -304,7 +304,7 @@ def _verify(file, checksum, remedy):
         found = pooch.file_hash(file, alg=algorithm)
     if found != expected:
         raise ValueError(
-            f"{file.name} is not the published file: its {algorithm}{' id' * (algorithm == 'git')} is {found}, expected was {expected}; {remedy}"
+            f"{file.name} is not the published file: its {algorithm}{' id' * (algorithm == 'git')} is {found}, not {expected}; {remedy}"
         )
 
 
