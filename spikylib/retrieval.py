@@ -515,7 +515,7 @@ class _Search:
         return counts, found, upper.ravel()[flat]
 
     def _rectangle(self):
-        """Positions and upper bounds of the chunks, one line a query, filled up with -inf."""
+        """Positions and upper bounds of the chunks, one line per query, filled up with -inf."""
         counts = sum(counts for counts, *_ in self.chunks)
         shape = len(counts), counts.max()
         at, upper = np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf, dtype=self.table.dtype)

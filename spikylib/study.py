@@ -290,7 +290,7 @@ class Study:
 
     @cached_property
     def null_spk(self) -> pd.DataFrame:
-        """Spk of five draws of each null, a row a draw: ``null``, the :data:`RANKS`, ``first`` and ``last``.
+        """Spk of five draws of each null, one row per draw: ``null``, the :data:`RANKS`, ``first`` and ``last``.
 
         Over 10,000 rows, a cover at a rank stops at twice the peaks that the data took, or four times
         where the data can be drawn anew and may take more, and counts as one peak more: whatever more

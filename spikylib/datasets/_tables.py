@@ -103,7 +103,7 @@ def _parquet(path):
 
 
 def _json(path, item):
-    """Records, one a line or in an array; the entries of a list in each of them are the rows."""
+    """Records, one per line or in an array; the entries of a list in each of them are the rows."""
     with unpacked(path, _MAX_WHOLE) as file:
         text = file.read().decode("utf-8-sig")
     try:

@@ -1,4 +1,4 @@
-"""Embeddings in the formats that people bring: arrays, tables with a column a dimension or of lists, word vectors."""
+"""Embeddings in the formats that people bring: arrays, tables with one column per dimension or of lists, word vectors."""
 
 import re
 from collections import defaultdict
@@ -121,7 +121,7 @@ def _arrays(path, id_key, vector_key):
 
 
 def _wide(table, path, dimensions, id_column):
-    """A table with a column a dimension, and one of ids."""
+    """A table with one column per dimension, and one of ids."""
     others = [name for name in table.names if name not in dimensions and table.sample[name].dtype.kind != "f"]
     id_column = _id_name(path, others, id_column)
     frame = table.read([*dimensions, *[id_column] * (id_column is not None)])

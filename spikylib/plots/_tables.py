@@ -1,4 +1,4 @@
-"""Estimates with intervals, a row a thing compared; and tables and matrices as colours."""
+"""Estimates with intervals, one row per thing compared; and tables and matrices as colours."""
 
 from textwrap import fill
 
