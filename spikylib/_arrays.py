@@ -1,7 +1,7 @@
-"""What every module asks of a matrix of rows: checks, norms, the rule of a zero row, and threads.
+"""Helpers of every module for a matrix of rows: checks, norms, the rule of a zero row, and threads.
 
-A row whose norm is at most 1e-9 of the largest has no direction: it is on no spike, in no list
-and near nothing. That rule, and each of the helpers below, stands here once.
+A row whose norm is at most 1e-9 of the largest has no direction: it is on no spike, in no list and
+near nothing. That rule, and each of the helpers below, is defined here once.
 """
 
 import contextlib
@@ -35,14 +35,14 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
     """
     if hasattr(E, "columns") and (odd := _not_dimensions(E)):
         raise ValueError(
-            f"{name} has the column {odd[0]!r}, which is no dimension; drop it, or make it the index"
+            f"{name} has the column {odd[0]!r}, which is not a dimension; drop it, or make it the index"
         )
     if hasattr(E, "toarray"):
-        raise ValueError(f"{name} is a sparse matrix; give its toarray()")
+        raise ValueError(f"{name} is a sparse matrix; pass its toarray()")
     E = np.asanyarray(E)
     if isinstance(E, np.ma.MaskedArray) and E.mask.any():
         raise ValueError(
-            f"{name} has masked entries, as at {np.argwhere(E.mask)[0].tolist()}; fill or drop them"
+            f"{name} has masked entries, the first at {np.argwhere(E.mask)[0].tolist()}; fill or drop them"
         )
     if isinstance(E, np.ma.MaskedArray | np.matrix):
         E = np.asarray(E)  # either has a product and sums of its own
@@ -50,7 +50,7 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
         raise ValueError(f"{name} must be a non-empty array of shape (rows, columns), got shape {E.shape}")
     if E.dtype.kind not in "fiub":
         remedy = "; make it numbers with astype(float)" if E.dtype == object else ""
-        raise ValueError(f"{name} must hold real numbers, got dtype {E.dtype}{remedy}")
+        raise ValueError(f"{name} must contain real numbers, got dtype {E.dtype}{remedy}")
     if f is None:
         return E
     check_range("f", f, 1, E.shape[1], f"columns of {name}")
@@ -96,7 +96,7 @@ def largest_entry(name: str, E: np.ndarray, first_row: int = 0) -> float:
         if not np.isfinite(block).all():
             i, j = np.argwhere(~np.isfinite(block))[0]
             raise ValueError(
-                f"{name} holds {E[a + i, j]} at row {first_row + a + i}, column {j}; "
+                f"{name} contains {E[a + i, j]} at row {first_row + a + i}, column {j}; "
                 "remove or fill such rows first"
             )
         largest = max(largest, float(block.max()))
@@ -158,7 +158,7 @@ def sample_rows(E: np.ndarray, most: int, seed: int) -> np.ndarray:
 def n_shared(lists: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Number of entries that each row of one array has in common with that row of the other.
 
-    No row holds an entry twice, so that sorted together only a common one has an equal neighbour.
+    No row contains an entry twice, so that sorted together only a common one has an equal neighbour.
     """
     both = np.sort(np.concatenate([lists, others], axis=1), axis=1)
     return (both[:, 1:] == both[:, :-1]).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Refuse what is out of range, in one way."""
+"""Check ranges, row numbers and choices, with one wording for each mistake."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -28,19 +28,19 @@ def binary(X):
     if 0 in X.shape:
         raise ValueError(f"X is empty: its shape is {X.shape}")
     if X.dtype.kind not in "fiub":
-        raise ValueError(f"X must hold real numbers, got dtype {X.dtype}; interactions are 0 or 1")
+        raise ValueError(f"X must contain real numbers, got dtype {X.dtype}; interactions are 0 or 1")
     X = sp.csr_array(X)
     if X.data.dtype.kind == "f" and not np.isfinite(X.data).all():
-        raise ValueError("X holds NaN or infinity; interactions are 0 or 1")
+        raise ValueError("X contains NaN or infinity; interactions are 0 or 1")
     if X.nnz and X.data.min() < 0:
-        raise ValueError(f"X holds a negative value, {X.data.min()}; interactions are 0 or 1")
+        raise ValueError(f"X contains a negative value, {X.data.min()}; interactions are 0 or 1")
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     X = sp.csr_array((X.data > 0, X.indices, X.indptr), shape=X.shape).astype(np.int32)
     X.eliminate_zeros()
     if X.nnz == 0:
-        raise ValueError(f"X of shape {X.shape} holds no interaction")
+        raise ValueError(f"X of shape {X.shape} contains no interaction")
     return X
 
 

@@ -184,7 +184,7 @@ class Basis:
 
 def _check_symmetric(products):
     if not np.isfinite(products).all():
-        raise ValueError("M holds NaN or infinity")
+        raise ValueError("M contains NaN or infinity")
     largest = np.abs(products).max()
     if largest == 0:
         raise ValueError("M is zero everywhere: it has no direction to embed")

@@ -27,7 +27,7 @@ def in_checkout(pattern: str, is_ours: Callable | None = None) -> list[Path]:
         if files := sorted(filter(is_ours, parent.glob(pattern))):
             return files
     raise FileNotFoundError(
-        f"no {pattern} in or above {Path.cwd()}: go to a checkout of the book, which has it, or give a path"
+        f"no {pattern} in or above {Path.cwd()}: run from a checkout of the book, or give a path"
     )
 
 

@@ -14,17 +14,17 @@ class Interactions:
     Attributes
     ----------
     matrix : scipy.sparse.csr_array, shape (n_items, n_contexts), int32
-        1 where the context holds the item, whatever the number of times.
+        1 where the context contains the item, however often.
     items : pandas.DataFrame, n_items rows
-        ``id``, and ``title``, ``artist``, ``album``, ``tags`` where the data has them.
+        ``id``, and ``title``, ``artist``, ``album``, ``tags`` where the data have them.
     contexts : pandas.DataFrame, n_contexts rows
-        ``id``, and what else the data has.
+        ``id``, and what else the data have.
     times : numpy.ndarray of datetime64[s], shape (matrix.nnz,), or None
-        First time of each stored entry, in the order of ``matrix.data``, where the data is dated.
+        First time of each stored entry, in the order of ``matrix.data``, where the data are dated.
     name : str
         Name of the dataset, or of the file.
     notes : str
-        What a reader of the numbers should know: rows read, dropped and repeated, what was guessed.
+        Rows read, dropped and repeated, and what was guessed.
     """
 
     matrix: sp.csr_array
@@ -55,7 +55,7 @@ class Interactions:
         Returns
         -------
         Interactions
-            Items and contexts in their order; `times` follow where the data is dated.
+            Items and contexts in their order, with their `times` where the data are dated.
         """
         stored = self.matrix.tocoo()
         items, row = np.unique(stored.row[entries], return_inverse=True)
@@ -78,7 +78,7 @@ class Embeddings:
     Attributes
     ----------
     ids : numpy.ndarray, shape (n_items,)
-        Distinct names or numbers of the items; 0 to n_items - 1 where the file names none.
+        Distinct names or numbers of the items; 0 to n_items - 1 where the file has none.
     vectors : numpy.ndarray, shape (n_items, dim), float32 or float64
         Finite.
     name : str
@@ -109,7 +109,7 @@ def resample(
     jackknife: the standard error of the statistic of the whole is their standard deviation times
     sqrt(share / (1 - share)), for statistics that are not smooth (counts of peaks) as well. Drawn
     with replacement, N of N, is the bootstrap: a context drawn twice makes every pair of its items
-    co-occur twice, so a pair that a single context holds passes a filter of two.
+    co-occur twice, so a pair found in one context alone passes a filter of two.
 
     Parameters
     ----------
@@ -118,12 +118,12 @@ def resample(
         Share of the contexts drawn, in (0, 1); not used with replacement.
     replace : bool, default False
     seed : int or numpy.random.Generator, default 0
-        A generator goes on where it is, so that successive draws differ.
+        Successive draws from one generator differ.
 
     Returns
     -------
     Interactions
-        Contexts in their order, and the times of what they hold. Items in no context drawn are left out.
+        Contexts in their order, with the times of their items. Items in no context drawn are left out.
 
     Raises
     ------
@@ -179,11 +179,11 @@ def build(
 ):
     """Interactions of parallel arrays; numbers by first appearance, duplicates once.
 
-    Filters apply in this order: `start` <= time < `end`; contexts of at least `min_context_size`
-    rows; items in at least `min_item_count` contexts. `items` (`contexts`) is a table that describes
-    what `item` (`context`) holds, which is its index; its ids are the column ``id``, else the index.
-    Where `context` holds numbers 0, 1, ..., `context_times` are the times of whole contexts.
-    Memory: about 40 bytes a row, 20 more where rows are dated.
+    Filters apply in this order: `start` <= time < `end`; contexts of at least `min_context_size` rows;
+    items in at least `min_item_count` contexts. `items` (`contexts`) is a table that describes the
+    entries of `item` (`context`), which are its index; its ids are the column ``id``, else the index.
+    Where `context` contains numbers 0, 1, ..., `context_times` are the times of whole contexts. Memory:
+    about 40 bytes a row, 20 more where rows are dated.
     """
     for option, value in (("min_context_size", min_context_size), ("min_item_count", min_item_count)):
         if value < 1:

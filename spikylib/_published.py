@@ -1,8 +1,8 @@
-"""What the paper and its first release published, and what it takes to compare with it.
+"""What the paper and its first release published, and how to compare with it.
 
-The factors were released on 2023-06-30. Until 2023-10-24 the released code factorised the upper
-triangle of M, each pair of items once, rows and columns indexed apart; the factors were not replaced
-then. Source: the repository deezer/spiky_svd of Afchar, Hennequin and Guigue.
+The factors were released on 2023-06-30. Until 2023-10-24 the released code factorised the upper triangle of
+M, each pair of items once, with separate indices for rows and columns; the factors were not replaced then.
+Source: the repository deezer/spiky_svd of Afchar, Hennequin and Guigue.
 """
 
 import math
@@ -26,7 +26,7 @@ def read_published(table: str) -> "pd.DataFrame":
     Parameters
     ----------
     table : str
-        ``"table1"``: Table 1 of the paper, one row a dataset, as printed. ``"spectra"``: the 128
+        ``"table1"``: Table 1 of the paper, one row per dataset, as printed. ``"spectra"``: the 128
         singular values that were released for three of them.
 
     Returns
@@ -50,7 +50,7 @@ def upper_triangle_svd(M: sp.csr_array, f: int = 128, *, seed: int = 0) -> tuple
     f : int, default 128
         Truncation rank.
     seed : int, default 0
-        Of the starting vector.
+        Seed of the starting vector.
 
     Returns
     -------

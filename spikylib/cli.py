@@ -1,4 +1,4 @@
-"""The `spiky` command; a sub-command imports what it needs, so that help and completion are quick."""
+"""The `spiky` command; each sub-command imports what it needs, so that help and completion are quick."""
 
 import contextlib
 import difflib
@@ -18,7 +18,7 @@ from spikylib._files import markdown_table, write_whole
 
 
 class _Commands(click.Group):
-    """Commands of which one that cannot write, as to a full disk, ends with a sentence."""
+    """Commands that end with a sentence where the output cannot be written, as on a full disk."""
 
     def invoke(self, context):
         try:
@@ -34,7 +34,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="spiky")
 def main():
-    """Reports on your own data, and the claims and chapters of the book on spiky SVDs.
+    """Report on your own data; check the claims and run the chapters of the book on spiky SVDs.
 
     A notebook is code: run only notebooks that you trust.
 
@@ -70,14 +70,16 @@ def _complete_dataset(context, argument, word):
 _FOLDER = click.Path(file_okay=False)
 _folder_option = partial(click.option, "-o", "--output", "folder", type=_FOLDER)
 _data_home_option = click.option(
-    "--data-home", type=_FOLDER, help="Folder of the datasets; else $SPIKYLIB_DATA, else the user's cache."
+    "--data-home",
+    type=_FOLDER,
+    help="Folder of the datasets. Default: $SPIKYLIB_DATA, else the user's cache.",
 )
 
 
 @data.command("list")
 @_data_home_option
 def list_(data_home):
-    """List the datasets: which are there, where, how large, and on which terms.
+    """List the datasets: which are on this machine, where, how large, and under which terms.
 
     \b
     Example:
@@ -103,13 +105,18 @@ def list_(data_home):
 @data.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_complete_dataset)
 @_data_home_option
-@click.option("--from", "address", metavar="ADDRESS_OR_FILE", help="Another https address, or a local file.")
-@click.option("--force", is_flag=True, help="Fetch again, and replace, what is there.")
+@click.option(
+    "--from",
+    "address",
+    metavar="ADDRESS_OR_FILE",
+    help="Get the file from this https address, or take this local file.",
+)
+@click.option("--force", is_flag=True, help="Fetch again, and replace existing files.")
 def fetch(names, data_home, address, force):
     """Download datasets from their publishers.
 
-    Shows the terms first. Files are checked before they take their place; after a failure run the
-    same command again.
+    The terms are shown first. Files are checked before they take their place; after a failure, run the same
+    command again.
 
     \b
     Examples:
@@ -123,7 +130,7 @@ def fetch(names, data_home, address, force):
     choice = click.Choice(list(DATASETS))
     names = [choice.convert(name, None, None) for name in names]
     if address and len(names) > 1:
-        raise click.UsageError("--from goes with one NAME")
+        raise click.UsageError("--from takes exactly one NAME")
     failed = False
     for name in names:
         try:
@@ -152,7 +159,7 @@ def path(data_home):
 
 
 _COLUMNS = {
-    "item": "Column of the items in a file of your own; without a header its position, from 0.",
+    "item": "Column of the items in your own file; its position, from 0, if there is no header.",
     "context": "Column of the contexts: users, playlists, baskets.",
     "time": "Column of the dates.",
     "label": "Column of the items' names.",
@@ -165,8 +172,8 @@ def _name_or_position(context, option, column):
 
 _columns_options = (
     *(click.option(f"--{name}", help=text, callback=_name_or_position) for name, text in _COLUMNS.items()),
-    click.option("--interactions", metavar="FILE", help="Interactions behind embeddings."),
-    click.option("--seed", type=click.IntRange(0), default=0, help="First seed of the draws."),
+    click.option("--interactions", metavar="FILE", help="File of the interactions behind the embeddings."),
+    click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the first random draw."),
     _data_home_option,
 )
 
@@ -179,7 +186,7 @@ def _of_data(command):
 
 
 def _studies(*sources, **options):
-    """The study of each path or name, None of None, with what was read said; options that do nothing are refused."""
+    """The study of each path or name (None for None), its notes printed; options without effect are refused."""
     from spikylib.datasets._catalogue import DATASETS
     from spikylib.study import Study
 
@@ -213,12 +220,14 @@ _format_option = click.option(
 @main.command()
 @click.argument("source", metavar="DATA", type=click.Path())
 @_folder_option(default=".", help="Folder for report.html and report.json.")
-@click.option("--all", "thorough", is_flag=True, help="Check the claims that train other models, too.")
-@click.option("--f", type=click.IntRange(2), default=128, help="Dimensions, where DATA is interactions.")
+@click.option("--all", "thorough", is_flag=True, help="Also check the claims that train other models.")
+@click.option(
+    "--f", type=click.IntRange(2), default=128, help="Number of dimensions, if DATA is interactions."
+)
 @_format_option
 @_of_data
 def report(source, folder, thorough, form, **options):
-    """Say whether DATA is spiky, and what to do about it: report.html, report.json and a summary.
+    """Report whether DATA is spiky and what to do about it: report.html, report.json and a summary.
 
     DATA is the name of a dataset, or a file or folder of interactions, embeddings, or dated
     embeddings. The page opens in any browser, offline.
@@ -243,9 +252,18 @@ def report(source, folder, thorough, form, **options):
 @click.argument("old", metavar="A", type=click.Path())
 @click.argument("new", metavar="B", type=click.Path())
 @click.option(
-    "--again", metavar="A2", type=click.Path(), help="A's model trained again: what chance changes."
+    "--again",
+    metavar="A2",
+    type=click.Path(),
+    help="A's model trained again, to measure what chance alone changes.",
 )
-@click.option("--fail-if", "gates", metavar="GATE", multiple=True, help="Exit with 1 if it is so.")
+@click.option(
+    "--fail-if",
+    "gates",
+    metavar="GATE",
+    multiple=True,
+    help="Exit with code 1 if this is true, as 'spk_128 > 0.05'.",
+)
 @_folder_option(default=".", help="Folder for compare.html and compare.json.")
 @click.option(
     "--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write the gates as JUnit XML."
@@ -255,27 +273,28 @@ def report(source, folder, thorough, form, **options):
 def compare(old, new, again, gates, folder, junit, form, interactions, **options):
     """Compare two versions of an embedding, and stop a release that changes too much.
 
-    A and B are files of embeddings with ids, or interactions. The floor is what chance alone changes:
-    from --again, or from --interactions. A gate is a condition, < <= > or >=, and a number or floor;
-    a condition that does not exist is an error that lists those that do.
+    A and B are files of embeddings with ids, or of interactions. The floor, the change due to chance alone,
+    comes from --again or --interactions. A gate compares a condition, by <, <=, > or >=, with a number or
+    with floor; the error about an unknown condition lists the known ones.
 
     \b
     Examples:
       spiky compare old.npz new.npz --again old2.npz
       spiky compare old.npz new.npz --fail-if 'spk_128 > 0.05'
       spiky compare old.npz new.npz --again old2.npz --fail-if 'overlap_top_quintile < floor' --junit gates.xml
-    \b
-    Exit codes: 0 all gates passed, 1 one did not, 2 wrong usage.
+    \b Exit codes: 0 all gates passed, 1 a gate failed, 2 wrong usage.
     """
     from spikylib import report as reports
 
     with _usage():
         _check_writable(folder)
         if junit and not gates:
-            raise ValueError("--junit writes what came of gates, and there is none: give --fail-if")
+            raise ValueError("--junit writes the results of gates, and there are none: give --fail-if")
         a, b, again, behind = _studies(old, new, again, interactions, **options)
         if behind and behind.interactions is None:
-            raise ValueError(f"{interactions} holds embeddings, and --interactions takes who played what")
+            raise ValueError(
+                f"{interactions} contains embeddings, but --interactions takes a file of who played what"
+            )
         played = behind.interactions if behind else None
         found = reports.compare(a, b, again=again, interactions=played, fail_if=gates)
         page = found.save(folder)
@@ -289,14 +308,13 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
 @main.command()
 @click.argument("claim", metavar="[ID]", required=False)
 @click.argument("source", metavar="[DATA]", required=False, type=click.Path())
-@click.option("--list", "listed", is_flag=True, help="List the claims, and check none.")
+@click.option("--list", "listed", is_flag=True, help="List the claims without checking any.")
 @_of_data
 def check(claim, source, listed, seed, **options):
     """Check a claim of the book on data: a verdict for each part, and a sentence with the numbers.
 
-    ID is the number of a claim; DATA the name of a dataset, or a file or folder of interactions,
-    embeddings or snapshots. Claims on generated data need no DATA. Whatever the verdict, the exit
-    code is 0.
+    ID is the number of a claim; DATA the name of a dataset, or a file or folder of interactions, embeddings
+    or snapshots. Claims on generated data take no DATA. The exit code is 0 whatever the verdict.
 
     \b
     Examples:
@@ -318,14 +336,14 @@ def check(claim, source, listed, seed, **options):
     ids = list(table["id"].unique())
     if claim.upper() not in ids:
         close = difflib.get_close_matches(claim.upper(), ids, n=5, cutoff=0.3)
-        hint = f"close are {', '.join(close)}; " if close else ""
+        hint = f"the nearest are {', '.join(close)}; " if close else ""
         raise click.UsageError(f"there is no claim {claim!r}; {hint}spiky check --list lists all")
     with _usage():
         needed = {part.on_data for part in claims.parts(claim.upper())}
         if source is None and needed == {True}:
-            raise ValueError(f"{claim} is about a catalogue: name DATA, as in spiky check {claim} triplej")
+            raise ValueError(f"{claim} needs a catalogue: name DATA, as in spiky check {claim} triplej")
         if source and True not in needed:
-            raise ValueError(f"{claim} makes its own data: leave out {source}")
+            raise ValueError(f"{claim} is checked on generated data: leave out {source}")
         (study,) = _studies(source, **options, seed=seed)
         found = claims.check(claim.upper(), study, seed=seed)
     for finding in found:
@@ -367,12 +385,12 @@ def _complete_parameter(context, option, word):
 _parameter_option = partial(click.option, "-p", "given", multiple=True, shell_complete=_complete_parameter)
 _notebook_argument = click.argument("notebook", metavar="NOTEBOOK", shell_complete=_complete_notebook)
 _output_option = _folder_option(default="runs", help="Folder of all runs.")
-_force_option = click.option("--force", is_flag=True, help="Run again what is there already.")
+_force_option = click.option("--force", is_flag=True, help="Run again even if the result exists.")
 
 
 @contextlib.contextmanager
 def _usage():
-    """Turn what is wrong with the words of a command into its exit code 2; what warns is in the notes."""
+    """Turn errors in the words of a command into its exit code 2; warnings are in the notes."""
     try:
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
             yield
@@ -408,7 +426,7 @@ def notebooks():
 def params(notebook):
     """List the parameters of a notebook: name, type, default, range and meaning.
 
-    They are read from its parameters cell, one a line: ``f: int = 128  # meaning, 16 to 512``.
+    They are read from its parameters cell, one per line: ``f: int = 128  # meaning, 16 to 512``.
 
     \b
     Examples:
@@ -433,7 +451,7 @@ def run(notebook, given, folder, force, html):
     """Run a chapter with other parameters.
 
     NOTEBOOK is a chapter's number, its name, or the path of a notebook. Names, types and ranges are
-    checked before anything runs. The run's folder holds the executed notebook and result.json:
+    checked before anything runs. The run's folder gets the executed notebook and result.json:
     parameters, named results, versions, seed, dataset, commit and seconds. A notebook is code: run
     only notebooks that you trust.
 
@@ -461,17 +479,19 @@ def run(notebook, given, folder, force, html):
 @main.command()
 @_notebook_argument
 @_parameter_option(metavar="NAME=VALUE,...", help="A parameter and its values; every combination is run.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes at once, sharing the cores.")
-@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, whose workers see the same files.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=1, help="Number of processes, which share the cores."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers can read the same files.")
 @click.option("--dry-run", is_flag=True, help="List the runs and run nothing.")
 @_output_option
 @_force_option
 def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
     """Run a chapter with every combination of parameters.
 
-    What is there already is not run again, so after Ctrl-C or a failure the same command goes on
-    where it stopped. A run that fails does not stop the others. A notebook is code: run only
-    notebooks that you trust.
+    Runs whose results exist are skipped, so after Ctrl-C or a failure the same command continues where it
+    stopped. A run that fails does not stop the others. A notebook is code: run only notebooks that you
+    trust.
 
     \b
     Examples:
@@ -495,7 +515,7 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
                 if outcome.status == "failed":
                     failed.append(f"  {outcome.name}: {outcome.reason}")
     except KeyboardInterrupt:
-        click.echo("\nStopped; the same command goes on from here", err=True)
+        click.echo("\nStopped; the same command continues from here", err=True)
         raise SystemExit(1) from None
     if failed:
         raise click.ClickException("\n".join([f"{len(failed)} of {len(runs)} failed:", *failed]))
@@ -504,13 +524,20 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
 @main.command()
 @click.argument("folder", default="runs", type=click.Path(exists=True, file_okay=False))
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
-@click.option("--json", "form", flag_value="json", help="As JSON, an object a run.")
+@click.option("--json", "form", flag_value="json", help="As JSON, one object per run.")
 @click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")
-@click.option("-c", "--column", "patterns", metavar="PATTERN", multiple=True, help="Such results, as spk*.")
+@click.option(
+    "-c",
+    "--column",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="Only results with such names, as spk*.",
+)
 def results(folder, form, patterns):
-    """Put the runs of FOLDER (runs) side by side: parameters and results, a row a run.
+    """Tabulate the runs in FOLDER (default: runs): parameters and results, one row per run.
 
-    Without a form to print, the parameters that are the same in all runs stand above the table.
+    Without --csv, --json or --markdown, parameters that all runs share are printed above the table.
 
     \b
     Examples:
@@ -542,7 +569,7 @@ def results(folder, form, patterns):
 
 def _outcome_text(outcome):
     if outcome.status == "existing":
-        return "is there already" + (f" ({outcome.reason})" if outcome.reason else "")
+        return "exists already" + (f" ({outcome.reason})" if outcome.reason else "")
     seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
     reason = f" ({outcome.reason})" if outcome.status == "done" and outcome.reason else ""
     return f"{outcome.status}{seconds}{reason}"

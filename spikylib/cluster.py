@@ -1,18 +1,18 @@
-"""The stages X -> M -> E -> Spk on a cluster of workers, with the results of one machine.
+"""The stages X -> M -> E -> Spk on a cluster of workers, with the same results as on one machine.
 
 Concept. Each stage is the one of its namesake: :func:`ppmi_matrix` of :mod:`spikylib.ppmi`,
 :func:`truncated_svd` of :mod:`spikylib.svd`, :func:`cover` of :mod:`spikylib.spikes`; the same
 algorithms run here over blocks of rows that live on the workers of a
 `Dask <https://distributed.dask.org>`_ cluster and never come together in one place.
 
-Conventions. `client` is a ``distributed.Client``; its workers need spikylib. Every block on a
-worker is the result of a task that the scheduler can run again, so a worker that dies takes
-time and nothing else. An error or Ctrl-C in the client withdraws the tasks of the call. At a
-terminal, a bar on stderr shows how far a stage is. Options, errors and warnings are those of the
-namesakes; a cluster without a worker is a ValueError too.
+Conventions. `client` is a ``distributed.Client``; its workers need spikylib. Every block on a worker is the
+result of a task that the scheduler can run again, so a worker that dies costs time and nothing else. An
+error or Ctrl-C in the client withdraws the tasks of the call. At a terminal, a bar on stderr shows the
+progress of a stage. Options, errors and warnings are those of the namesakes; a cluster without workers also
+raises a ValueError.
 
 Functions. :func:`ppmi_matrix`, :func:`truncated_svd` and :func:`cover`; :func:`partition_rows`
-brings a matrix made elsewhere, :meth:`RowPartitions.gather` brings a result home.
+sends a matrix to the workers, :meth:`RowPartitions.gather` collects a result.
 """
 
 import operator
@@ -46,7 +46,7 @@ class RowPartitions:
     parts : tuple of distributed.Future
         The blocks from top to bottom, csr arrays or numpy arrays.
     edges : numpy.ndarray, shape (len(parts) + 1,), int64
-        ``parts[k]`` holds rows ``edges[k]`` to ``edges[k + 1]``.
+        ``parts[k]`` contains rows ``edges[k]`` up to ``edges[k + 1]``.
     shape : tuple of int
     """
 
@@ -63,7 +63,7 @@ class RowPartitions:
 
     def __getitem__(self, columns: tuple[slice, slice]) -> "RowPartitions":
         if columns[0] != slice(None):
-            raise TypeError(f"columns are taken of all rows, A[:, :f], got rows {columns[0]}")
+            raise TypeError(f"only whole columns can be selected, as A[:, :f], got rows {columns[0]}")
         return self._map(operator.getitem, columns, len(range(self.shape[1])[columns[1]]))
 
     def _map(self, function, argument, n_columns):
@@ -83,7 +83,7 @@ def partition_rows(
     A : sparse matrix or array, shape (n, d)
         May be a memory map.
     n_partitions : int, optional
-        1 to n. Default: two for each thread of the cluster, or n.
+        1 to n. Default: two for each thread of the cluster, at most n.
 
     Returns
     -------
@@ -123,9 +123,9 @@ def ppmi_matrix(
     min_count: int = 2,
     top_k: int = 2000,
 ) -> tuple[RowPartitions, np.ndarray]:
-    """Weigh the co-occurrence of items as :func:`spikylib.ppmi.ppmi_matrix` does.
+    """Weight the co-occurrence of items as :func:`spikylib.ppmi.ppmi_matrix` does.
 
-    `keep` and `shift` are not options here: neighbours are mutual, and nothing is taken off.
+    `keep` and `shift` are not options here: neighbours are mutual, and no shift is subtracted.
 
     Parameters
     ----------
@@ -138,17 +138,17 @@ def ppmi_matrix(
     Returns
     -------
     M : RowPartitions, shape (n_kept, n_kept), csr, float64
-        One partition a thread or more. A task uses at most about a quarter of its worker's memory,
-        or what one row of counts takes, 48 bytes per item. The client holds some 30 bytes per item,
-        and X if that is a matrix.
+        At least one partition per thread. A task uses at most about a quarter of its worker's memory, or
+        what one row of counts takes, 48 bytes per item. The client uses some 30 bytes per item, besides X
+        if that is a matrix.
     kept : numpy.ndarray, shape (n_kept,), int64
         Item behind each row of M, increasing.
 
     Raises
     ------
     ValueError
-        Also if the files disagree on the number of items or are of another kind, or if X is a
-        matrix that takes more than a quarter of a worker's memory at 8 bytes per interaction.
+        As for the namesake; also if the files disagree on the number of items or are of another kind, or if
+        X is a matrix that takes more than a quarter of a worker's memory at 8 bytes per interaction.
 
     Examples
     --------
@@ -196,8 +196,8 @@ def truncated_svd(
 ) -> svd.TruncatedSVD:
     """Factorise a symmetric matrix as :func:`spikylib.svd.truncated_svd` does.
 
-    The basis is cut as M is and stays on the workers; between them go eight columns a step, to the
-    client goes nothing longer than 2 f. A small matrix (at most 500 rows, or fewer than 3 f) is
+    The basis is cut as M is and stays on the workers. Each step sends eight columns between workers, and
+    the client receives nothing longer than 2 f. A small matrix (at most 500 rows, or fewer than 3 f) is
     factorised by the client.
 
     Parameters
@@ -208,9 +208,9 @@ def truncated_svd(
     Returns
     -------
     spikylib.svd.TruncatedSVD
-        `U` and `V` are RowPartitions, cut as M is; so is what `embeddings` returns.
-        While it runs, a partition of r rows takes about 4 r f float64 on its worker beside M,
-        and a worker 16 n float64, the columns multiplied. The client holds O(f^2).
+        `U` and `V` are RowPartitions, cut as M is; so is what `embeddings` returns. While it runs, a
+        partition of r rows takes about 4 r f float64 on its worker besides M, and each worker 16 n float64
+        for the columns that it multiplies. The client uses O(f^2).
 
     Examples
     --------
@@ -261,7 +261,7 @@ def cover(
     Returns
     -------
     spikylib.spikes.SpikeCover
-        The client holds 25 n bytes, a task 40 MB beside its partition.
+        The client uses 25 n bytes, a task 40 MB besides its partition.
     """
     n, d = E.shape
     check_range("f", d if f is None else f, 1, d, "columns of E")
@@ -288,7 +288,7 @@ def _counted(work, X, min_count):
         n_contexts = sum(contexts for _, contexts, _ in shapes)
         entries = sum(nnz for _, _, nnz in shapes)
         if entries == 0:
-            raise ValueError("the files hold no interaction")
+            raise ValueError("the files contain no interactions")
     else:
         X = _counts.binary(X)
         (n_items, n_contexts), entries = X.shape, X.nnz
@@ -323,7 +323,7 @@ def _contexts(source, n_items=None):
 
         table = pd.read_parquet(source, columns=["item", "context"])
         if len(table) and (table["item"].dtype.kind not in "iu" or table["item"].min() < 0):
-            raise ValueError(f"the column item of {source} must hold integers from 0")
+            raise ValueError(f"the column item of {source} must contain integers from 0")
         row, names = pd.factorize(table["context"])
         shape = (len(names), n_items or int(table["item"].max()) + 1 if len(table) else 0)
         T = sp.csr_array((np.ones(len(table), dtype=np.int32), (row, table["item"])), shape=shape)

@@ -1,22 +1,22 @@
 r"""Score how well the mean of some items' embeddings stands for those items.
 
-Concept. Take k of n items, the mean :math:`\mu` of their embeddings, and the k items of highest
-inner product with :math:`\mu` among all n, members included. The *precision* of the subset is
-the share of its members among those k; the *consistency* of an embedding is the expected
-precision of a random subset of size k. At 1 a mean is closest to what it averages, k / n is chance.
+Concept. Take k of n items, the mean :math:`\mu` of their embeddings, and the k items of highest inner
+product with :math:`\mu` among all n, members included. The *precision* of the subset is the share of its
+members among those k; the *consistency* of an embedding is the expected precision of a random subset of
+size k. At 1 a mean is closest to what it averages; k / n is chance level.
 
-Conventions. ``E`` has one row per item. Kurtosis is Pearson's: 3 for a normal distribution.
-In theory the n x d coordinates are independent and alike, with a mean m, a standard deviation
-s, a skewness and a kurtosis. A member scores t; it is retrieved if fewer than k others score
-above t: at least that many of the other k - 1 members and of the n - k outsiders must be below.
-So one integral over t gives the expected precision, once the distribution of scores is known.
+Conventions. ``E`` has one row per item. Kurtosis is Pearson's: 3 for a normal distribution. In
+theory the n x d coordinates are i.i.d., with a mean m, a standard deviation s, a skewness and a
+kurtosis. A member scores t; it is retrieved if fewer than k others score above t: at least that
+many of the other k - 1 members and of the n - k outsiders must be below. So one integral over t
+gives the expected precision, once the distribution of scores is known.
 
 * ``"independent"``, the poster's form: all n scores are independent and normal, with their
-  moments. But one mean scores them all, so that they go up and down together, and sums of few
-  coordinates are not normal in the tail that decides. Against simulation with normal, uniform and
-  Rademacher coordinates, k = 2 to 50, it is off by at most 0.04 at d = 64 and 0.02 at
-  d = 128 for 1,000 items, 0.08 and 0.06 for 100,000; by up to 0.22 at d = 32. Heavy tails
-  lower the true consistency by more than this form predicts.
+  moments. But one mean scores them all, so that they rise and fall together, and sums of few coordinates
+  are not normal in the tail that decides. Against simulation with normal, uniform and Rademacher
+  coordinates, k = 2 to 50, it is off by at most 0.04 at d = 64 and 0.02 at d = 128 for 1,000 items, 0.08
+  and 0.06 for 100,000; by up to 0.22 at d = 32. Heavy tails lower the true consistency by more than this
+  form predicts.
 * ``"conditional"``: given the mean, an outsider's score is normal with variance
   :math:`s^2 |\mu|^2`, and members' scores differ from :math:`|\mu|^2` by normal deviations that
   add up to zero and do not depend on the mean. Exact for normal coordinates, at any d. For others
@@ -99,7 +99,7 @@ def empirical(
 
 
 def precision(E: np.ndarray, subsets: np.ndarray, *, similarity: str = "dot") -> np.ndarray:
-    """Measure the precision of each of given subsets of equal size.
+    """Measure the precision of each of several subsets of equal size.
 
     Parameters
     ----------
@@ -152,14 +152,14 @@ def theoretical(
     kurtosis: float = 3.0,
     form: str = "independent",
 ) -> float:
-    """Compute the consistency of embeddings of independent and identical coordinates.
+    """Compute the consistency of embeddings whose coordinates are i.i.d.
 
     Parameters
     ----------
     n_items, dim : int
         Items n and coordinates d, at least 1.
     k : int
-        Items averaged, 1 to `n_items`. Work grows with k^1.5; a second up to k = 200.
+        Items averaged, 1 to `n_items`. Work grows with k^1.5; at most a second up to k = 200.
     mean, std, skew, kurtosis : float, default 0, 1, 0, 3
         Moments of a coordinate. Their unit cancels: only mean / std matters.
     form : {"independent", "conditional"}, default "independent"
@@ -251,7 +251,7 @@ def moments(E: np.ndarray) -> dict[str, float]:
 def subsets(
     groups: Sequence[np.ndarray], k: int, *, across: bool = False, n_subsets: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """Draw subsets of k items of one group (a spike, a playlist), or of k groups.
+    """Draw subsets of k items: from one group (a spike, a playlist), or one from each of k groups.
 
     Parameters
     ----------
@@ -260,14 +260,19 @@ def subsets(
     k : int
         Items per subset, at least 1.
     across : bool, default False
-        Take the items from k groups, one of each; none may be empty. Otherwise from one, all
-        groups of k or more being equally likely.
+        Take one item from each of k groups, none of which may be empty. Otherwise all items come from one
+        group; those of at least k items are equally likely.
     n_subsets : int, default 1000
     seed : int, default 0
 
     Returns
     -------
     numpy.ndarray, shape (n_subsets, k), int64
+
+    Raises
+    ------
+    ValueError
+        If no group has k items; with `across`, if a group is empty or there are fewer than k.
 
     Examples
     --------

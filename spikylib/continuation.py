@@ -1,19 +1,18 @@
-"""Continue playlists: a biased logistic matrix factorisation, its baselines and their test.
+"""Continue playlists: a biased logistic matrix factorisation, its baselines and their evaluation.
 
 Concept. A playlist hides some of its tracks, the model sees the others and ranks the catalogue.
 The slides' model gives each playlist and each track a vector and a bias, and the probability
 that track t is in playlist p is sigmoid(p . t + b_p + b_t).
 
-Conventions. As everywhere, a matrix is tracks x playlists. A *scorer* is a function that takes
-playlist numbers, shape (q,), and returns scores, shape (q, n_tracks), higher is better, -inf for
-a track it would not recommend: all models and baselines are scorers, made from the training
-matrix alone. Ties go to the lower track. Only :func:`evaluate` sees hidden tracks, and refuses
-those that the training matrix holds.
+Conventions. As everywhere, a matrix is tracks x playlists. A *scorer* is a function that takes playlist
+numbers, shape (q,), and returns scores, shape (q, n_tracks), higher is better, -inf for a track it would
+not recommend: all models and baselines are scorers, made from the training matrix alone. Ties go to the
+lower track. Only :func:`evaluate` sees hidden tracks, and refuses those in the training matrix.
 
 The slides report a "binary accuracy" without a definition. It cannot be the usual one, where a
 constant "no" already has at least 50 %, for their 35 % would be worse. Here it is the share of
 hidden (playlist, track) pairs to which a model says yes, where each model may say yes to the same
-number of tracks per playlist, its ``n_yes`` best. R-precision and NDCG stand beside it.
+number of tracks per playlist, its ``n_yes`` best. R-precision and NDCG are reported with it.
 
 Functions. :func:`split`, :func:`position_weights` prepare; :func:`fit` trains;
 :func:`popularity`, :func:`same_label`, :func:`item_knn`, :func:`nearest` and :func:`fuse` make
@@ -75,8 +74,7 @@ def split(X: sp.csr_array, *, validation: float = 0.1, test: float = 0.1, seed: 
     Raises
     ------
     ValueError
-        If a share is out of range, a playlist is empty, or one has nothing to hide: with fewer
-        than 3 tracks no part can get one each.
+        If a share is out of range, or a playlist has fewer than 3 tracks, one for each part.
 
     Examples
     --------
@@ -101,7 +99,7 @@ def split(X: sp.csr_array, *, validation: float = 0.1, test: float = 0.1, seed: 
 
 
 def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
-    """Weigh the tracks of a playlist by their place in it: the earlier, the more.
+    """Weight the tracks of a playlist by position: the earlier, the heavier.
 
     Parameters
     ----------
@@ -128,7 +126,9 @@ def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
     """
     # sorting here would part the entries from their times
     if sp.issparse(X) and X.format == "csr" and not X.has_sorted_indices:
-        raise ValueError("the matrix is not in order, so that its times cannot be; sort both")
+        raise ValueError(
+            "the indices of the matrix are not sorted, so its times are out of order too; sort both"
+        )
     X = _checked(X)
     times = np.asarray(times)
     if times.shape != (X.nnz,):
@@ -139,7 +139,7 @@ def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
 
 @dataclass(frozen=True)
 class LogisticMF:
-    """The slides' model, fitted: sigmoid(p . t + b_p + b_t). Calling it scores, as any scorer.
+    """The slides' model, fitted: sigmoid(p . t + b_p + b_t). It is a scorer: calling it returns scores.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class LogisticMF:
         return dot + self.track_bias + self.playlist_bias[playlists][:, None]
 
     def probability(self, tracks: np.ndarray, playlists: np.ndarray) -> np.ndarray:
-        """Return the probability of each of parallel arrays of tracks and playlists; float64."""
+        """Return the probability of each pair of ``tracks[i]`` and ``playlists[i]``; float64."""
         dot = np.einsum("ij,ij->i", self.tracks[tracks], self.playlists[playlists], dtype=np.float64)
         return expit(dot + self.track_bias[tracks] + self.playlist_bias[playlists])
 
@@ -170,11 +170,11 @@ def fit(
 ) -> LogisticMF:
     """Fit the biased logistic matrix factorisation, on sampled negatives.
 
-    `implicit` does it, on one thread so that a rerun gives the same model: AdaGrad steps, playlists
-    and tracks in turn, on the log-likelihood of the stored pairs and of sampled negatives. Its
-    0.7.3 draws ``dim + 2`` negatives per playlist and per track and pass, whatever its
-    `neg_prop` says, the often stored ones more often, stored pairs among them. So probabilities of
-    a model of few dimensions lean towards yes: rank by them, and see :func:`yes_rates`.
+    `implicit` fits it, on one thread so that a rerun gives the same model: AdaGrad steps, playlists and
+    tracks in turn, on the log-likelihood of the stored pairs and of sampled negatives. Its version 0.7.3
+    draws ``dim + 2`` negatives per playlist and per track in each pass, whatever `neg_prop` is: frequent
+    ones more often, and stored pairs among them. So the probabilities of a model of few dimensions are too
+    high: use them to rank, and see :func:`yes_rates`.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def fit(
 
 
 def popularity(train: sp.csr_array) -> Scorer:
-    """Score tracks by the number of playlists that hold them, the same for every playlist.
+    """Score tracks by the number of playlists that contain them, the same for every playlist.
 
     Parameters
     ----------
@@ -263,8 +263,7 @@ def same_label(train: sp.csr_array, labels: np.ndarray | pd.Series) -> Scorer:
     Returns
     -------
     scorer
-        Number of the playlist's tracks with that label; the popular first among equals; -inf
-        where there is none.
+        Number of the playlist's tracks with that label; popularity breaks ties; -inf where there are none.
 
     Raises
     ------
@@ -296,9 +295,10 @@ def same_label(train: sp.csr_array, labels: np.ndarray | pd.Series) -> Scorer:
 
 
 def item_knn(train: sp.csr_array) -> Scorer:
-    """Score tracks by the cosines of their playlists with those of the playlist's tracks.
+    """Score tracks by their cosines, as rows of the training matrix, with the playlist's tracks.
 
-    A track is scored by those of its 100 nearest tracks, itself among them, that the playlist holds.
+    The score is the sum of the cosines with those of its 100 nearest tracks, itself among them, that are in
+    the playlist.
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ def item_knn(train: sp.csr_array) -> Scorer:
     Returns
     -------
     scorer
-        -inf where the playlist holds none of a track's neighbours.
+        -inf where none of a track's neighbours is in the playlist.
 
     References
     ----------
@@ -356,14 +356,14 @@ def nearest(
     rows : array of int, optional
         Track of each row of E, such as `kept` of `ppmi_matrix`. Default: all tracks.
     to : {"mean", "any"}, default "mean"
-        To the mean of the playlist's embeddings, or to the most similar of them: no mean at all.
+        Similarity to the mean of the playlist's embeddings, or to the most similar of them.
     similarity : {"cosine", "dot"}, default "cosine"
 
     Returns
     -------
     scorer
-        -inf for tracks without an embedding, or with one of norm zero, and for playlists of none
-        but those.
+        -inf for tracks without an embedding or with one of norm zero, and for playlists of only such
+        tracks.
 
     Raises
     ------
@@ -464,13 +464,13 @@ def evaluate(
     scorer : callable
         Playlists, shape (q,), to scores, shape (q, n_tracks).
     seen, hidden : sparse matrix, shape (n_tracks, n_playlists)
-        Tracks of `seen` are no candidates; those of `hidden` are to be found. At the test,
-        `seen` is training and validation together. To measure on the training tracks
-        themselves, pass them as `hidden` and an empty matrix as `seen`.
+        Tracks of `seen` are not candidates; those of `hidden` are to be found. In the test, `seen` is
+        training and validation together. To measure on the training tracks themselves, pass them as
+        `hidden` and an empty matrix as `seen`.
     n_yes : int, default 100
         Tracks that the model says yes to, per playlist.
     playlists : array of int, optional
-        Those to measure on. Default: all.
+        Playlists to measure on. Default: all.
 
     Returns
     -------
@@ -530,16 +530,16 @@ def evaluate(
 def yes_rates(
     model: LogisticMF, hidden: sp.csr_array, known: sp.csr_array, *, seed: int = 0
 ) -> dict[str, float]:
-    """Measure how often the model says yes: gives a probability above one half.
+    """Measure how often the model predicts yes, a probability above one half.
 
     Parameters
     ----------
     model : LogisticMF
     hidden : sparse matrix, shape (n_tracks, n_playlists)
-        Pairs that deserve a yes.
+        Pairs for which yes is right.
     known : sparse matrix, shape (n_tracks, n_playlists)
-        All pairs there are, `hidden` among them. For each hidden pair one other track of the
-        catalogue is drawn that the playlist does not hold: it deserves a no.
+        All pairs, `hidden` included. For each hidden pair one track of the catalogue that is not in the
+        playlist is drawn: for it, no is right.
     seed : int, default 0
         Seed of the draw.
 
@@ -552,7 +552,7 @@ def yes_rates(
     Raises
     ------
     ValueError
-        If a playlist with hidden tracks holds the whole catalogue.
+        If a playlist with hidden tracks contains the whole catalogue.
 
     Examples
     --------
@@ -566,7 +566,9 @@ def yes_rates(
     n_lacking = tracks_of.shape[1] - np.diff(tracks_of.indptr)[playlists]
     if not n_lacking.all():
         full = playlists[n_lacking == 0][0]
-        raise ValueError(f"playlist {full} holds all {tracks_of.shape[1]} tracks: there is no other to draw")
+        raise ValueError(
+            f"playlist {full} contains all {tracks_of.shape[1]} tracks: there is no other to draw"
+        )
     # the u-th track that a playlist lacks: u plus the number of its tracks that come before
     others = np.random.default_rng(seed).integers(n_lacking)
     for i, playlist in enumerate(playlists):
@@ -602,11 +604,11 @@ def _checked(X, fewest=1):
         stored, X = X.nnz, X.copy()
         X.sum_duplicates()
         if X.nnz < stored:
-            raise ValueError("the matrix holds a pair twice; call its sum_duplicates() first")
+            raise ValueError("the matrix contains a pair twice; call its sum_duplicates() first")
     size = np.bincount(X.indices, minlength=X.shape[1])
     if size.min() < fewest:
         p = size.argmin()
-        raise ValueError(f"playlist {p} has {size[p]} tracks of at least {fewest}; leave such playlists out")
+        raise ValueError(f"playlist {p} has {size[p]} tracks, fewer than {fewest}; leave such playlists out")
     return X
 
 

@@ -1,4 +1,4 @@
-"""The degree-corrected block model (DCBM) behind spikes, both ways.
+"""The degree-corrected block model (DCBM) behind spikes: from spikes to the model, and back.
 
 Concept. In a DCBM every item i has a community g(i) and a degree parameter alpha_i, and an edge
 i-j is drawn with probability alpha_i alpha_j B[g(i), g(j)]. Rows of E = U Sigma on spikes,
@@ -11,14 +11,14 @@ with D the f leading eigenvalues, sign included: up to a constant, abs(M-hat) is
 DCBM (Theorem 3.4). With its signs kept, M-hat is the mean of a signed DCBM, whose edges are 1 or
 -1. Conversely the eigenvectors of a DCBM lie on spikes.
 
-Conventions. Communities are numbered from 0; -1 marks rows on no spike. A matrix sampled or
-averaged includes the diagonal (an item may be linked to itself), as in the paper.
+Conventions. Communities are numbered from 0; -1 marks rows on no spike. Means and samples include the
+diagonal (an item may be linked to itself), as in the paper.
 
-Functions. :func:`from_spikes` is the theorem, :func:`signed_affinity` its beta, :func:`recover` the
-way back from eigenvectors to communities; :func:`degree_from_norm` and :func:`degree_lowrank` read
-degrees off a factorisation; :func:`explained` and :func:`agreement` measure how well the model
-fits, and whether communities mean anything. :func:`spikylib.synthetic.planted_spikes` makes a
-matrix that has spikes.
+Functions. :func:`from_spikes` is the theorem, :func:`signed_affinity` its beta, :func:`recover` the way
+back from eigenvectors to communities; :func:`degree_from_norm` and :func:`degree_lowrank` read degrees off
+a factorisation; :func:`explained` and :func:`agreement` measure how well the model fits, and how far
+communities agree with outside labels. :func:`spikylib.synthetic.planted_spikes` makes a matrix that has
+spikes.
 """
 
 from collections.abc import Sequence
@@ -47,8 +47,8 @@ class DCBM:
     degree : array of float, shape (n,)
         alpha, finite, at least 0.
     scale : float, default 1.0
-        What the mean is multiplied by to give the matrix that was modelled; for
-        :func:`from_spikes` the constant of the theorem.
+        Factor from the mean to the matrix that was modelled; for :func:`from_spikes` the constant
+        of the theorem.
     signed : bool, default False
         Allow an affinity in [-1, 1]. Between communities of negative affinity an edge of -1,
         an avoidance, is drawn with probability -alpha_i alpha_j B[g(i), g(j)].
@@ -87,7 +87,7 @@ class DCBM:
         community = row_numbers("community", self.community, len(affinity))
         if len(community) == 0 or degree.shape != community.shape:
             got = f"shape {community.shape} for degrees of shape {degree.shape}"
-            raise ValueError(f"community must be a non-empty list, one for each degree, got {got}")
+            raise ValueError(f"community must be non-empty, one entry for each degree, got {got}")
         name = "affinity" if self.signed else "affinity, unless signed=True,"
         check_range(name, affinity, -1 if self.signed else 0, 1)
         if np.abs(affinity - affinity.T).max() > 1e-12:
@@ -106,7 +106,7 @@ class DCBM:
         Parameters
         ----------
         rows, cols : array-like of int, or slice, default all
-            The whole is n x n and dense: ask for blocks of a large model.
+            The whole is n x n and dense: request blocks of a large model.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class DCBM:
         Raises
         ------
         ValueError
-            If some expected entry is above 1, and so no probability.
+            If an expected entry is above 1, so that it cannot be a probability.
 
         Examples
         --------
@@ -254,8 +254,7 @@ def degree_from_norm(svd: TruncatedSVD, *, corrected: bool = False) -> np.ndarra
     svd : TruncatedSVD of n rows
     corrected : bool, default False
         Return sqrt(abs(M-hat[i, i])) instead. On a spike of community k this is the norm times
-        sqrt(abs(beta[k, k])), the degree parameter once B[k, k] = 1, and it compares between
-        communities.
+        sqrt(abs(beta[k, k])), the degree parameter once B[k, k] = 1, and comparable between communities.
 
     Returns
     -------
@@ -312,9 +311,8 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
     n_communities : int
         Clusters to form, at least 1.
     method : {"rows", "spherical", "score"}, default "spherical"
-        What is clustered: the rows of U as they are; the rows scaled to norm 1; or the ratios
-        of every further column to the first (SCORE), cut off at +- log n. The last two take
-        the degrees out.
+        What is clustered: the rows of U as they are; the rows scaled to norm 1; or the ratios of every
+        further column to the first (SCORE), clipped to +- log n. The last two remove the degrees.
     seed : int, default 0
         Seed of k-means.
 
@@ -326,7 +324,7 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
     Raises
     ------
     ValueError
-        If the method is unknown, or "score" is asked of a single column.
+        If the method is unknown, or "score" is given a single column.
 
     References
     ----------
@@ -362,7 +360,7 @@ def recover(U: np.ndarray, n_communities: int, *, method: str = "spherical", see
 def explained(
     svd: TruncatedSVD, spike: np.ndarray, *, max_rows: int = 1000, seed: int = 0
 ) -> dict[str, float]:
-    """Return how much of the squared norm of M-hat on spikes a model of it explains.
+    """Return the share of the squared norm of M-hat on spikes that its block model explains.
 
     Parameters
     ----------
@@ -376,19 +374,18 @@ def explained(
     Returns
     -------
     dict of str to float
-        One minus the squared error's share. Of abs(M-hat): ``dcbm``, the model of
+        One minus the squared error over the squared norm. Of abs(M-hat): ``dcbm``, the model of
         :func:`from_spikes`; ``rank``, the best matrix of the same rank as that model (the number of
-        communities, or less), which bounds it from above and has no communities; ``sbm``, the mean
-        of each block, so communities without degrees; ``shuffled``, the DCBM with communities
-        shuffled among the same rows, so degrees without communities. Of M-hat with its signs:
-        ``signed``, the signed model, at most ``dcbm``; ``bound``, what the theorem for approximate
-        spikes guarantees of it from the directions of the rows, negative where that is nothing.
-        Allocates about 10 max_rows^2 float64.
+        communities, or less), which bounds it from above and has no communities; ``sbm``, the mean of each
+        block, so communities without degrees; ``shuffled``, the DCBM with communities shuffled among the
+        same rows, so degrees without communities. Of M-hat with its signs: ``signed``, the signed model, at
+        most ``dcbm``; ``bound``, the share that the theorem for approximate spikes guarantees, given the
+        directions of the rows; negative where it guarantees nothing. Allocates about 10 max_rows^2 float64.
 
     References
     ----------
-    Chapter 4 proves the bound; the idea of lines in an eigenspace that are perturbed is that of Wu, Ying,
-    Wu, Zhou (2011), "Line orthogonality in adjacency eigenspace with application to community partition".
+    Chapter 4 proves the bound; perturbed lines in an eigenspace are an idea of Wu, Ying, Wu, Zhou (2011),
+    "Line orthogonality in adjacency eigenspace with application to community partition".
 
     Examples
     --------
@@ -440,8 +437,8 @@ def agreement(
     labels : sequence of length n
         Outside labels; None, NaN and "" are missing.
     n_permutations : int, default 99
-        Shuffles of the labels that make the null. Many small communities agree with anything
-        to some degree: only the excess over the null is information.
+        Shuffles of the labels that make the null. Many small communities agree with any labels to some
+        degree: only the excess over the null counts.
     seed : int, default 0
         Seed of the shuffles.
 
@@ -490,11 +487,13 @@ def _on_spikes(svd, spike):
     spike = np.asarray(spike)
     if spike.shape != (len(svd.U),) or spike.dtype.kind not in "iu":
         got = f"got dtype {spike.dtype} and shape {spike.shape}"
-        raise ValueError(f"spike must hold one whole number for each of the {len(svd.U)} rows, {got}")
+        raise ValueError(f"spike must have one whole number for each of the {len(svd.U)} rows, {got}")
     rows = np.flatnonzero(spike >= 0)
     if len(rows) == 0:
         raise ValueError("no row is on a spike: spike must be 0 or more somewhere")
     largest = svd.s.max()
     if largest > 1e150 or 0 < largest < 1e-150:
-        raise ValueError(f"the largest singular value is {largest:.1e}, whose square is no float; rescale M")
+        raise ValueError(
+            f"the largest singular value is {largest:.1e}, whose square is outside the range of floats; rescale M"
+        )
     return rows, np.unique(spike[rows], return_inverse=True)[1], degree_from_norm(svd)[rows]

@@ -1,8 +1,8 @@
-"""Draw what an embedding, or its interactions, would be without spikes.
+"""Draw null models: embeddings and interactions as they would be without spikes.
 
-Spk is small for more reasons than communities: few effective dimensions, a cloud far from the
-origin, unequal popularity. Each null keeps one of these and makes the rest random, so an embedding
-is called spiky only where its Spk lies below what all of them give (``Study.nulls``).
+Communities are not the only reason for a small Spk: few effective dimensions, a cloud far from the origin
+and unequal popularity are others. Each null keeps one of these and makes the rest random, so an embedding
+is called spiky only where its Spk lies below that of all of them (``Study.nulls``).
 """
 
 import numpy as np
@@ -35,8 +35,8 @@ def gaussian(n: int, f: int, *, seed: int = 0) -> np.ndarray:
 def same_spectrum(E: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """Draw rows whose singular values are those of E, in a random orthonormal basis.
 
-    The first dimensions of an embedding are longer than its last, so it has fewer effective
-    dimensions than columns, and directions collide more often; this null keeps that.
+    The first dimensions of an embedding are longer than its last, so it has fewer effective dimensions than
+    columns, and directions coincide more often; this null keeps that.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ def same_spectrum(E: np.ndarray, *, seed: int = 0) -> np.ndarray:
 
 
 def like_normal(E: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Draw normal rows of the mean and the covariance of the rows of E.
+    """Draw normal rows with the mean and the covariance of the rows of E.
 
-    Their Spk is what a cloud without spikes has that is as flat, and as far from the origin, as E.
+    Their Spk is that of a cloud without spikes, as flat and as far from the origin as E.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def like_normal(E: np.ndarray, *, seed: int = 0) -> np.ndarray:
 
 
 def in_cones(E: np.ndarray, axes: np.ndarray, *, rest: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
-    """Draw rows at the norm of each row of E and its angle to an axis, turned about that axis at random.
+    """Keep the norm of each row of E and its angle to an axis, and turn it about that axis at random.
 
-    What such rows have in common follows from the width of the cones that they were taken from.
+    What such rows have in common follows from the width of the cones alone.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def in_cones(E: np.ndarray, axes: np.ndarray, *, rest: np.ndarray | None = None,
     axes : array, shape (n, f)
         Axis of each row: for a row on a spike, its peak.
     rest : array, shape (n, f), optional
-        Where each row turns to, instead of a normal draw with the second moments of the columns of E.
+        Direction that each row turns to. Default: normal draws with the second moments of the columns of E.
     seed : int, default 0
 
     Returns
@@ -134,7 +134,7 @@ def in_cones(E: np.ndarray, axes: np.ndarray, *, rest: np.ndarray | None = None,
 
 
 def shuffle_items(X: sp.csr_array, *, seed: int = 0) -> sp.csr_array:
-    """Permute the items over the interactions, so that only how often each is used stays.
+    """Permute the items over the interactions, which keeps only how often each occurs.
 
     Parameters
     ----------
@@ -145,12 +145,12 @@ def shuffle_items(X: sp.csr_array, *, seed: int = 0) -> sp.csr_array:
     Returns
     -------
     scipy.sparse.csr_array, shape (n_items, n_contexts), int32
-        Each item keeps its number of uses and each context its size, less the pairs that
-        come up twice, which count once.
+        Each item keeps its number of contexts and each context its size, except that a repeated pair counts
+        once.
 
     Examples
     --------
-    >>> X = np.kron(np.eye(2), np.ones((3, 50)))  # items 0 to 2 are never with items 3 to 5
+    >>> X = np.kron(np.eye(2), np.ones((3, 50)))  # items 0 to 2 share no context with items 3 to 5
     >>> mixed = shuffle_items(X).toarray()
     >>> int((X[:3].sum(axis=0) * X[3:].sum(axis=0)).sum()), bool((mixed[:3].any(axis=0) & mixed[3:].any(axis=0)).any())
     (0, True)

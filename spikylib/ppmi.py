@@ -1,9 +1,8 @@
-"""From interactions to the symmetric PPMI matrix that is factorised.
+"""Turn interactions into the symmetric PPMI matrix that is factorised.
 
-Two items *co-occur* when a context (a playlist, a user) holds both. Popular items
-co-occur with everything, so raw counts mostly rank popularity. Positive pointwise
-mutual information divides the popularity out: it is positive only where two items
-share more contexts than independence would give.
+Two items *co-occur* when a context (a playlist, a user) contains both. Popular items co-occur with
+everything, so raw counts mostly rank popularity. Positive pointwise mutual information divides popularity
+out: it is positive only where two items share more contexts than independent items would.
 
 The counts are the product X X', formed a block of rows at a time within a memory budget, one
 block a core; a block is filtered before the next is begun, so the whole product never exists.
@@ -44,13 +43,13 @@ def cooccurrence(
     top_k : int, default 2000
         Neighbours kept per item, at least 1.
     keep : {"mutual", "either", "later"}, default "mutual"
-        Which pairs stay: those where both items have the other among their `top_k`; where either
-        has; or where the earlier of the two has, each item ranking only those after it. With the
-        last two an item may have more than `top_k` neighbours. "later" is what the paper's released
-        SQL asks of the earlier item; it asks the later one too, among those before it.
+        Which pairs stay: those where both items have the other among their `top_k`; where either has; or
+        where the earlier of the two has, each item ranking only those after it. With the last two an item
+        may have more than `top_k` neighbours. "later" is the condition of the paper's released SQL on the
+        earlier item; the SQL also has one on the later item, among those before it.
     memory : int, default 2**30
-        Bytes to work in, beside X and the result. The result does not depend on it. A single
-        row is never divided: that takes 48 bytes per item and core at most.
+        Bytes of working memory, besides X and the result, which does not depend on it. A single row is
+        never divided: it takes at most 48 bytes per item and core.
 
     Returns
     -------
@@ -61,7 +60,7 @@ def cooccurrence(
     Raises
     ------
     ValueError
-        If X is not two-dimensional, is empty, or holds negative or non-finite values; if
+        If X is not two-dimensional, is empty, or contains negative or non-finite values; if
         `min_count`, `top_k` or `memory` is below 1; if `keep` is none of the three.
 
     References
@@ -97,13 +96,13 @@ def ppmi_matrix(
     shift: float = 0.0,
     memory: int = 2**30,
 ) -> tuple[sp.csr_array, np.ndarray]:
-    """Weigh the co-occurrence of items by positive pointwise mutual information.
+    """Weight the co-occurrence of items by positive pointwise mutual information.
 
     .. math:: m_{ij} = \\max\\left(0, \\ln \\frac{N c_{ij}}{c_i c_j} - \\mathrm{shift}\\right)
 
-    with :math:`N` the number of contexts, :math:`c_{ij}` the filtered count of
-    :func:`cooccurrence` and :math:`c_i` the contexts that hold item i, counted in X before
-    any filter. Items left with no neighbour are dropped.
+    with :math:`N` the number of contexts, :math:`c_{ij}` the filtered count of :func:`cooccurrence` and
+    :math:`c_i` the number of contexts with item i, counted in X before any filter. Items left with no
+    neighbour are dropped.
 
     Parameters
     ----------
@@ -112,8 +111,7 @@ def ppmi_matrix(
     min_count, top_k, keep, memory
         As for :func:`cooccurrence`.
     shift : float, default 0
-        Taken off before the maximum, in nats, at least 0: ln k is what skip-gram with k negative
-        samples implies.
+        Subtracted before the maximum, in nats, at least 0: skip-gram with k negative samples implies ln k.
 
     Returns
     -------

@@ -11,9 +11,9 @@ for the query, by row, the lower first. So rounding never decides, and items on 
 are ties for the cosine. A row whose norm is at most 1e-9 of the largest has no direction: its
 cosine with everything is 0.
 
-Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise between its two
-similarities; :func:`hide_one`, :func:`recall`, :func:`evaluate` and :func:`paired_interval` measure
-what lists are worth; :func:`knee` chooses a truncation rank from Spk.
+Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise between its two similarities;
+:func:`hide_one`, :func:`recall`, :func:`evaluate` and :func:`paired_interval` measure the quality of lists;
+:func:`knee` chooses a truncation rank from Spk.
 """
 
 import math
@@ -77,16 +77,16 @@ def top_k(
         Their similarity, to a precision of 2^-40 of the norms' product (1 for the cosine). A
         dot product beyond the range of floats is infinite or 0; the order is right all the same.
 
-        Beside these 16 q k bytes, works in 28 bytes per candidate and at most about 150 MB
-        for every thread (40 MB at k = 500), whatever q and n are.
+        Besides these 16 q k bytes, works in 28 bytes per candidate and at most about 150 MB for
+        every thread (40 MB at k = 500), whatever q and n are.
 
     Raises
     ------
     ValueError
-        If E or the query vectors are not two-dimensional, real and finite or differ in their
-        number of columns; if E is zero; if a row is out of range, or candidates repeat; if
-        `k` is not between 1 and the number of candidates left to every query; if `similarity` is unknown;
-        if `exclude_self` is asked of vectors.
+        If E or the query vectors are not two-dimensional, real and finite or differ in their number of
+        columns; if E is zero; if a row is out of range, or candidates repeat; if `k` is not between 1 and
+        the number of candidates left to every query; if `similarity` is unknown; if `exclude_self` is
+        given with query vectors.
 
     References
     ----------
@@ -192,7 +192,7 @@ def temper_norms(E: np.ndarray, gamma: float) -> np.ndarray:
 def hide_one(
     X: sp.sparray | np.ndarray, *, min_size: int = 3, seed: int = 0
 ) -> tuple[sp.csr_array, np.ndarray, np.ndarray]:
-    """Hide one item of each context, and pick another of its items to ask with.
+    """Hide one item of each context, and pick another of its items as the query.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def hide_one(
     train : scipy.sparse.csr_array, shape (n_items, n_contexts)
         X without the hidden entries.
     queries, hidden : numpy.ndarray, shape (n_tested,), int64
-        For each context tested, in order, the item to ask with and the item hidden.
+        For each context tested, in order, the query and the hidden item.
 
     Raises
     ------
@@ -240,14 +240,14 @@ def hide_one(
 
 
 def recall(lists: np.ndarray, queries: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Return whether the list of each test's query holds the hidden item.
+    """Return whether the list of each test's query contains the hidden item.
 
     Parameters
     ----------
     lists : array of int, shape (n, k)
         The k items recommended for each of n items.
     queries, hidden : array of int, shape (n_tests,)
-        Tests, as from :func:`hide_one`: the list of ``queries[t]`` should hold ``hidden[t]``.
+        Tests, as from :func:`hide_one`: the list of ``queries[t]`` should contain ``hidden[t]``.
 
     Returns
     -------
@@ -277,9 +277,9 @@ def evaluate(
     lists : array of int, shape (n, k)
         The k items recommended for each of the n items, best first, itself excluded.
     queries, hidden : array of int, shape (n_tested,)
-        Tests: the list of ``queries[t]`` should hold ``hidden[t]``.
+        Tests: the list of ``queries[t]`` should contain ``hidden[t]``.
     popularity : array, shape (n,)
-        Of each item, in any unit.
+        Popularity of each item, in any unit.
     cover : SpikeCover of the same n items
 
     Returns
@@ -350,8 +350,8 @@ def paired_interval(values: np.ndarray, others: np.ndarray, *, seed: int = 0) ->
     Returns
     -------
     difference, low, high : float
-        Mean of ``values - others``, and the 2.5th and 97.5th percentiles of that of 1,000
-        resamples. Works in 32 MB, or in 16 bytes a test.
+        Mean of ``values - others``, and the 2.5th and 97.5th percentiles of the mean over 1,000 resamples.
+        Works in 32 MB, or in 16 bytes a test.
 
     Raises
     ------
@@ -380,11 +380,10 @@ def paired_interval(values: np.ndarray, others: np.ndarray, *, seed: int = 0) ->
 def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     """Return the truncation rank at the foot of the steepest rise of Spk.
 
-    The rule: of neighbouring ranks, take the pair with the steepest slope of log peaks against log
-    f; the knee is the lower rank of the pair (of the first, where slopes tie). Fewer than eight
-    peaks count as eight, for a rise from 3 to 8 is a matter of chance. The rule finds a foot on every
-    curve: look at the slope that it returns too. Below 1 (peaks grow slower than f) there is no rise
-    to speak of.
+    The rule: of neighbouring ranks, take the pair with the steepest slope of log peaks against log f; the
+    knee is the lower rank of the pair (of the first, where slopes tie). Fewer than eight peaks count as
+    eight, since a rise from 3 to 8 may be chance. The rule returns a knee on every curve, so check the
+    slope as well: below 1, peaks grow more slowly than f, and there is no rise to speak of.
 
     Parameters
     ----------
@@ -403,7 +402,7 @@ def knee(f: np.ndarray, peaks: np.ndarray) -> tuple[int, float]:
     Raises
     ------
     ValueError
-        If shapes do not match, ranks do not increase, or a value is no count.
+        If shapes do not match, ranks do not increase, or a value is not a count.
 
     References
     ----------
@@ -516,7 +515,7 @@ class _Search:
         return counts, found, upper.ravel()[flat]
 
     def _rectangle(self):
-        """Positions and upper bounds of the chunks, one line a query, filled up with -inf."""
+        """Positions and upper bounds of the chunks, one line per query, filled up with -inf."""
         counts = sum(counts for counts, *_ in self.chunks)
         shape = len(counts), counts.max()
         at, upper = np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf, dtype=self.table.dtype)

@@ -1,6 +1,6 @@
-"""Choose a truncation rank from singular values: the usual rules, beside the knee of Spk.
+"""Choose a truncation rank from singular values: the usual rules, to compare with the knee of Spk.
 
-Each takes the singular values of a matrix, decreasing, and returns how many of them to keep.
+Each takes the singular values of a matrix, decreasing (else a ValueError), and returns how many to keep.
 :func:`spikylib.retrieval.knee` chooses from the curve of Spk instead.
 """
 
@@ -11,7 +11,7 @@ from spikylib._checks import check_range
 
 
 def parallel_analysis(s: ArrayLike, null: ArrayLike) -> int:
-    """Count the leading singular values that are above those of the same data without structure.
+    """Count the leading singular values that exceed those of the same data without structure.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ def profile_likelihood(s: ArrayLike) -> int:
 
 
 def eigengap(s: ArrayLike) -> int:
-    """Keep the singular values before the widest gap, the first gap left out.
+    """Keep the singular values before the widest gap, ignoring the first gap.
 
-    The first value of a matrix without negative entries stands apart whatever its structure is.
+    The first value of a non-negative matrix stands apart whatever the structure.
 
     Parameters
     ----------

@@ -9,10 +9,10 @@ divided by the number of rows. Small means spiky; directions drawn at random giv
 Conventions. ``E`` has one row per item. Norms and cosines are those of the first f columns.
 The cosine is signed: opposite rows are on different spikes. Ties of norm go to the lower row.
 
-Functions. :func:`cover` returns peaks and membership, :func:`spk` the single number,
-:func:`peaks` the numbers of peaks on a grid of settings; :func:`principal` turns an embedding of
-unknown basis to its own axes first, and :func:`varimax` to axes that tell communities apart;
-:func:`describe` names what the members of a spike share.
+Functions. :func:`cover` returns peaks and membership, :func:`spk` the single number, :func:`peaks`
+the numbers of peaks on a grid of settings; :func:`principal` turns an embedding of unknown basis to
+its own axes first, and :func:`varimax` to axes that separate communities; :func:`describe` names
+what the members of a spike share.
 """
 
 import warnings
@@ -120,8 +120,7 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
 
     Examples
     --------
-    Three rows on a first ray, two on a second; half of the five rows is reached by one peak,
-    all of them by two:
+    Three rows on a first ray, two on a second: one peak captures half of the five rows, two capture all:
 
     >>> import numpy as np
     >>> E = np.array([[3., 0.], [2., 0.], [0., 2.5], [1., 0.1], [0., 1.]])
@@ -139,8 +138,8 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
         _greedy.warn_of_zero_rows(len(order), len(E), rho)
         if f is None and one_direction(E):
             warnings.warn(
-                "nearly all rows of E point the same way, so one peak captures them: a mean, or the zero point of "
-                "whole numbers, was not removed",
+                "nearly all rows of E point the same way, so one peak captures them: subtract their mean, or the "
+                "zero point of quantised values",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -157,8 +156,8 @@ def peaks(
 ) -> np.ndarray:
     """Count the peaks that :func:`cover` needs at every rank, threshold and share of a grid.
 
-    A rank's norms and order serve all its thresholds, and one cover to the largest share serves all
-    shares: greedy peaks for less are the first of those for more. So twelve shares cost one.
+    Norms and order are computed once per rank. One cover, to the largest share, gives all smaller shares,
+    since their peaks are its first ones: twelve shares cost as much as one.
 
     Parameters
     ----------
@@ -168,7 +167,7 @@ def peaks(
     rhos : sequence of float, length R
         As `f`, `cos_theta` and `rho` of :func:`cover`.
     limit : int, optional
-        Stop a cover once it needs more peaks than this, as a comparison with a null may.
+        Stop a cover once it needs more peaks than this.
 
     Returns
     -------
@@ -210,12 +209,11 @@ def peaks(
 
 
 def principal(E: np.ndarray) -> np.ndarray:
-    """Turn embeddings to their principal axes: E times its right singular vectors, not centred.
+    """Rotate embeddings to their principal axes: E times its right singular vectors, not centred.
 
-    Norms and cosines stay; the first f columns of the result are the best f for E, which is what
-    ``cover(..., f=f)`` should be given of an embedding whose basis is arbitrary. The U Sigma^p of
-    :mod:`spikylib.svd` has its axes already, and for p other than 1 these are not the ones found
-    here: leave it as it is.
+    Norms and cosines stay, and the first f columns approximate E best. Use it before ``cover(..., f=f)``
+    where the basis of E is arbitrary. Leave the U Sigma^p of :mod:`spikylib.svd` as it is: it has its axes
+    already, and for p other than 1 they are not those found here.
 
     Parameters
     ----------
@@ -254,10 +252,10 @@ def principal(E: np.ndarray) -> np.ndarray:
 
 
 def varimax(U: np.ndarray, *, tol: float = 1e-7) -> np.ndarray:
-    """Rotate orthonormal columns so that each has its weight on as few rows as it can.
+    """Rotate orthonormal columns so that each has its weight on as few rows as possible.
 
-    The columns of an SVD are ordered by what they explain, and mix communities; the axes of the same
-    space in which squares are most unequal tell communities apart.
+    The columns of an SVD are ordered by what they explain, and mix communities; the axes of the same space
+    in which squares are most unequal separate communities.
 
     Parameters
     ----------
@@ -270,9 +268,9 @@ def varimax(U: np.ndarray, *, tol: float = 1e-7) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shape (n, f), float64
-        U times an orthogonal matrix, so norms and cosines of rows stay. Columns by decreasing sum of
-        fourth powers, with signs such that their cubes add up to no less than zero. O(n f^2) a step,
-        of which some dozens are usual.
+        U times an orthogonal matrix, so norms and cosines of rows stay. Columns by decreasing sum of fourth
+        powers, with signs such that their cubes add up to no less than zero. Some dozens of steps are
+        usual, each O(n f^2).
 
     References
     ----------
@@ -303,15 +301,15 @@ def describe(
 ) -> "pd.DataFrame":
     """Describe the largest spikes: peak, size, and what sets their members apart.
 
-    Of the values that the members of a spike carry in the columns `by`, the one named is the
-    most significantly over-represented against the whole catalogue (hypergeometric tail; ties
-    go to the first in alphabetical order). A value that a single member carries says nothing.
+    Of the values that the members of a spike carry in the columns `by`, the one named is the most
+    significantly over-represented against the whole catalogue (hypergeometric tail; ties go to the
+    first in alphabetical order). A value that a single member carries is ignored.
 
     Parameters
     ----------
     cover : SpikeCover
     items : pandas.DataFrame, one row per row of the embedding
-        Labels; ``title`` and ``artist`` name the peak where they are there.
+        Labels; ``title`` and ``artist``, where present, name the peak.
     by : str or sequence of str
         Columns whose values are compared: a value per item, or a tuple of them (tags).
     n_spikes : int, default 10
@@ -319,7 +317,7 @@ def describe(
     Returns
     -------
     pandas.DataFrame
-        One row a spike, largest first: ``peak``, ``size``, ``shared`` (the value, or ""), ``share``
+        One row per spike, largest first: ``peak``, ``size``, ``shared`` (the value, or ""), ``share``
         of the members that carry it, and ``lift``, that share divided by the catalogue's.
 
     Raises
@@ -341,7 +339,7 @@ def describe(
     from scipy.stats import hypergeom
 
     if len(items) != len(cover.spike):
-        raise ValueError(f"items has {len(items)} rows, the cover {len(cover.spike)}")
+        raise ValueError(f"items has {len(items)} rows, but the cover has {len(cover.spike)}")
     columns = [by] if isinstance(by, str) else list(by)
     for column in columns:
         if column not in items:

@@ -1,24 +1,24 @@
 """Measure how the lists of similar items change from one embedding to a later one.
 
-Concept. A recommender's embedding is computed anew every few weeks. Take the items that all
-*snapshots* hold, cut them into parts of equal size by their norm in the first snapshot, the
-*reference*, and compare the top-k list of an item at each later date with its list in the
-reference. The paper does so for the candidates of the item's own part.
+Concept. A recommender's embedding is computed anew every few weeks. Take the items that all *snapshots*
+contain, cut them into parts of equal size by their norm in the first snapshot, the *reference*, and compare
+the top-k list of an item at each later date with its list in the reference. The paper does so for the
+candidates of the item's own part.
 
 Conventions. Snapshots are a mapping, or pairs, of a date and an
 :class:`~spikylib.datasets.Embeddings`, in any order; any object with ``ids`` and ``vectors`` does.
-Part 0 has the lowest norms. An item is never in its own list. An item whose row is zero (at most
-1e-9 of the largest norm) has no list, so its snapshot counts as not holding it. For lists A and B
-of k items the *overlap* is \\|A n B\\| / k, the *Jaccard index* \\|A n B\\| / \\|A u B\\|: an overlap
-of o is a Jaccard index of o / (2 - o). Two lists of k drawn at random from c candidates overlap by
-k / c. ``fit`` is any function of interactions and a seed that returns embeddings, such as
+Part 0 has the lowest norms. An item is never in its own list. An item whose row is zero (at most 1e-9
+of the largest norm) has no list, and counts as missing from that snapshot. For lists A and B of k
+items the *overlap* is \\|A n B\\| / k, the *Jaccard index* \\|A n B\\| / \\|A u B\\|: an overlap of o
+is a Jaccard index of o / (2 - o). Two lists of k drawn at random from c candidates overlap by k / c.
+``fit`` is any function of interactions and a seed that returns embeddings, such as
 :func:`spikylib.study.ppmi_svd`.
 
 Functions. :func:`windows` cuts dated interactions, :func:`periods` picks the three windows that claims
-compare, :func:`embed` turns each window into a snapshot, :func:`curves` compares them
-(:func:`common_ids` lists the items), :func:`by_part` tabulates the last date. :func:`floor` measures what chance alone would change, :func:`explained_loss` how much of the
-loss that is. :func:`item_stability` and :func:`rank_correlations` look for what an item's stability
-goes with, and :func:`follow` lists one item's neighbours date by date.
+compare, :func:`embed` turns each window into a snapshot, :func:`curves` compares them (:func:`common_ids`
+lists the items), :func:`by_part` tabulates the last date. :func:`floor` measures what chance alone would
+change, :func:`explained_loss` its share of the loss. :func:`item_stability` and :func:`rank_correlations`
+relate an item's stability to its predictors, and :func:`follow` lists one item's neighbours date by date.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -102,8 +102,8 @@ def curves(
     candidates : {"part", "all"}, default "part"
         Lists are drawn from the item's own part (the paper) or from all common items.
     gone : {"left out", "lost"}, default "left out"
-        Compare the items common to all snapshots (the paper); or all of the reference, where an item
-        that a later date lacks has kept none of its list, and is missing from those of others.
+        Compare the items common to all snapshots (the paper); or all items of the reference, where one that
+        is missing at a later date has kept none of its list, and is in no other list.
     ids : iterable, optional
         Use these items only, so that two comparisons have as many candidates.
     seed : int, default 0
@@ -119,21 +119,21 @@ def curves(
         The intervals take queries to be independent: where every item of a part is a query,
         they are too narrow (measured on random embeddings: 87 % instead of 95 %).
 
-        Apart from the snapshots, holds the common rows of one of them at a time, in its own dtype
-        (if ids differ), and what :func:`spikylib.retrieval.top_k` needs.
+        Memory, besides the snapshots: the common rows of one of them at a time, in its own dtype (if ids
+        differ), and that of :func:`spikylib.retrieval.top_k`.
 
     Raises
     ------
     ValueError
-        Fewer than two snapshots, a date that is none or comes twice, duplicate ids, another
-        number of dimensions, values that are not finite, no common ids, or an option out of
-        range. The message names the snapshot.
+        Fewer than two snapshots, an invalid or repeated date, duplicate ids, unequal numbers of dimensions,
+        values that are not finite, no common ids, or an option out of range. The message names the
+        snapshot.
 
     References
     ----------
-    Afchar, Hennequin, Guigue (2023), "Of Spiky SVDs and Music Recommendation", section 4. It says
-    Jaccard; the script published with it divides by k, which is the overlap, and counts the item
-    itself in both lists.
+    Afchar, Hennequin, Guigue (2023), "Of Spiky SVDs and Music Recommendation", section 4. The paper reports
+    Jaccard; its published script divides by k, which is the overlap, and counts the item itself in both
+    lists.
 
     Examples
     --------
@@ -210,8 +210,8 @@ def windows(
     Returns
     -------
     dict of pandas.Timestamp to Interactions
-        By the end of each window (the second after its last), in order. Items and contexts that
-        a window does not hold are left out of it.
+        By the end of each window (the second after its last), in order. Items and contexts without an entry
+        in a window are left out of it.
 
     Raises
     ------
@@ -231,12 +231,12 @@ def windows(
 
 
 def periods(data: Interactions) -> dict[pd.Timestamp, Interactions]:
-    """Cut the three windows that are compared wherever data sets are compared in time.
+    """Cut the three windows of time that are compared on every dataset.
 
-    Of twelve: the first, the seventh ("half-way") and the last. Twelve calendar months where the data
-    span those evenly, each with at least half the mean number of entries (months at either end that
-    hold under 1 % do not count); otherwise twelve sliding windows, each half the span, of which the
-    seventh still shares days with the first and the last none.
+    Of twelve: the first, the seventh ("half-way") and the last. Twelve calendar months where the data span
+    those evenly, each with at least half the mean number of entries (months at either end with under 1 % of
+    the entries do not count); otherwise twelve sliding windows, each half the span, of which the seventh
+    still shares days with the first and the last none.
 
     Examples
     --------
@@ -257,8 +257,8 @@ def embed(
 ) -> dict[pd.Timestamp, Embeddings]:
     """Turn each window into a snapshot: ``fit(window, seed)``, by date.
 
-    An error of `fit` names the window. Each fit starts afresh: for PPMI and SVD, starting from the
-    window before is no faster at the default residual bound, as ``benchmarks/stability.py`` measures.
+    An error of `fit` names the window. Each fit starts afresh: for PPMI and SVD, starting from the previous
+    window is not faster at the default residual bound (``benchmarks/stability.py``).
 
     Examples
     --------
@@ -287,7 +287,7 @@ def floor(
     seed: int = 0,
     **options,
 ) -> pd.DataFrame:
-    """Compare two embeddings between which nothing has changed: what their lists do not share is chance.
+    """Compare two embeddings between which nothing has changed: their lists differ by chance alone.
 
     Parameters
     ----------
@@ -296,9 +296,9 @@ def floor(
         with ``times``.
     fit : function of (Interactions, seed), returning Embeddings
     kind : {"resampled", "shuffled"}, default "resampled"
-        Two bootstrap resamples of the same contexts; or the first and the last window after every
-        context was given the date of another. Those have the sizes, and share the data, that the
-        real windows do, and hold more common items.
+        Two bootstrap resamples of the same contexts; or the first and the last window after every context
+        was given the date of another. These have the sizes and the overlap of the real windows, and more
+        common items.
     window, width
         ``kind`` and ``width`` of :func:`windows`, for "shuffled".
     seed : int, default 0
@@ -333,7 +333,7 @@ def floor(
 
 
 def shuffle_dates(data: Interactions, seed: int = 0) -> Interactions:
-    """Give every context the first time of another: chance stays, and what changed with time goes.
+    """Give every context the first time of another, which removes change over time and leaves chance.
 
     The other entries of a context keep their distance to its first, as far as the span allows.
 
@@ -356,9 +356,8 @@ def shuffle_dates(data: Interactions, seed: int = 0) -> Interactions:
 def by_part(table: pd.DataFrame, measure: str = "overlap") -> pd.DataFrame:
     """Tabulate one measure at the last date: a row per similarity, a column per part.
 
-    `table` is that of :func:`curves` or :func:`floor`, with one k; `measure` is a column of it.
-    Columns of the result are ``lowest``, ``2``, ``3``, ..., ``highest`` (norm), and ``mean``, that
-    of the parts.
+    `table` is that of :func:`curves` or :func:`floor`, with one k; `measure` is a column of it. Columns of
+    the result are ``lowest``, ``2``, ``3``, ..., ``highest`` (norm), and ``mean``, over the parts.
 
     Examples
     --------
@@ -371,7 +370,7 @@ def by_part(table: pd.DataFrame, measure: str = "overlap") -> pd.DataFrame:
     dot            0.2      0.6   0.4
     """
     if table["k"].nunique() != 1:
-        raise ValueError(f"the table holds k = {sorted(table['k'].unique().tolist())}; pick one")
+        raise ValueError(f"the table contains k = {sorted(table['k'].unique().tolist())}; pick one")
     wide = _at_end(table).pivot(index="similarity", columns="part", values=measure)
     # a single part is "lowest", two are "lowest" and "highest"
     wide.columns = ["lowest", *(str(part + 1) for part in wide.columns[1:-1]), "highest"][: wide.shape[1]]
@@ -379,12 +378,12 @@ def by_part(table: pd.DataFrame, measure: str = "overlap") -> pd.DataFrame:
 
 
 def explained_loss(table: pd.DataFrame, chance: pd.DataFrame) -> pd.DataFrame:
-    """Set the loss of overlap at the last date against the loss that chance alone gives.
+    """Compare the loss of overlap at the last date with the loss that chance alone gives.
 
     `table` is that of :func:`curves`, `chance` that of :func:`floor` with the same parts,
     similarities and k. The result has one row per similarity, k and part: ``loss`` (1 - overlap at
     the last date), ``noise`` (1 - overlap of `chance`), and ``share``, their ratio: 1 where the loss
-    is no more than chance gives, above 1 where it is less, missing where nothing was lost.
+    is no more than chance gives, above 1 where it is less, NaN where nothing was lost.
 
     Examples
     --------
@@ -410,14 +409,14 @@ def item_stability(
     n_queries: int | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """List the stability of every common item next to what might predict it.
+    """List the stability of every common item with its possible predictors.
 
     Parameters
     ----------
     snapshots : mapping or pairs
         As for :func:`curves`.
     predictors : pandas.DataFrame, indexed by id
-        Of the items of the reference: ``degree`` and ``plays``, say.
+        One row per item of the reference; columns such as ``degree`` and ``plays``.
     k : int, default 500
         Length of the lists, drawn from all common items.
     n_queries : int, optional
@@ -474,9 +473,9 @@ def rank_correlations(
     Returns
     -------
     pandas.DataFrame
-        One row per predictor: ``rho`` (Spearman), ``partial`` (of the parts of both
-        ranks that a linear function of the other predictors' ranks leaves over), each with
-        ``_low`` and ``_high``, 95 % intervals. Missing where a column is constant.
+        One row per predictor: ``rho`` (Spearman), ``partial`` (of the residuals of both ranks, regressed on
+        the other predictors' ranks), each with ``_low`` and ``_high``, 95 % intervals. NaN where a column
+        is constant.
 
     References
     ----------
@@ -507,9 +506,8 @@ def rank_correlations(
 def follow(snapshots: Snapshots, item: Hashable, *, k: int = 10) -> pd.DataFrame:
     """List the k items most similar to one item by dot product, date by date.
 
-    Candidates are all items of the date, common or not; dates whose snapshot does not hold the item
-    are left out. The result has one row per date and rank: ``date``, ``rank`` (from 1), ``id``,
-    ``score``.
+    Candidates are all items of the date, common or not; dates whose snapshot lacks the item are left out.
+    The result has one row per date and rank: ``date``, ``rank`` (from 1), ``id``, ``score``.
 
     Examples
     --------
@@ -532,7 +530,7 @@ def follow(snapshots: Snapshots, item: Hashable, *, k: int = 10) -> pd.DataFrame
             found = {"date": date, "rank": np.arange(1, k + 1), "id": ids[found], "score": score}
             lists.append(pd.DataFrame(found))
     if not lists:
-        raise ValueError(f"no snapshot holds the item {item!r}")
+        raise ValueError(f"no snapshot contains the item {item!r}")
     return pd.concat(lists, ignore_index=True)
 
 
@@ -544,14 +542,14 @@ def _by_date(snapshots):
     for date, snapshot in dated:
         ids, shape = pd.Index(snapshot.ids), snapshot.vectors.shape
         if date in by_date:
-            raise ValueError(f"snapshot {_day(date)} is there twice; give one per date")
+            raise ValueError(f"snapshot {_day(date)} appears twice; give one per date")
         if shape != (len(ids), width):
             needed = f"one row per id is needed, of {width} dimensions as in snapshot {_day(dated[0][0])}"
             raise ValueError(
                 f"snapshot {_day(date)} has {len(ids)} ids and vectors of shape {shape}; {needed}"
             )
         if len(twice := ids[ids.duplicated()]):
-            raise ValueError(f"snapshot {_day(date)} holds the id {twice[0]!r} more than once")
+            raise ValueError(f"snapshot {_day(date)} contains the id {twice[0]!r} more than once")
         by_date[date] = snapshot
     return by_date
 

@@ -1,9 +1,9 @@
-"""Everything of one catalogue, each part computed once, when it is asked for.
+"""Everything about one catalogue, each part computed once, on first use.
 
-A :class:`Study` starts from interactions, embeddings made elsewhere, dated embeddings, or several of
-them; two that ask it for the same part share it. ``fit`` is the one way from interactions to an
-embedding: splits, resamples and windows of time all refit through it, so what is asked of PPMI and
-SVD (:func:`ppmi_svd`, the default) can be asked of any other model.
+A :class:`Study` starts from interactions, embeddings made elsewhere, dated embeddings, or several of them;
+all who use a part share it. ``fit`` is the one way from interactions to an embedding: splits, resamples and
+windows of time all refit through it, so every claim about PPMI and SVD (:func:`ppmi_svd`, the default) can
+be tested on any other model.
 """
 
 import math
@@ -46,7 +46,7 @@ def ppmi_svd(interactions: Interactions, seed: int = 0, *, f: int = 128, **count
 
 
 class Split(NamedTuple):
-    """A study refitted without one item of each context: rows of its E to ask with and to find.
+    """A study refitted without one item of each context, and the rows of its E to query and to find.
 
     `testable` is the share of contexts of which both items kept their embedding.
     """
@@ -89,9 +89,9 @@ class Study:
 
     Notes
     -----
-    Kept once computed, in bytes per item: `svd` 16 f, `E` 8 f, each cover 8; `M` takes 12 per entry
-    and the interactions 8. Nulls and snapshots are yielded one by one, never kept; of splits and
-    resamples the latest is, so that claims which ask for the same one in turn share it.
+    Memory kept once computed, in bytes per item: `svd` 16 f, `E` 8 f, each cover 8; `M` takes 12 per entry
+    and the interactions 8. Nulls and snapshots are yielded one by one, never kept; of splits and resamples
+    only the latest is, for claims that use it one after another.
 
     Examples
     --------
@@ -153,7 +153,9 @@ class Study:
             return cls(found, **settings)
         behind = None if interactions is None else datasets.load(interactions, **columns)
         if isinstance(behind, Embeddings):
-            raise ValueError(f"{interactions} holds embeddings, and interactions are needed: who played what")
+            raise ValueError(
+                f"{interactions} contains embeddings, but interactions are needed: who played what"
+            )
         return cls(behind, found, **settings)
 
     @property
@@ -164,7 +166,7 @@ class Study:
 
     @property
     def notes(self) -> str:
-        """What was read and guessed, in one line; nothing where there is nothing to say."""
+        """What was read and guessed, in one line; empty if there is nothing to report."""
         # dates are written alike, so the first snapshot speaks for all
         sources = [self.interactions, self.embeddings, *list((self._snapshots or {}).values())[:1]]
         return "; ".join(source.notes for source in sources if source and source.notes)
@@ -220,7 +222,7 @@ class Study:
 
     @cached_property
     def items(self) -> pd.DataFrame:
-        """Labels of the rows of E: ``id``, and what the data has beside it."""
+        """Labels of the rows of E: ``id``, and the other columns of the data."""
         if self.interactions is None:
             made = self._others[0]
             return pd.DataFrame({"id": made.ids}) if made.items is None else made.items
@@ -228,7 +230,7 @@ class Study:
 
     @property
     def plays(self) -> np.ndarray:
-        """Number of contexts that hold the item of each row of E."""
+        """Number of contexts that contain the item of each row of E."""
         return np.diff(self._needed().matrix.indptr)[self.rows]
 
     def cover(self, f: int | None = None) -> spikes.SpikeCover:
@@ -259,7 +261,7 @@ class Study:
 
     @_latest
     def most_played(self, n: int = 10_000) -> "Study":
-        """Return the study of the n items in most contexts: this one where it has no more."""
+        """Return a study of the n most played items: this one if it has no more."""
         if self.interactions is None or self.interactions.n_items <= n:
             return self
         plays = np.diff(self.interactions.matrix.indptr)
@@ -288,7 +290,7 @@ class Study:
 
     @cached_property
     def null_spk(self) -> pd.DataFrame:
-        """Spk of five draws of each null, a row a draw: ``null``, the :data:`RANKS`, ``first`` and ``last``.
+        """Spk of five draws of each null, one row per draw: ``null``, the :data:`RANKS`, ``first`` and ``last``.
 
         Over 10,000 rows, a cover at a rank stops at twice the peaks that the data took, or four times
         where the data can be drawn anew and may take more, and counts as one peak more: whatever more
@@ -359,5 +361,7 @@ class Study:
     def _needed(self):
         """The interactions; an error where there are none."""
         if self.interactions is None:
-            raise ValueError("this study has no interactions, and what was asked needs them")
+            raise ValueError(
+                "this study has no interactions, which are needed here: give Study(interactions=...)"
+            )
         return self.interactions

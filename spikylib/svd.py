@@ -67,7 +67,7 @@ class TruncatedSVD:
         Parameters
         ----------
         rows, cols : array-like of int, or slice
-            Rows and columns wanted. The whole of M-hat is n x n and dense: ask for blocks.
+            Rows and columns wanted. The whole of M-hat is n x n and dense: request blocks.
 
         Returns
         -------
@@ -81,12 +81,12 @@ class TruncatedSVD:
         Parameters
         ----------
         f : int
-            1 to the number of triplets held.
+            1 to the number of triplets.
 
         Returns
         -------
         TruncatedSVD
-            Views of the arrays held.
+            Views of these arrays.
 
         Raises
         ------
@@ -114,22 +114,22 @@ def truncated_svd(
     f : int, default 128
         Truncation rank, 1 to n.
     solver : {"exact", "randomized"}, default "exact"
-        "exact" is converged: thick-restart block Lanczos, or a dense decomposition where n is
-        at most 500, f more than a third of n, or M nearly full. "randomized" is scikit-learn's `randomized_svd` with
-        its defaults, the kind of solver behind the paper's figures; it is there for
-        comparison, its residuals are typically some percent of the largest singular value.
+        "exact" is converged: thick-restart block Lanczos, or a dense decomposition where n is at most 500,
+        f more than a third of n, or M nearly full. "randomized" is scikit-learn's `randomized_svd` with its
+        defaults, the kind of solver behind the paper's figures, kept for comparison: its residuals are
+        typically a few percent of the largest singular value.
     tol : float, default 1e-10
-        Largest residual allowed, as a share of the largest singular value ("exact" only).
-        Raise it to trade accuracy for speed: from 1e-5 on, M is multiplied in single
-        precision. Below about 1e-13 rounding gets in the way.
+        Largest residual allowed, as a share of the largest singular value ("exact" only). Raise it
+        to trade accuracy for speed: from 1e-5 on, M is multiplied in single precision. Rounding
+        prevents values below about 1e-13.
     seed : int, default 0
         Seed of the starting vector, or of the random projection.
 
     Returns
     -------
     TruncatedSVD
-        2 n f float64. While it runs, beside M, 3 n f of them (n (2 f + 88) where f is below
-        64) and little more; from `tol` 1e-5 on, 4 bytes per entry of M as well.
+        2 n f float64. While it runs, besides M, 3 n f of them (n (2 f + 88) where f is below 64)
+        and little more; from `tol` 1e-5 on, 4 bytes per entry of M as well.
 
     Raises
     ------
@@ -187,10 +187,10 @@ def _checked(M):
     if M.ndim != 2 or M.shape[0] != M.shape[1] or M.shape[0] == 0:
         raise ValueError(f"M must be a non-empty square matrix, got shape {M.shape}")
     if M.dtype.kind not in "fiub":
-        raise ValueError(f"M must hold real numbers, got dtype {M.dtype}")
+        raise ValueError(f"M must contain real numbers, got dtype {M.dtype}")
     M = sp.csr_array(M, dtype=np.float64)
     if not np.isfinite(M.data).all():
-        raise ValueError("M holds NaN or infinity")
+        raise ValueError("M contains NaN or infinity")
     if not M.data.any():
         raise ValueError("M is zero everywhere: it has no direction to embed")
     if not _is_symmetric(M):

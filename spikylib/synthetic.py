@@ -1,4 +1,4 @@
-"""Generate the catalogues and matrices on which an answer is known.
+"""Generate catalogues and matrices for which the answer is known.
 
 Functions. :func:`playlists` makes a catalogue like real ones: dated, communities that overlap,
 uneven noise. In that of :func:`clean_playlists` every item is of one community, and in that of
@@ -78,7 +78,7 @@ def playlists(
     Returns
     -------
     Interactions
-        Dated. ``.items`` holds the truth: ``community``, that of the largest share; ``membership``,
+        Dated. ``.items`` contains the truth: ``community``, that of the largest share; ``membership``,
         this share; ``popularity``, relative to the sum, mean of the months; ``arrives``, the first
         month, from 0, in which the item can be played.
 
@@ -166,7 +166,7 @@ def clean_playlists(
     Returns
     -------
     Interactions
-        ``.items`` holds the truth: ``community``, and ``popularity``, the probability of the
+        ``.items`` contains the truth: ``community``, and ``popularity``, the probability of the
         item in a draw from the whole catalogue.
 
     Raises
@@ -207,12 +207,12 @@ def drifting_playlists(
 ) -> Interactions:
     """Generate dated playlists: popularity drifts, communities come and go, items arrive.
 
-    Months have equal length and equally many playlists, drawn as those of
-    :func:`clean_playlists` from the popularities of the month. Within its community
-    an item's weight is r^-popularity_exponent times the exponential of a random walk. Of the
-    `changing` communities a third is born during the span, a third fades to 3 % of its plays, and
-    a third fades and comes back. Of the items a share `arriving` is played from some month on.
-    With ``drift=0, changing=0, arriving=0`` nothing changes: what still differs is chance.
+    Months have equal length and equally many playlists, drawn as those of :func:`clean_playlists` from the
+    popularities of the month. Within its community an item's weight is r^-popularity_exponent times the
+    exponential of a random walk. A third of the `changing` communities is born during the span, a third
+    fades to 3 % of its plays, and a third fades and comes back. A share `arriving` of the items is played
+    only from some month on. With ``drift=0, changing=0, arriving=0`` nothing changes: all differences are
+    chance.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def drifting_playlists(
     Returns
     -------
     Interactions
-        Dated. ``.items`` holds the truth: ``community``, ``fate`` of the community (steady, born,
+        Dated. ``.items`` contains the truth: ``community``, ``fate`` of the community (steady, born,
         fades, returns), ``popularity``, the mean over the months of the probability in a draw, and
         ``arrives``, the first month in which the item can be played.
 
@@ -290,9 +290,9 @@ def planted_spikes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Generate a symmetric non-negative matrix of rank K whose embeddings form K spikes.
 
-    M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no
-    spike has a direction of its own. The fixed directions share out a fifth of their weight over all K
-    axes, so that communities have links. Lengths alpha_i are uniform on (0.1, 1).
+    M = W W' with W >= 0: a row of W on spike k is alpha_i times a fixed direction, and a row on no spike
+    has a direction of its own. The fixed directions spread 20 % of their weight evenly over all K axes, so
+    that communities have links. Lengths alpha_i are uniform on (0.1, 1).
 
     Parameters
     ----------
@@ -301,8 +301,8 @@ def planted_spikes(
     n_off : int, default 400
         Rows on no spike; they come last.
     noise : float, default 0.0
-        Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M.
-        With noise, M may hold negative entries and has full rank.
+        Standard deviation of a symmetric Gaussian perturbation, in units of the mean of M. With
+        noise, M has full rank and may have negative entries.
     seed : int, default 0
         Seed of the generator.
 
@@ -349,9 +349,8 @@ def planted_shapes(
 
     - ``"spike"``: 1, of rank 1;
     - ``"audiences"``: the cosine of (t_i - t_j) pi / 2, of rank 2: each item belongs to two
-      audiences, more to the second the larger t;
-    - ``"drift"``: exp(-(t_i - t_j)^2 / 0.18): items that are near in time are played
-      together, and the first ones never with the last ones.
+      audiences, the larger t, the more to the second;
+    - ``"drift"``: exp(-(t_i - t_j)^2 / 0.18): items near in time are played together, the first never with the last.
 
     Parameters
     ----------

@@ -59,9 +59,9 @@ def test_it_lists_the_claims():
     ("words", "message"),
     [
         ([], "which claim? Give its ID, or --list to see them"),
-        (["P11x", "synthetic"], "there is no claim 'P11x'; close are P1"),
+        (["P11x", "synthetic"], "there is no claim 'P11x'; the nearest are P1"),
         (["?!"], "there is no claim '?!'; spiky check --list lists all"),
-        (["P1"], "P1 is about a catalogue: name DATA, as in spiky check P1 triplej"),
+        (["P1"], "P1 needs a catalogue: name DATA, as in spiky check P1 triplej"),
         (["P1", "no-such-data"], "no-such-data"),
         (["P1", "synthetic", "--seed", "-1"], "-1 is not in the range x>=0"),
     ],

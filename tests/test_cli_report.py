@@ -126,7 +126,7 @@ def test_a_condition_that_does_not_exist_lists_those_that_do(files, tmp_path):
             "--again and --interactions both give the floor",
         ),
         (["check", "P1", "E.npy", "--context", "user"], "--context names a column"),
-        (["check", "P10", "E.npy"], "P10 makes its own data: leave out"),
+        (["check", "P10", "E.npy"], "P10 is checked on generated data: leave out"),
         (["check", "P10", "--interactions", "plays.csv"], "--interactions goes with embeddings"),
         (["check", "--list", "P1"], "--list lists all claims: leave out P1"),
     ],
@@ -216,7 +216,7 @@ def test_embeddings_are_no_interactions(files, tmp_path):
     words = [files / "old.npz", "--interactions", files / "new.npz", "-o", tmp_path / "out"]
     for command in (["report"], ["compare", files / "new.npz"]):
         result = run(*command, *words)
-        assert result.exit_code == 2 and "holds embeddings" in result.stderr
+        assert result.exit_code == 2 and "contains embeddings" in result.stderr
     file = tmp_path / "file"
     file.write_text("")
     result = run("report", files / "E.npy", "-o", file / "out")

@@ -131,7 +131,7 @@ def test_the_same_again_is_there_already_until_forced(inline, tiny, tmp_path):
     # a default that is spelt out, and another spelling of a number, are the same run
     again = spiky(*words, "-p", "rho=0.50", "-p", "seed=0")
     assert again.exit_code == 0
-    assert again.stdout.strip().endswith("tiny--f=64 is there already; --force runs it again")
+    assert again.stdout.strip().endswith("tiny--f=64 exists already; --force runs it again")
     assert ran(tiny) == [64]
     assert " done in " in spiky(*words, "--force").stdout
     assert ran(tiny) == [64, 64]
@@ -240,11 +240,11 @@ def test_data_replaced_under_the_same_path_are_another_run(inline, tiny, tmp_pat
     for dataset, changed in (("plays.csv", "plays.csv"), ("months", "b/x.csv")):
         words = ["run", tiny, "-p", f"dataset={dataset}"]
         assert "again" not in spiky(*words).stdout
-        assert "is there already" in spiky(*words).stdout
+        assert "exists already" in spiky(*words).stdout
         with (tmp_path / (dataset if dataset == changed else f"months/{changed}")).open("a") as file:
             file.write("ann,a\n")
         assert f"(again, for {changed} has changed)" in spiky(*words).stdout
-        assert "is there already" in spiky("sweep", *words[1:]).stdout
+        assert "exists already" in spiky("sweep", *words[1:]).stdout
     # in another parameter that is a file, too
     make(tiny, PARAMETERS + "\nlabels: str = ''  # path of a file", BODY)
     words = ["run", tiny, "-p", "labels=plays.csv"]
@@ -308,7 +308,7 @@ def test_what_is_wrong_with_the_data_is_said_in_one_line_before_anything_runs(br
     takes = ["interactions", "embeddings"]
     one_line(brought(takes, "dataset=absent.npy"), "no file absent.npy")
     one_line(brought(takes, "dataset=tripplej"), "did you mean 'triplej'")
-    one_line(brought(takes, "dataset=nan.npy"), "nan.npy holds nan at row 0, column 1")
+    one_line(brought(takes, "dataset=nan.npy"), "nan.npy contains nan at row 0, column 1")
     one_line(brought(takes, "dataset=plays.csv", "item_column=trak"), "'trak'", "user, track")
     one_line(brought(takes, "dataset=either.csv"), "may be the column", "-p item_column=")
     absent = brought(takes, "dataset=triplej", "data_home=mine")
@@ -393,7 +393,7 @@ def test_html_is_one_file_with_the_numbers_of_this_run(tmp_path, request):
     assert spiky(*words).exit_code == 0
     html = tmp_path / "out" / "03_spk_metric--f=3" / "03_spk_metric.html"
     assert not html.exists()
-    assert "is there already" in spiky(*words, "--html").stdout
+    assert "exists already" in spiky(*words, "--html").stdout
     page = html.read_text()
     assert "It is 37.5%, not (not measured in this run), 2,649 and $x^2$." in page
     assert set(re.findall(r'<(?:script|img|link)[^>]*?(?:src|href)="([^:"]*)', page)) == {"data"}
@@ -466,7 +466,7 @@ def test_a_sweep_runs_the_grid_and_then_only_what_is_missing(inline, tiny, tmp_p
     (tmp_path / "out" / names[2] / "result.json").unlink()
     again = spiky(*words).stdout.splitlines()
     assert [line.split(maxsplit=2)[1:] for line in again[:3]] == [
-        [name, "is there already"] for name in names if name != names[2]
+        [name, "exists already"] for name in names if name != names[2]
     ]
     assert again[3].startswith(f"[4/4] {names[2]} done in ")
     assert sorted(ran(tiny)) == [16, 16, 32, 32, 32]
@@ -479,7 +479,7 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_listed(inline, tiny, t
     assert "1 of 3 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
     assert sorted(ran(tiny)) == [16, 32]
     again = spiky("sweep", tiny, "-p", "f=404,16,32", "-o", tmp_path / "out")
-    assert again.stdout.count("is there already") == 2
+    assert again.stdout.count("exists already") == 2
     assert "tiny--f=404 failed in " in again.stdout
 
 
@@ -518,14 +518,14 @@ def test_a_sweep_stopped_half_way_goes_on_where_it_stopped(inline, tiny, tmp_pat
     finished += stdout.count(" done in ")
     if stop == signal.SIGINT:
         assert first.returncode == 1
-        assert "Stopped; the same command goes on from here\n" in error
+        assert "Stopped; the same command continues from here\n" in error
         assert "Traceback" not in error
     done = sorted(p.parent.name for p in (tmp_path / "out").glob("*/result.json"))
     assert finished <= len(done) < 3
     before = {name: (tmp_path / "out" / name / "result.json").stat().st_mtime_ns for name in done}
     again = spiky(*words)
     assert again.exit_code == 0, again.output
-    assert again.stdout.count("is there already") >= len(done)
+    assert again.stdout.count("exists already") >= len(done)
     assert len(list((tmp_path / "out").glob("*/result.json"))) == 3
     assert before == {n: (tmp_path / "out" / n / "result.json").stat().st_mtime_ns for n in done}
 
@@ -760,7 +760,7 @@ def test_a_sweep_on_a_dask_cluster_of_two_processes(tiny, tmp_path):
         assert swept.stdout.count(" done in ") == 2
         assert "1 of 3 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
         again = spiky("sweep", tiny, "-p", "f=16,32,48", *words)
-        assert again.stdout.count("is there already") == 2
+        assert again.stdout.count("exists already") == 2
     assert sorted(ran(tiny)) == [16, 32, 48]
     rows = json.loads(spiky("results", tmp_path / "out", "--json").stdout)
     assert [row["double"] for row in rows] == [32, 64, 96]

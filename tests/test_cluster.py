@@ -165,7 +165,7 @@ def test_bad_files_are_named(client, tmp_path):
     pd.DataFrame({"item": [-1], "context": [0]}).to_parquet(tmp_path / "c.parquet")
     for names, error, message in (
         (["a.npz", "b.npz"], ValueError, r"b\.npz has 3 items where another file has 4"),
-        (["empty.npz"], ValueError, "hold no interaction"),
+        (["empty.npz"], ValueError, "contain no interactions"),
         (["c.parquet"], ValueError, "integers from 0"),
         (["d.csv"], ValueError, r"d\.csv is neither"),
         (["e.npz"], FileNotFoundError, r"e\.npz"),
@@ -320,7 +320,7 @@ def test_cover_is_that_of_one_machine(client, scale):
 def test_bad_embeddings_are_named(client):
     E = np.ones((9, 2))
     E[7, 1] = np.inf
-    with pytest.raises(ValueError, match="E holds inf at row 7, column 1"):
+    with pytest.raises(ValueError, match="E contains inf at row 7, column 1"):
         cluster.cover(cluster.partition_rows(E, client, 2), client)
     with pytest.raises(ValueError, match="every row of E is zero"):
         cluster.cover(cluster.partition_rows(np.zeros((4, 2)), client), client)

@@ -288,7 +288,7 @@ def test_subsets_within_reach_every_large_group():
         ({"n_subsets": 1}, "n_subsets must be at least 2"),
         ({"E": np.ones((30, 4))}, "all 30 rows of E are equal"),
         ({"E": np.ones(30)}, "shape"),
-        ({"E": np.full((30, 4), np.nan)}, "E holds nan at row 0"),
+        ({"E": np.full((30, 4), np.nan)}, "E contains nan at row 0"),
         ({"similarity": "euclid"}, "similarity"),
     ],
 )

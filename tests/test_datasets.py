@@ -70,7 +70,7 @@ def test_cornell_yes_sees_one_play_too_few(tmp_path):
     counts[1] += 1
     train.write_text("\n".join([lines[0], " ".join(map(str, counts)), *lines[2:]]))
     with pytest.raises(
-        ValueError, match=f"line 2 promises {sum(counts)} plays, {sum(counts) - 1} were found"
+        ValueError, match=f"line 2 declares {sum(counts)} plays, but {sum(counts) - 1} were found"
     ):
         load("cornell-yes-small", data_home=tmp_path)
 
@@ -277,7 +277,7 @@ def _cut(n):
 @pytest.mark.parametrize(
     ("name", "file", "damage", "message"),
     [
-        ("cornell-yes-small", "cornell-yes/yes_small/train.txt", _cut(40), "line 2 promises 9 plays"),
+        ("cornell-yes-small", "cornell-yes/yes_small/train.txt", _cut(40), "line 2 declares 9 plays"),
         ("cornell-yes-small", "cornell-yes/yes_small/train.txt", _cut(0), "empty or cut short"),
         ("cornell-yes-small", "cornell-yes/yes_small/tags.txt", _cut(4), "tags.txt is cut short"),
         ("aotm-2011", "aotm-2011/aotm2011_playlists.json", _cut(200), "damaged or cut short"),
@@ -602,8 +602,8 @@ def test_a_pickle_is_never_opened(tmp_path):
         (np.zeros(3), r"a\.npy must be a non-empty array of shape \(rows, columns\), got shape \(3,\)"),
         (np.zeros((0, 3)), "got shape"),
         (np.array([[1.0, 2.0], [np.nan, 0.0]]), "holds nan at row 1, column 0"),
-        (np.array([["a"]]), "must hold real numbers"),
-        (np.array([[1j]]), "must hold real numbers"),
+        (np.array([["a"]]), "must contain real numbers"),
+        (np.array([[1j]]), "must contain real numbers"),
     ],
 )
 def test_embeddings_that_are_no_matrix(tmp_path, vectors, message):

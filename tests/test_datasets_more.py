@@ -101,7 +101,7 @@ def test_a_broken_line_is_named(put, name, content, message):
 
 def test_citeulike_sees_a_paper_too_few(put):
     home = put(**{"citeulike-a/users.dat": b"2 0 7\n3 1 2"})
-    with pytest.raises(ValueError, match=r"users\.dat, line 2: 3 papers are promised, 2 were found"):
+    with pytest.raises(ValueError, match=r"users\.dat, line 2: 3 papers are declared, but 2 were found"):
         load("citeulike-a", data_home=home)
 
 
@@ -188,7 +188,7 @@ def test_item2vec_has_the_ids_of_cornell_and_its_titles_where_they_are(put, name
     assert Study(embeddings=E).items["title"].tolist() == ["Cloud", "Air"]
     for words, wrong in ((["2", "x"], "'x'"), (["2", "3168"], "2 to 3168"), (["-1", "3"], "-1 to 3")):
         npz(home / f"embeddings/{name}.npz", words=np.array(words), vectors=np.eye(2))
-        message = f"{name}.npz does not hold the numbers of songs in 'words'.*{wrong}"
+        message = f"{name}.npz does not contain the numbers of songs in 'words'.*{wrong}"
         with pytest.raises(ValueError, match=message):
             load(name, data_home=home)
 
@@ -259,8 +259,8 @@ def test_a_pickle_of_the_released_factors_is_refused_with_what_takes_them_out(tm
         (U, S[:1], r"U.npy has shape \(3, 2\) and S.npy \(1,\)"),
         (U.T, S, r"U.npy has shape \(2, 3\) and S.npy \(2,\)"),
         (S, S, r"U.npy must be a non-empty array of shape"),
-        (U, S.astype(str), "of <U32, expected were"),
-        (U.astype(str), S, "U.npy must hold real numbers"),
+        (U, S.astype(str), "of <U32, expected "),
+        (U.astype(str), S, "U.npy must contain real numbers"),
         (U, S * np.nan, "holds nan at row 0"),
         (U.astype(object), S, r"U\.npy is not a plain array of numbers"),
     ],

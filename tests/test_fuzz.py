@@ -122,7 +122,7 @@ def test_parquet_of_one_value_over_and_over_is_refused(tmp_path):
     with pq.ParquetWriter(file, table.schema) as writer:
         writer.write_table(table)
     assert file.stat().st_size < 42_000
-    with pytest.raises(ValueError, match="promises 4194304 rows"):
+    with pytest.raises(ValueError, match="declares 4194304 rows"):
         datasets.read_interactions(file, item="track", context="user")
 
 

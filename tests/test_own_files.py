@@ -266,7 +266,7 @@ def test_ids_never_pass_through_floats(tmp_path):
 
 def test_a_column_of_records_is_no_id(tmp_path):
     file = write(tmp_path / "p.parquet", {"user": [{"id": 1}], "track": [2]})
-    with pytest.raises(ValueError, match="column 'user' does not hold one value a row"):
+    with pytest.raises(ValueError, match="column 'user' does not have one value per row"):
         read_interactions(file, item="track", context="user")
 
 
@@ -275,7 +275,7 @@ def test_floats_that_hold_whole_ids_become_whole(tmp_path):
     assert pairs(load(file)) == {(5, 1), (6, 2)}
     for ids in ([1.5, 2.0, 3.0], [2.0**53, 1.0, 2.0]):
         write(file, {"user": ids, "track": [5, 6, 7]})
-        with pytest.raises(ValueError, match="column 'user' holds fractions, or numbers too large"):
+        with pytest.raises(ValueError, match="column 'user' contains fractions, or numbers too large"):
             load(file)
 
 
@@ -556,11 +556,11 @@ def test_a_first_column_of_whole_numbers_is_the_ids(tmp_path):
         ("twice.csv", "id,d0,d1\na,1,0\na,0,1\n", "has the id a twice"),
         ("bad.csv", "id,d0,d1\na,1,0\nb,0,q\n", "bad.csv .*'q'"),
         ("missing.csv", "id,d0,d1\na,1,0\nb,0,\n", "holds nan at row 1, column 1"),
-        ("few.txt", "3 2\na 1 0\nb 0 1\n", "promises 3 vectors and holds 2"),
+        ("few.txt", "3 2\na 1 0\nb 0 1\n", "declares 3 vectors but contains 2"),
         ("bad.txt", "2 2\na 1 0\nb 0 x\n", "line 3: .*'x'"),
         ("cut.txt", "2 2\na 1 0\nb 0\n", "line 3: 1 numbers, not 2"),
-        ("cut.bin", BINARY[:-9], "promises 2 vectors of 3 and has"),
-        ("huge.bin", b"999999999999 300\n\0\0", "promises 999999999999 vectors of 300 and has 2 bytes"),
+        ("cut.bin", BINARY[:-9], "declares 2 vectors of 3 but has"),
+        ("huge.bin", b"999999999999 300\n\0\0", "declares 999999999999 vectors of 300 but has 2 bytes"),
         ("table.parquet", b"id,d0\na,1\n", r"cannot be read as \.parquet .*name its true suffix"),
     ],
 )  # fmt: skip
@@ -654,5 +654,5 @@ def test_rows_that_no_id_names_must_be_as_many_on_every_date(tmp_path):
     np.save(tmp_path / "2024-02.npy", np.eye(3))
     assert [len(E.ids) for E in read_snapshots(tmp_path).values()] == [3, 3]
     np.save(tmp_path / "2024-03.npy", np.eye(2))
-    with pytest.raises(ValueError, match=r"2024-03\.npy has 2 rows, the first date 3, and no ids say which"):
+    with pytest.raises(ValueError, match=r"2024-03\.npy has 2 rows, the first date 3, and without ids they"):
         read_snapshots(tmp_path)

@@ -239,7 +239,7 @@ def test_integer_rows_and_no_queries():
     [
         (dict(E=np.zeros(3)), "shape"),
         (dict(E=np.zeros((3, 2), complex)), "complex128"),
-        (dict(E=np.array([[1.0, np.nan], [1.0, 2.0], [0.0, 1.0]])), "E holds nan at row 0, column 1"),
+        (dict(E=np.array([[1.0, np.nan], [1.0, 2.0], [0.0, 1.0]])), "E contains nan at row 0, column 1"),
         (dict(E=np.zeros((3, 2))), "every row of E is zero"),
         (dict(k=0), "got 0"),
         (dict(k=4), "the 3 candidates of a query, got 4"),
@@ -249,7 +249,7 @@ def test_integer_rows_and_no_queries():
         (dict(queries=[-1]), "got -1"),
         (dict(queries=[0.5]), "float64"),
         (dict(queries=[[1.0, 2.0, 3.0]]), "3 columns, E has 2"),
-        (dict(queries=[[1.0, np.inf]]), "queries holds inf at row 0, column 1"),
+        (dict(queries=[[1.0, np.inf]]), "queries contains inf at row 0, column 1"),
         (dict(queries=[[1.0, 2.0]], exclude_self=True), "got vectors"),
         (dict(candidates=[0, 9]), "row numbers in candidates must be between 0 and 2, got 9"),
         (dict(candidates=[1, 0, 1]), "repeat row 1"),

@@ -76,7 +76,7 @@ def test_parts_of_equal_norms_go_by_row_number():
 def test_partitions_refuse_rows_that_are_not_finite():
     E = gaussian(0)
     E[7, 2] = np.nan
-    with pytest.raises(ValueError, match="E holds nan at row 7"):
+    with pytest.raises(ValueError, match="E contains nan at row 7"):
         stability.norm_partitions(E)
     with pytest.raises(ValueError, match="every row of E is zero"):
         stability.norm_partitions(np.zeros((5, 2)))
@@ -285,20 +285,20 @@ def test_bad_snapshots_are_named():
     infinite = gaussian(0)
     infinite[3, 0] = np.inf
     for bad, message in (
-        (Embeddings(np.arange(300) // 2, gaussian(0)), "snapshot 2022-06-25 holds the id .* more than once"),
+        (Embeddings(np.arange(300) // 2, gaussian(0)), "snapshot 2022-06-25 contains the id .* more than once"),
         (
             Embeddings(np.arange(300), gaussian(0, d=9)),
             r"snapshot 2022-06-25 has .* shape \(300, 9\).* 8 dimensions as in snapshot 2022-05-21",
         ),
         (Embeddings(np.arange(300) + 300, gaussian(0)), "snapshot 2022-06-25 has no id in common"),
         (Embeddings(np.arange(299), gaussian(0)), "snapshot 2022-06-25 has 299 ids and vectors of shape"),
-        (Embeddings(np.arange(300), infinite), "snapshot 2022-06-25 holds inf at row 3, column 0"),
+        (Embeddings(np.arange(300), infinite), "snapshot 2022-06-25 contains inf at row 3, column 0"),
         (Embeddings(np.arange(300), np.zeros((300, 8))), "every row of snapshot 2022-06-25 is zero"),
         (Embeddings(np.arange(10), gaussian(0, 10)), "smallest part .of 10 common ids"),
     ):
         with pytest.raises(ValueError, match=message):
             stability.curves({"20220625": bad, "20220521": good}, k=5)
-    with pytest.raises(ValueError, match="snapshot 2022-05-21 is there twice"):
+    with pytest.raises(ValueError, match="snapshot 2022-05-21 appears twice"):
         stability.curves({"20220521": good, "2022-05-21": good}, k=5)
 
 
@@ -638,7 +638,7 @@ def test_follow_lists_newcomers_and_leaves_out_dates_without_the_item():
     assert table["id"].tolist() == ["b", "c", "new", "c"]
     assert table["rank"].tolist() == [1, 2, 1, 2]
     assert table["score"].tolist() == pytest.approx([2, 0, 2, 0])
-    with pytest.raises(ValueError, match="no snapshot holds the item 'z'"):
+    with pytest.raises(ValueError, match="no snapshot contains the item 'z'"):
         stability.follow(snapshots, "z")
     with pytest.raises(ValueError, match="between 1 and the 2 candidates of a query, got 3"):
         stability.follow(snapshots, "a", k=3)

@@ -1,6 +1,6 @@
 """Start the Chromium of this machine, for the tests in a browser and for printing the book.
 
-python tools/browser.py   tells where it is; fails where there is none
+python tools/browser.py   print its path; fail where there is none
 """
 
 import os

@@ -32,7 +32,7 @@ def overview(evidence):
 
     Parameters
     ----------
-    evidence : list of dict, one a dataset
+    evidence : list of dict, one per dataset
         As :func:`spikylib.claims.read_evidence` returns them.
     """
     found = _findings(evidence)
@@ -51,11 +51,11 @@ def overview(evidence):
 
 
 def paragraphs(evidence, chapters):
-    """A paragraph a claim, as Markdown: claimed, found, one number, and what that does not show.
+    """One paragraph per claim, as Markdown: claimed, found, one number, and what that does not show.
 
     Parameters
     ----------
-    evidence : list of dict, one a dataset
+    evidence : list of dict, one per dataset
     chapters : dict of str to str
         Page of each chapter, by its two digits.
     """
@@ -186,9 +186,9 @@ def _matrix(evidence):
     rows = "".join(_rows(id, order, cells) for id in described())
     letters = ", ".join(f"<b>{letter}</b> {verdict}" for verdict, letter in LETTERS.items())
     return (
-        f"<details><summary>Every finding: {len(described())} claims on {len(order)} sets of data</summary>"
-        f"<p>{letters}. The number, with its 95 % interval in brackets, is under the pointer; a click shows the sentence and the code. Where a"
-        " cell is empty, the claim is not about such data.</p>"
+        f"<details><summary>Every finding: {len(described())} claims on {len(order)} datasets</summary>"
+        f"<p>{letters}. Hover over a cell for the number, with its 95 % interval in brackets; click for the sentence and the code. An"
+        " empty cell means that the claim is not about such data.</p>"
         '<div class="matrix" role="region" aria-label="Every finding" tabindex="0"><table class="findings">'
         f'<thead><tr><td rowspan="2"></td>{domains}</tr><tr>{names}</tr></thead>{rows}</table></div></details>'
     )
@@ -218,7 +218,7 @@ def _rows(id, order, cells):
 
 
 def _shared(findings):
-    """How the sentences of a row begin and end alike, so that the page holds it once."""
+    """The common beginning and end of the sentences of a row, which the page then contains once."""
     said = [f.why.split(" ") for f in findings if f is not None and math.isfinite(f.estimate)]
     if len(set(map(tuple, said))) < 2:
         return "", ""

@@ -1,4 +1,4 @@
-"""The same items under other factorisations, and as people train them."""
+"""The same items under other factorisations and trained models."""
 
 import warnings
 
@@ -22,8 +22,8 @@ def factorise(
 ) -> np.ndarray:
     """Embed items in f dimensions by one of several factorisations.
 
-    Columns are scaled as in U Sigma where a method has such a scale; dimensions of equal weight
-    are part of the others.
+    Columns are scaled as in U Sigma where a method has such a scale; in the others dimensions have equal
+    weight.
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ def factorise(
         Seed of random starts; "svd" and "ease" depend on it only in rounding.
     **options
         Of ``"als"``: ``regularization``, default 1.0. Of ``"ease"``: ``penalty``, default 500, Steck's on
-        MovieLens. Of ``"sgns"``: ``rate``, the learning rate at the start, default 0.2, and ``passes``,
-        by default as many as show each item 500 times in the mean. At the usual 0.025 it takes about
-        eight times as many. How long one trains decides what a norm means: after five passes at 0.025
-        (gensim's own) popular items have long rows, later short ones.
+        MovieLens. Of ``"sgns"``: ``rate``, the learning rate at the start, default 0.2, and ``passes``, by
+        default enough to show each item 500 times on average. At the usual 0.025 it takes about eight times
+        as many. The length of training decides what a norm means: after five passes at 0.025 (gensim's
+        defaults) popular items have long rows, later short ones.
 
     Returns
     -------
@@ -96,8 +96,8 @@ def embed(
 ) -> Embeddings:
     """Embed by a method of :func:`factorise`: with method and f fixed, a ``fit`` of a Study.
 
-    Items without a neighbour in the PPMI matrix are left out, so that all methods embed the same. f is
-    lower where fewer are left.
+    Items without a neighbour in the PPMI matrix are left out, so that all methods embed the same items. f
+    is lower where fewer are left.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How many peaks noise makes necessary beyond the rank of the spikes: predicted and measured."""
+"""How many peaks noise adds beyond the rank of the spikes: predicted and measured."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ def noise_law(
     norm : array, shape (n,)
         Norm of each row in the first K dimensions.
     s : array, shape (>= max(ranks),)
-        Singular values, one more than K at least.
+        Singular values, at least K + 1.
     K, n_peaks : int
         Number of spikes, and of peaks at f = K.
     ranks : sequence of int

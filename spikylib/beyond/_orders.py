@@ -1,4 +1,4 @@
-"""Covers in other orders, and the smallest cover, on the relation of who captures whom."""
+"""Covers in other orders, and the smallest cover, from which row captures which."""
 
 import heapq
 import math
@@ -31,8 +31,8 @@ def neighbours(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9) -
     Returns
     -------
     scipy.sparse.csr_array, shape (n, n), bool
-        Symmetric; a row without a direction has no entry, every other row has itself. Five bytes
-        a pair; more than 200 million pairs are an error.
+        Symmetric; a row without a direction has no entry, every other row has itself. Five bytes per pair;
+        more than 200 million pairs raise a ValueError.
 
     Examples
     --------
@@ -69,10 +69,10 @@ def ordered_cover(
 ) -> SpikeCover:
     """Choose peaks in a given order until they have captured a share rho of the rows.
 
-    By decreasing norm this is :func:`spikylib.spikes.cover`. With ``"gain"`` the next peak is the
-    row that captures most rows not yet captured, the lower row first: greedy maximum coverage, whose
-    size is at most H(m) times the smallest, m the most rows that a peak captures and
-    H(m) = 1 + 1/2 + ... + 1/m.
+    By decreasing norm this is :func:`spikylib.spikes.cover`. With ``"gain"`` the next peak is the row
+    that captures most rows not yet captured (the lower row on a tie): greedy maximum coverage, whose
+    size is at most H(m) times the smallest, m the most rows that a peak captures and H(m) = 1 + 1/2 +
+    ... + 1/m.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def ordered_cover(
     Returns
     -------
     SpikeCover
-        With a RuntimeWarning if the order ends before a share rho is captured.
+        A RuntimeWarning is issued if the order ends before a share rho is captured.
 
     References
     ----------
@@ -134,7 +134,7 @@ def ordered_cover(
             break
     else:
         warnings.warn(
-            f"the rows tried capture {total} of {n}, fewer than the {goal} asked for",
+            f"the rows tried capture {total} of {n}, fewer than the {goal} required",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -160,8 +160,8 @@ def fewest(near: sp.csr_array, *, rho: float = 0.5, relax: bool = False) -> int:
     Returns
     -------
     int
-        A few thousand rows take seconds where few rows are neighbours, the bound seconds to a
-        minute; past ten minutes it is an ArithmeticError.
+        A few thousand rows take seconds where few rows are neighbours, the bound seconds to a minute; after
+        ten minutes an ArithmeticError is raised.
 
     References
     ----------
@@ -198,7 +198,7 @@ def fewest(near: sp.csr_array, *, rho: float = 0.5, relax: bool = False) -> int:
     )
     if found.status != 0:
         raise ArithmeticError(
-            f"not solved within {_TIME_LIMIT} s: {found.message} Ask for the bound (relax=True) or take a "
+            f"not solved within {_TIME_LIMIT} s: {found.message} Compute the bound (relax=True) or take a "
             "sample of rows"
         )
     return math.ceil(found.fun - 1e-6)

@@ -1,4 +1,4 @@
-"""What planes through two peaks capture beyond half-lines, and beyond chance."""
+"""What planes through two peaks capture beyond half-lines and beyond chance."""
 
 import warnings
 
@@ -18,11 +18,11 @@ def plane_gain(
 ) -> dict[str, float]:
     """Measure how much more planes capture than half-lines at equal cost, and how much by chance.
 
-    A half-line costs one direction, a plane two. Greedy: next comes what captures most rows, not
-    yet captured, per direction. They go through the first 60 peaks of ``ordered_cover(..., "gain")``.
-    There are two nulls, in which each row keeps its angle to the nearest half-line found. In one the rest
-    of it is drawn at random. In the other the rest points to another of the half-lines, dealt out among
-    the rows: so look communities of rank 1 that overlap by chance.
+    A half-line costs one direction, a plane two. The cover is greedy: the next one captures most new rows
+    per direction. All go through the first 60 peaks of ``ordered_cover(..., "gain")``. There are two nulls,
+    in which each row keeps its angle to the nearest half-line found. In one the rest of it is drawn at
+    random. In the other the rest points to another of the half-lines, assigned at random, as for
+    communities of rank 1 that overlap by chance.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def plane_gain(
     n_directions : int
         Directions to spend, at least 1.
     cos_theta : float, default 0.9
-        In (0, 1), of the angle between a row and the half-line or the plane.
+        Threshold, in (0, 1), for the cosine of a row with the half-line or the plane.
     seed : int, default 0
         Seed of the first of three draws of each null.
 

@@ -1,4 +1,4 @@
-"""Rank lists again with spikes in mind."""
+"""Reorder lists by spikes."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from spikylib._checks import check_range
 
 
 def rerank(lists: np.ndarray, spike: np.ndarray, k: int, *, queries: np.ndarray | None = None) -> np.ndarray:
-    """Move to the front the first item of each spike or, given queries, those on the query's own.
+    """Move to the front the first item of each spike or, given queries, the items on the query's spike.
 
     Both parts keep their order. An item on no spike is at the front without queries, and at the
     back with them; a query on no spike keeps its list.

@@ -1,4 +1,4 @@
-"""Findings in files: one a dataset, with what they were computed from."""
+"""Findings in files, one per dataset, with what they were computed from."""
 
 import json
 import math
@@ -33,8 +33,8 @@ def keep_evidence(
         (of all findings together) and ``findings``, each with the ``hash`` of its claim and of `judge`.
     study : Study or None
     about : dict, optional
-        What else to keep: ``sha256`` of the data, ``commit``, ``domain``, ``settings``. Other data than
-        in the file there, by ``sha256`` and ``settings``, make all findings anew.
+        Further keys: ``sha256`` of the data, ``commit``, ``domain``, ``settings``. If ``sha256`` or
+        ``settings`` differ from those of an existing file, all findings are made anew.
     anew : bool, default False
         Check all again.
 
@@ -71,7 +71,7 @@ def keep_evidence(
 
 
 def rounded(found: Finding) -> dict:
-    """A finding as the files hold it: six digits, and null for what was not measured."""
+    """A finding as the files contain it: six digits, and null for what was not measured."""
     whole = asdict(found)
     numbers = {key: float(f"{value:.6g}") for key, value in whole.items() if isinstance(value, float)}
     return whole | {key: None if math.isnan(value) else value for key, value in numbers.items()}
@@ -135,7 +135,7 @@ def keep_public(folder: str | Path, file: str | Path) -> None:
 
 
 def tally(ids: Iterable[str]) -> pd.DataFrame:
-    """Count what the datasets of the book say on some claims, a row a part.
+    """Count the verdicts of the book's datasets on some claims, one row per part.
 
     Parameters
     ----------
@@ -185,9 +185,9 @@ def stored(*headlines: str) -> list[Finding]:
 
 
 def banner(study: Study, headlines: Iterable[str]) -> "Markdown | None":
-    """Say which headlines of a chapter do not hold on the data of this run.
+    """List the headlines of a chapter whose verdicts differ on the data of this run.
 
-    Nothing on generated data, for the headlines speak of real catalogues, and nothing that takes long.
+    Generated data are left out, since the headlines are about real catalogues, and so is what takes long.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def banner(study: Study, headlines: Iterable[str]) -> "Markdown | None":
     Returns
     -------
     IPython.display.Markdown or None
-        A sentence a part whose verdict on the study is not the book's; None where there is none.
+        One sentence per part whose verdict on the study differs from the book's; None if there are none.
     """
     if study.name.startswith("synthetic"):
         return None

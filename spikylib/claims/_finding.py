@@ -1,4 +1,4 @@
-"""What came out of one comparison, and the one rule that calls it."""
+"""The result of one comparison, and the one rule that decides it."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Finding:
     id, part : str
         Number of the claim, and which of its statements; "" where it has one.
     data : str
-        Name of the catalogue, "generated", or how many a verdict over all is from.
+        Name of the catalogue, "generated", or the number of datasets behind a verdict over all.
     n, f : int
         Rows compared, and the truncation rank; 0 where there is none.
     seed : int
@@ -32,7 +32,7 @@ class Finding:
     reference : float
         What the estimate is compared with, its mean over the replicates.
     unit : str
-        Of the four numbers: "%" where they are shares, shown times 100.
+        Unit of these numbers: "%" where they are shares, shown times 100.
     verdict : str
         "holds", "fails", "undecided", "not applicable" or "untested"; over datasets "holds in part"
         and "on generated data only" as well.

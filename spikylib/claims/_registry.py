@@ -1,4 +1,4 @@
-"""The claims by number, how one is checked, and what the findings of many catalogues come to."""
+"""The claims by number, how one is checked, and how the findings of many catalogues are summed up."""
 
 import hashlib
 import importlib.util
@@ -37,12 +37,12 @@ _PACKAGES = frozenset({"implicit", "gensim"})  # what a claim may need that a st
 
 
 class NotApplicable(Exception):
-    """Raised by a measure to say what this catalogue lacks for it."""
+    """Raised by a measure with what this catalogue lacks for it."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One statement of a claim: what `claim` was told, and the function that measures it."""
+    """One statement of a claim: the arguments of `claim`, and the function that measures it."""
 
     measure: Callable
     id: str
@@ -62,7 +62,7 @@ class Part:
 
     @property
     def on_data(self) -> bool:
-        """Whether it is about a catalogue; if not, it makes its own data."""
+        """Whether it is about a catalogue; if not, it generates its data."""
         return bool(self.needs)
 
     @property
@@ -154,7 +154,7 @@ def over_datasets(id: str) -> Callable:
 
 @cache
 def described() -> dict[str, dict]:
-    """What claims.toml says of each claim: statement, chapter, source, limits and, for what is proved, proved."""
+    """The entries of claims.toml by claim: statement, chapter, source, limits and, where there is a proof, proved."""
     return tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 
 
@@ -167,7 +167,7 @@ def parts(id: str | None = None) -> list[Part]:
 
 
 def table() -> pd.DataFrame:
-    """List the claims: a row a part, with ``id``, ``part``, ``statement``, ``chapter`` and ``needs``.
+    """List the claims, one row per part, with ``id``, ``part``, ``statement``, ``chapter`` and ``needs``.
 
     Examples
     --------
@@ -195,14 +195,14 @@ def check(id: str, study: Study | None = None, *, seed: int = 0) -> list[Finding
     id : str
         As in :func:`table`.
     study : Study, optional
-        None for claims on generated data; they do not look at a study that is given.
+        Ignored by claims on generated data; None is enough for them.
     seed : int, default 0
         First seed of the replicates.
 
     Returns
     -------
     list of Finding
-        One a part.
+        One per part.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def check_all(
     seed: int = 0,
     known: Iterable[tuple[str, str]] = (),
 ) -> list[Finding]:
-    """Check every claim that a study can decide, or, without one, those on generated data.
+    """Check every claim that needs a study, or, without one, those on generated data.
 
     Parameters
     ----------
@@ -233,17 +233,16 @@ def check_all(
     ids : iterable of str, optional
         Claims to check; all by default.
     quick : bool, default False
-        Leave out what trains other models or refits more than five times.
+        Leave out claims that train other models or refit more than five times.
     seed : int, default 0
         First seed of the replicates.
     known : iterable of (id, part)
-        Parts to leave out, for their findings are known.
+        Parts to leave out, whose findings are known.
 
     Returns
     -------
     list of Finding
-        One a part, "not applicable" where the study lacks something. In a study's list are
-        the claims that need one; without a study, all others.
+        One per part, "not applicable" where the study lacks something.
     """
     known, ids = set(known), None if ids is None else list(ids)
     for id in ids or ():
@@ -356,7 +355,7 @@ def across(id: str, findings: Iterable[Finding]) -> Finding:
     id : str
         As in :func:`table`.
     findings : iterable of Finding
-        Of any claims and catalogues; those of other claims are left out.
+        Of any claims and catalogues; those of other claims are ignored.
 
     Returns
     -------
@@ -397,12 +396,12 @@ def across(id: str, findings: Iterable[Finding]) -> Finding:
     always, never = ([part for part, said in by_part.items() if said == {v}] for v in (HOLDS, FAILS))
     differ = max(len(always), len(never)) < len(by_part)
     sides = (
-        (always if differ else [], "everywhere holds:"),
-        (never if differ else [], "nowhere holds:"),
+        (always if differ else [], "holds everywhere:"),
+        (never if differ else [], "holds nowhere:"),
         (fails, "fails on"),
         (mixed, "in part on"),
         (open_on, "undecided on"),
-        (wrong, "on generated data fails:"),
+        (wrong, "fails on generated data:"),
         (untested, "untested:"),
     )
     for names, what in sides:

@@ -1,10 +1,9 @@
 """Load interactions: generated, published, or the user's own.
 
-Everything loads into :class:`Interactions`: a binary items x contexts matrix with its labels
-(published vectors into :class:`Embeddings`). Items and contexts are numbered in order of first
-appearance in the source. Published files are looked for under the *data home*: see :func:`home`;
-`spiky data fetch` downloads them. No data is bundled: every licence forbids it. Facts about six songs
-are: see :func:`songs`.
+Everything loads into :class:`Interactions`: a binary items x contexts matrix with its labels (published
+vectors into :class:`Embeddings`). Items and contexts are numbered in order of first appearance in the
+source. Published files are looked for under the *data home*: see :func:`home`; `spiky data fetch` downloads
+them. No dataset is bundled, since no licence allows it; facts about six songs are (see :func:`songs`).
 """
 
 import contextlib
@@ -51,22 +50,22 @@ def load(
     ----------
     name : str or path
         A name of :func:`catalogue` (``"synthetic"`` needs no file), or the path of a file: see
-        :func:`read_interactions` and :func:`read_embeddings`. It is interactions where `item` or
-        `context` is given; else what it looks like.
+        :func:`read_interactions` and :func:`read_embeddings`. With `item` or `context` it is read as
+        interactions; otherwise its content decides.
     data_home : path, optional
-        Folder that holds the datasets' folders. Default: see :func:`home`.
+        Folder of the datasets' folders. Default: see :func:`home`.
     download : bool, default False
-        Fetch the dataset from its publisher if it is not there. Shows the terms first.
+        Fetch a missing dataset from its publisher, after showing the terms.
     item, context, time, label : str or int, optional
         Columns of the user's file; `label` names the items (it becomes their ``title``). A dataset
         loaded by name has its own and ignores them, and so does a ``.npy`` or ``.npz`` file.
     **options
         ``min_context_size`` (1; 5 for ``cornell-yes-*``): leave out contexts of fewer rows.
-        ``min_item_count`` (1): then leave out items in fewer contexts.
-        ``start``, ``end`` (dated data): first of all, leave out what is not in start <= time < end.
-        ``features`` ("svd" or "mf") of ``deezer-songs``. For ``synthetic``, ``-clean`` and ``-dated``,
-        those of ``playlists``, ``clean_playlists`` and ``drifting_playlists`` of :mod:`spikylib.synthetic`;
-        for a path, those of :func:`read_interactions` and :func:`read_embeddings`.
+        ``min_item_count`` (1): then leave out items in fewer contexts. ``start``, ``end`` (dated data):
+        before all else, keep only start <= time < end. ``features`` ("svd" or "mf") of ``deezer-songs``.
+        For ``synthetic``, ``-clean`` and ``-dated``, those of ``playlists``, ``clean_playlists`` and
+        ``drifting_playlists`` of :mod:`spikylib.synthetic`; for a path, those of :func:`read_interactions`
+        and :func:`read_embeddings`.
 
     Returns
     -------
@@ -75,12 +74,12 @@ def load(
     Raises
     ------
     ValueError
-        Unknown name (the message lists the names), a file that is not what was published, times
-        asked of data that has none, or nothing left by the options.
+        Unknown name (the message lists the names), a file that is not what was published, dates given for
+        undated data, or options that leave nothing.
     TypeError
         Unknown option.
     FileNotFoundError
-        A file is missing: the message says which, where it was looked for, and what to do.
+        A file is missing; the message names it, its place, and the remedy.
 
     Examples
     --------
@@ -109,7 +108,7 @@ def load(
 def kind(
     name: str | os.PathLike, *, data_home: str | os.PathLike | None = None, **columns: str | int | None
 ) -> str:
-    """Say what a dataset, a file or a folder holds, without reading a large one.
+    """Return what kind of data a dataset, file or folder contains, without reading large files whole.
 
     Parameters
     ----------
@@ -126,7 +125,7 @@ def kind(
     Raises
     ------
     ValueError, FileNotFoundError
-        As :func:`load`; of tables larger than 32 MiB the first rows decide.
+        As :func:`load`; for tables larger than 32 MiB the first rows decide.
 
     Examples
     --------
@@ -156,7 +155,7 @@ def kind(
 
 
 def describe(data: Interactions) -> dict[str, int | float]:
-    """Count a dataset in one row of numbers.
+    """Summarise a dataset in one row of numbers.
 
     Parameters
     ----------
@@ -166,9 +165,9 @@ def describe(data: Interactions) -> dict[str, int | float]:
     -------
     dict
         ``items``, ``contexts``, ``interactions``; ``density``, the share of the matrix that is 1;
-        ``gini`` of popularity, the contexts an item is in: 0 where all items are equally popular,
-        near 1 where few have nearly everything; ``median_context``, the median number of
-        items in a context.
+        ``gini`` of popularity, the number of contexts of an item: 0 where all items are equally popular,
+        near 1 where few have nearly everything; ``median_context``, the median number of items in a
+        context.
 
     Examples
     --------

@@ -49,7 +49,7 @@ class Dataset:
 
     @property
     def has_contexts(self) -> bool:
-        """Whether it is interactions; else it is embeddings."""
+        """Whether the dataset is interactions, not embeddings."""
         return " x " in self.kind
 
 
@@ -69,12 +69,12 @@ def find(name: str | os.PathLike) -> Dataset:
 
 
 def home(data_home: str | os.PathLike | None = None) -> Path:
-    """Find the data home: the folder that holds one folder per dataset.
+    """Find the data home, which contains one folder per dataset.
 
     Parameters
     ----------
     data_home : path, optional
-        Taken as it is where given; a relative one from the working directory.
+        Used as given; relative to the working directory.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def root(known: Dataset, data_home: str | os.PathLike | None = None) -> Path | N
 
 
 def files(name: str | os.PathLike, data_home: str | os.PathLike | None = None) -> list[Path]:
-    """List the files of a dataset that are there.
+    """List the files of a dataset that exist.
 
     Parameters
     ----------
@@ -113,8 +113,7 @@ def files(name: str | os.PathLike, data_home: str | os.PathLike | None = None) -
     Returns
     -------
     list of pathlib.Path
-        Sorted. Empty where the dataset is absent (the file that holds its interactions is
-        missing), and for generated data.
+        Sorted. Empty where the file with the interactions is missing, and for generated data.
 
     Raises
     ------
@@ -141,12 +140,12 @@ def catalogue() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a dataset: ``name``, ``kind`` (items x contexts), ``domain`` (what the items are:
-        music, films, groceries, ...), ``published_items`` (Table 1's
-        repository, after its filters; missing where the paper does not use the dataset),
-        ``items``, ``contexts``, ``interactions`` (as counted by the publisher, missing where it
-        gives no count), ``publisher``, ``terms``, ``page`` to read first, ``package`` (where it is one
-        to install), and ``files`` under the data home, or in that package.
+        One row per dataset: ``name``, ``kind`` (items x contexts), ``domain`` (what the items are:
+        music, films, groceries, ...), ``published_items`` (Table 1's repository, after its filters;
+        missing where the paper does not use the dataset), ``items``, ``contexts``, ``interactions`` (as
+        counted by the publisher, missing where it gives no count), ``publisher``, ``terms``, ``page``
+        to read first, ``package`` (where one is to be installed), and ``files`` under the data home, or
+        in that package.
 
     Examples
     --------

@@ -1,10 +1,9 @@
 """Fetch datasets from their publishers into the data home.
 
-A download is checked, unpacked and checked again in a hidden folder beside the data, and only whole
-files are moved to their place: after a failure, or Ctrl-C, nothing of it is left, and what a killed
-process left the next fetch removes. Running it again is all there is to resuming: files that are there
-are kept, the missing ones are fetched.
-Only https is spoken (and http with this machine itself, for tests).
+A download is checked, unpacked and checked again in a hidden folder beside the data, and only whole files
+are moved to their place: after a failure or Ctrl-C nothing of it is left, and the next fetch removes what a
+killed process left. To resume, run it again: existing files are kept, missing ones fetched. Only https is
+used (and http with this machine itself, for tests).
 """
 
 import contextlib
@@ -43,21 +42,21 @@ def fetch(
 ) -> list[Path]:
     """Download a dataset, check it, and put its files where `load` looks for them.
 
-    Shows publisher, terms and address on stderr before anything is downloaded. A server that
-    is busy or hangs up is tried three times more, from where it stopped if it can.
+    Shows publisher, terms and address on stderr before anything is downloaded. If the server is busy or
+    hangs up, three more attempts follow, resuming where it allows that.
 
     Parameters
     ----------
     name : str
         A name of :func:`spikylib.datasets.catalogue`.
     data_home : path, optional
-        As for :func:`spikylib.datasets.load`; created if it is not there.
+        As for :func:`spikylib.datasets.load`; created if missing.
     address : str or path, optional
-        Another https address of the same file, or the file itself, downloaded by hand; a folder
-        where the data are several files that are no archive. The checksum must be the published one
-        all the same. Default: the publisher's address.
+        Another https address of the same file, or the file itself, downloaded by hand; a folder where the
+        data are several files, not an archive. The checksum must be the published one. Default: the
+        publisher's address.
     force : bool, default False
-        Fetch again, and replace, what is there.
+        Fetch again, and replace existing files.
     progress : bool, optional
         Show a progress bar on stderr. Default: where stderr is a terminal.
 
@@ -71,11 +70,11 @@ def fetch(
     ------
     ValueError
         Unknown name; no address (the message says how to get the data); an address that is not
-        https; a file with another checksum; an archive that is damaged, holds a path
+        https; a file with another checksum; an archive that is damaged, contains a path
         that leaves its folder, unpacks to more than any published version, or
         lacks the data; a file in the way that is not the published one.
     ConnectionError
-        The server cannot be reached, says no, or hangs up.
+        The server cannot be reached, refuses, or hangs up.
     FileNotFoundError
         `address` is a path without a file.
 
@@ -125,7 +124,7 @@ def fetch(
 
 
 def terms(name: str, data_home: str | os.PathLike | None = None, address: str | None = None) -> str:
-    """Say in a few lines who publishes a dataset, on which terms, and where its files go.
+    """Describe in a few lines who publishes a dataset, under which terms, and where its files go.
 
     >>> print(terms("triplej", "/data"))
     triplej
@@ -147,7 +146,7 @@ def terms(name: str, data_home: str | os.PathLike | None = None, address: str | 
 
 
 def instructions(name: str, data_home: str | os.PathLike | None = None) -> str:
-    """Say how to get a dataset by hand.
+    """Explain how to get a dataset by hand.
 
     >>> "account" in instructions("spotify-mpd")
     True
@@ -178,7 +177,7 @@ def _clear_abandoned(home):
 
 
 def _targets(name):
-    """Files of a dataset under the data home, the one that holds the data first -> checksum or None."""
+    """Files of a dataset under the data home, the main one first -> checksum or None."""
     known = DATASETS[name]
     if known.unpack or known.in_parts or not known.address:
         return {file: known.checks.get(file) for file in known.files}
@@ -223,7 +222,7 @@ def _stage(name, address, missing, folder, progress):
     for target, file in staged.items():
         _verify(file, wanted[target], f"{target} came from {address}. {by_hand}")
     if known.files[0] not in staged:
-        raise ValueError(f"{name}: the archive from {address} holds no {known.files[0]}. {by_hand}")
+        raise ValueError(f"{name}: the archive from {address} does not contain {known.files[0]}. {by_hand}")
     return staged
 
 
@@ -305,7 +304,7 @@ def _verify(file, checksum, remedy):
         found = pooch.file_hash(file, alg=algorithm)
     if found != expected:
         raise ValueError(
-            f"{file.name} is not the published file: its {algorithm}{' id' * (algorithm == 'git')} is {found}, expected was {expected}; {remedy}"
+            f"{file.name} is not the published file: its {algorithm}{' id' * (algorithm == 'git')} is {found}, not {expected}; {remedy}"
         )
 
 

@@ -25,7 +25,7 @@ PARQUET = (".parquet", ".pq")
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix that says what a file holds, in lower case, without that of its packing."""
+    """The suffix of a file's format, in lower case, without that of its compression."""
     return next((s for s in map(str.lower, reversed(path.suffixes)) if s not in _PACKED), "")
 
 
@@ -96,13 +96,13 @@ class Capped(io.RawIOBase):
 
 
 def check_density(path: Path) -> None:
-    """Refuse a Parquet file that promises more rows or bytes than real data can be packed into."""
+    """Refuse a Parquet file that declares more rows or bytes than real data could pack into it."""
     metadata = pyarrow.parquet.read_metadata(path)
     promised = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     size = path.stat().st_size
     if max(10 * metadata.num_rows, promised) > _DENSEST * size:
         raise ValueError(
-            f"{path} promises {metadata.num_rows} rows and {promised} bytes in {size}, which no data does"
+            f"{path} declares {metadata.num_rows} rows and {promised} bytes in {size}, more than real data could pack"
         )
 
 

@@ -105,7 +105,7 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
                 chosen |= {label: titles[0]} if len(titles) == 1 else {}
     if "item" not in chosen or not {"context", "time"} & set(chosen):
         if len(names) == 1:
-            raise ValueError(f"{path} has one column, {names[0]}; interactions take an item and its context")
+            raise ValueError(f"{path} has one column, {names[0]}; interactions need an item and a context")
         roles = [role for role in ("item", "context") if role not in chosen]
         raise ValueError(
             f"{path}: no column can be guessed to be the {' or the '.join(roles)} among {', '.join(map(str, names))}; "
@@ -138,7 +138,7 @@ def whole(ids: pd.Series, where: str) -> pd.Series:
         return ids
     if (ids % 1 != 0).any() or (ids.abs() >= 2**53).any():
         raise ValueError(
-            f"{where} holds fractions, or numbers too large for the floats they are stored in: not ids"
+            f"{where} contains fractions, or numbers too large for the floats they are stored in: not ids"
         )
     return ids.astype(np.int64)
 

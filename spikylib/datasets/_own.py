@@ -41,20 +41,20 @@ def read_interactions(
 ) -> Interactions:
     """Read the user's own interactions from a file, or from a folder of files of one format.
 
-    Delimited text, Parquet, JSON, and one list of items a line or a row; text may be packed (.gz, .bz2,
-    .xz, .zip). What is left open is guessed and said in ``.notes``; where two guesses are as good, an
-    error names both.
+    Delimited text, Parquet, JSON, and one list of items a line or a row; text may be compressed (.gz, .bz2,
+    .xz, .zip). Whatever is not specified is guessed, and noted in ``.notes``; where two guesses are equally
+    good, an error names both.
 
     Parameters
     ----------
     path : path
-        .parquet and .json, .jsonl are what they say; all else is text, and judged by its first lines. In a
-        folder, those named key=value give a column.
+        The suffixes .parquet, .json and .jsonl decide; all else is text, judged by its first lines. Folders
+        named key=value give a column.
     item, context, time : str or int, optional
-        Columns, by name or (without a header) by position. Rows without an item or a context are
-        dropped. Guessed from their names where item or context is not given. ``context="day"`` takes
-        the days of the times; ``context="line"``, in files of lists, each line, and ``context=0`` what
-        its first field names.
+        Columns, by name or (without a header) by position. Rows without an item or a context are dropped.
+        Guessed from their names where item or context is not given. ``context="day"`` takes the days of the
+        times; ``context="line"``, in files of lists, each line, and ``context=0`` the name in its first
+        field.
     labels : sequence of str, or dict of str to str, optional
         Columns that describe the item, copied to ``.items`` from the item's first row; a dict
         gives them other names there, as in ``{"track_name": "title"}``.
@@ -63,16 +63,17 @@ def read_interactions(
     start, end : date, optional
         With times only: keep rows of start <= time < end.
     time_unit : {"s", "ms", "us", "ns"}, optional
-        Of numeric times since 1970. Default: the one that puts them between 1973 and 2286.
+        Unit of numeric times since 1970. Default: the one that puts them between 1973 and 2286.
     day_first : bool, optional
-        Whether 01/02/2024 is 1 February. Default: as rows that leave no choice have it.
+        Whether 01/02/2024 is 1 February. Default: as in rows that leave no choice.
     encoding : str, optional
-        Of text. Default: UTF-8, or what a mark at the start says.
+        Of text. Default: UTF-8, or that of a byte-order mark.
     separator : str, optional
-        One character, or "::". Default: that of the suffix, or what cuts the first lines alike.
+        One character, or "::". Default: that of the suffix, or the one that gives the first lines equally
+        many fields.
     header : 0 or None, optional
-        0: the first line names the columns; None: it is data. Default: it names them, and what looks
-        like data is refused.
+        0: the first line names the columns; None: it is data. Default: 0, but a first line that looks like
+        data is refused.
     names : sequence of str, optional
         Names of the columns of a file without a header.
 
@@ -80,15 +81,15 @@ def read_interactions(
     -------
     Interactions
         Ids are kept as text where the file is text (so that "007" stays "007"). Times are UTC.
-        ``.notes`` counts the rows read and used, and says what was guessed.
+        ``.notes`` gives the rows read and used, and the guesses.
 
     Raises
     ------
     FileNotFoundError
         No such file.
     ValueError
-        A column that is not there (the message lists those that are), a guess that would be as good
-        as another, a row that cannot be read (by its line), or a file that is not text, Parquet or JSON.
+        A missing column (the message lists the others), two equally good guesses, a row that cannot be read
+        (by its line), or a file that is not text, Parquet or JSON.
 
     Examples
     --------
@@ -174,9 +175,9 @@ def read_embeddings(
     Parameters
     ----------
     path : path
-        .npy: a matrix, one row per item. .npz: a matrix, and the ids beside it. Parquet: a column of
-        lists of numbers, or a column a dimension. Delimited text with a column a dimension. Text or
-        binary of word2vec, GloVe and fastText (.vec). Text may be packed.
+        .npy: a matrix, one row per item. .npz: a matrix, and the ids beside it. Parquet: a column of lists
+        of numbers, or one column per dimension. Delimited text with one column per dimension. Text or
+        binary of word2vec, GloVe and fastText (.vec). Text may be compressed.
     id_column, vector_column : str, optional
         Columns of a table or keys of an .npz, where there is more than one choice; for columns numbered
         from 0 or 1, `vector_column` is what stands before the number.
@@ -186,16 +187,16 @@ def read_embeddings(
     Returns
     -------
     Embeddings
-        float32 stays float32, and word vectors are; every other type of number becomes float64
-        (float16: float32). ``.notes`` says where the ids are from, and what was dropped.
+        float32 for float16, float32 and word vectors; float64 for every other type of number. ``.notes``
+        gives the source of the ids and what was dropped.
 
     Raises
     ------
     FileNotFoundError
         No such file.
     ValueError
-        A file that is none of these, not a matrix of finite real numbers, ids that repeat, a column
-        that is not there, or more than one choice of vectors or ids.
+        Another format, a matrix that is not of finite real numbers, repeated ids, a missing column, or more
+        than one choice of vectors or ids.
 
     Examples
     --------
@@ -221,8 +222,8 @@ def read_snapshots(
     Parameters
     ----------
     folder : path
-        Holds files that :func:`read_embeddings` reads, or folders of one such file, with one date in their
-        name: ``20220521``, ``E_2022-05-21.npz``, ``2022-05.parquet``. Others are passed over.
+        Folder of files that :func:`read_embeddings` reads, or of folders of one such file, with one date in
+        their name: ``20220521``, ``E_2022-05-21.npz``, ``2022-05.parquet``. Others are ignored.
     id_column, vector_column : str, optional
         As for :func:`read_embeddings`.
 
@@ -260,7 +261,7 @@ def read_snapshots(
             dated[date] = Path(pick(inside, "file of embeddings", [*map(str, files)]))
     if not dated:
         raise FileNotFoundError(
-            f"{folder} holds no file or folder named by a date, such as 20220521 or 2022-05"
+            f"{folder} contains no file or folder named by a date, such as 20220521 or 2022-05"
         )
     read = {
         date: read_embeddings(path, id_column=id_column, vector_column=vector_column)
@@ -270,7 +271,7 @@ def read_snapshots(
     for date, snapshot in read.items():
         if "no ids" in snapshot.notes and len(snapshot.ids) != len(first):
             raise ValueError(
-                f"{dated[date]} has {len(snapshot.ids)} rows, the first date {len(first)}, and no ids say which are the same"
+                f"{dated[date]} has {len(snapshot.ids)} rows, the first date {len(first)}, and without ids they cannot be matched"
             )
         common = common[common.isin(snapshot.ids)]
     if common.empty:
@@ -304,7 +305,7 @@ def _ids(values, path):
         if len(broken := values[values.str.contains("\n", regex=False)]):
             raise ValueError(f"{where}: a quote goes on over a line break in {broken.iloc[0]!r}")
     elif len(values) and isinstance(values.iloc[0], dict | list | np.ndarray):
-        raise ValueError(f"{where} does not hold one value a row")
+        raise ValueError(f"{where} does not have one value per row")
     return whole(values, where).to_numpy()
 
 

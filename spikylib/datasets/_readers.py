@@ -4,7 +4,7 @@ Each takes the dataset's name and the data home and returns what `build` takes, 
 columns ``item`` and ``context`` (and ``times``, or ``context_times``), the tables ``items`` and
 ``contexts`` whose index is what these columns hold, and ``notes``. (For embeddings it returns
 :class:`Embeddings`.) `load` filters, and puts into words what a parser raises on a damaged file.
-Large files are read in blocks and numbered on the way, so that memory holds the numbers and
+Large files are read in blocks and numbered on the way, so that memory is needed for the numbers and
 the distinct labels, never the whole text.
 """
 
@@ -73,7 +73,7 @@ def aotm_2011(name: str, home: Path) -> dict:
 
     found = _joined(name, playlists(), ["id", "category", "user", "time"], format="ISO8601", errors="coerce")
     if not len(found["item"]):
-        raise ValueError(f"{path} holds no playlist with a matched track")
+        raise ValueError(f"{path} contains no playlist with a matched track")
     found["items"][["title", "artist"]] = [labels.get(track, ("", "")) for track in found["items"]["id"]]
     return found
 
@@ -276,7 +276,7 @@ def citeulike_a(name: str, home: Path) -> dict:
     for number, (count, *papers) in lines:
         if count != len(papers):
             raise ValueError(
-                f"{path}, line {number}: {count} papers are promised, {len(papers)} were found; get the file again"
+                f"{path}, line {number}: {count} papers are declared, but {len(papers)} were found; get the file again"
             )
     return _of_users(name, [number - 1 for number, _ in lines], [line[1:] for _, line in lines])
 
@@ -285,11 +285,11 @@ def item2vec(name: str, home: Path) -> Embeddings:
     """Songs of cornell-yes-small by word2vec; their ids are that dataset's, which has the titles."""
     path = _require(home / "embeddings" / f"{name}.npz", name)
     songs = read_vectors(path, "words", "vectors")
-    with reading(path, "does not hold the numbers of songs in 'words'"):
+    with reading(path, "does not contain the numbers of songs in 'words'"):
         ids = np.array([int(word) for word in songs.ids])
         n_songs = DATASETS["cornell-yes-small"].items
         if not 0 <= ids.min() <= ids.max() < n_songs:
-            raise ValueError(f"{ids.min()} to {ids.max()}, expected were 0 to {n_songs - 1}")
+            raise ValueError(f"{ids.min()} to {ids.max()}, not 0 to {n_songs - 1}")
     folder = home / "cornell-yes" / "yes_small"
     if not (folder / "song_hash.txt").is_file():
         alone = "no titles: they are in song_hash.txt of cornell-yes-small, which is absent"
@@ -331,7 +331,7 @@ def released(name: str, home: Path) -> Embeddings:
     U = checked_rows(str(folder / "U.npy"), U)
     if s.shape != U.shape[1:] or s.dtype.kind != "f":
         raise ValueError(
-            f"{folder}: U.npy has shape {U.shape} and S.npy {s.shape} of {s.dtype}, expected were (items, f) and "
+            f"{folder}: U.npy has shape {U.shape} and S.npy {s.shape} of {s.dtype}, expected (items, f) and "
             "(f,) of floats; get the files again"
         )
     vectors = U * s
@@ -443,7 +443,7 @@ def _read_playlists(path):
     played = np.bincount(np.concatenate([songs for _, songs in playlists]), minlength=n_songs)
     if not np.array_equal(played, promised):
         raise ValueError(
-            f"{path} is cut short or damaged: line 2 promises {promised.sum()} plays, {played.sum()} were "
+            f"{path} is cut short or damaged: line 2 declares {promised.sum()} plays, but {played.sum()} were "
             "found; fetch the file again from its publisher"
         )
     return playlists

@@ -25,17 +25,17 @@ def songs(name: str = "cornell-yes-small") -> dict[str, Any]:
     Returns
     -------
     dict
-        Tables are DataFrames, a row a song, labelled by its title; ``"rule"`` and ``"source"`` are texts.
-        Of cornell-yes-small:
+        Tables are DataFrames, one row per song, labelled by its title; ``"rule"`` and ``"source"`` are
+        texts. Of cornell-yes-small:
 
         - ``"N"``, number of playlists of the catalogue;
         - ``"songs"``: ``id``, ``artist``, ``format`` (a listeners' tag), ``playlists`` (c_i), ``norm``, and
           the song's spike: the song at its ``peak``, and its ``size``;
-        - ``"X"``, the first three playlists that hold both songs of a format, by their lines in train.txt; ``"C"``, how
+        - ``"X"``, the first three playlists with both songs of a format, by their lines in train.txt; ``"C"``, how
           many of all playlists two songs share; ``"M"``, their PPMI; ``"cosine"`` and ``"dot"``;
         - ``"axes"``, the coordinates on one varimax axis of each format: that on which its popular song lies
           farthest out;
-        - ``"neighbours"``, a row each: the five nearest of all songs by either ``similarity``.
+        - ``"neighbours"``, one row per neighbour: the five nearest of all songs by either ``similarity``.
 
         Of triplej, where windows of time are "first", "half-way" and "last":
 

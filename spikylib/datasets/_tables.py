@@ -52,7 +52,7 @@ def open_table(path: Path, item=None, context=None, **how: Any) -> Table:
 
 
 def is_list(type_: pa.DataType) -> bool:
-    """Whether a column of Parquet holds a list in each row."""
+    """Whether a column of Parquet has a list in each row."""
     return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
 
 
@@ -103,7 +103,7 @@ def _parquet(path):
 
 
 def _json(path, item):
-    """Records, one a line or in an array; the entries of a list in each of them are the rows."""
+    """Records, one per line or in an array; the entries of a list in each of them are the rows."""
     with unpacked(path, _MAX_WHOLE) as file:
         text = file.read().decode("utf-8-sig")
     try:
@@ -148,12 +148,14 @@ def _folder(path, item, context, how):
     files = [f for f in sorted(path.rglob("*")) if f.is_file()]
     files = [f for f in files if not any(part[0] in "._" for part in f.relative_to(path).parts)]
     if not files:
-        raise ValueError(f"{path} holds no file: name a file, or a folder of files of one format")
+        raise ValueError(f"{path} contains no files: name a file, or a folder of files of one format")
     if (suffixes := {suffix_of(f) for f in files}) & {".npy", ".npz"}:
-        raise ValueError(f"{path} holds arrays whose names have no date: name one of them, or date them all")
+        raise ValueError(
+            f"{path} contains arrays whose names have no date: name one of them, or date them all"
+        )
     if len(suffixes) > 1:
         raise ValueError(
-            f"{path} holds files of {len(suffixes)} formats ({', '.join(sorted(suffixes))}), not of one"
+            f"{path} contains files of {len(suffixes)} formats ({', '.join(sorted(suffixes))}), not of one"
         )
     tables = [open_table(f, item, context, **how) for f in files]
     keys = [dict(p.split("=", 1) for p in f.relative_to(path).parts[:-1] if "=" in p) for f in files]

@@ -196,7 +196,7 @@ def _encoding(path):
             remedy = f"it looks like {encoding}: save it as UTF-8, or in Python give encoding={encoding!r}"
     if start.startswith(b"PK"):
         remedy = "it is a workbook or a zip archive: save its table as CSV"
-    raise ValueError(f"{path} holds zero bytes, so it is not text in UTF-8; {remedy}")
+    raise ValueError(f"{path} contains zero bytes, so it is not text in UTF-8; {remedy}")
 
 
 def _separator(lines, usual):

@@ -1,4 +1,4 @@
-"""Embeddings in the formats that people bring: arrays, tables with a column a dimension or of lists, word vectors."""
+"""Embeddings in the formats that people bring: arrays, tables with one column per dimension or of lists, word vectors."""
 
 import re
 from collections import defaultdict
@@ -76,7 +76,7 @@ def _lists_of_numbers(path, id_column, vector_column):
     table = pyarrow.parquet.read_table(path, columns=[vector_column, *[id_column] * (id_column is not None)])
     column = table[vector_column].combine_chunks()
     if len(column) == 0:
-        raise ValueError(f"{path} holds no vector")
+        raise ValueError(f"{path} contains no vectors")
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
         missing = f"{column.null_count} of {len(column)} rows"
@@ -121,7 +121,7 @@ def _arrays(path, id_key, vector_key):
 
 
 def _wide(table, path, dimensions, id_column):
-    """A table with a column a dimension, and one of ids."""
+    """A table with one column per dimension, and one of ids."""
     others = [name for name in table.names if name not in dimensions and table.sample[name].dtype.kind != "f"]
     id_column = _id_name(path, others, id_column)
     frame = table.read([*dimensions, *[id_column] * (id_column is not None)])
@@ -181,7 +181,7 @@ def _binary_words(path):
     n, dim, at = int(header[1]), int(header[2]), header.end()
     if n * (4 * dim + 1) > len(content) - at:
         raise ValueError(
-            f"{path} is cut short: it promises {n} vectors of {dim} and has {len(content) - at} bytes"
+            f"{path} is cut short: it declares {n} vectors of {dim} but has {len(content) - at} bytes"
         )
     words, vectors = [], []
     for _ in range(n):
@@ -222,7 +222,7 @@ def _text_words(path, *, encoding=None, header="guess", names=None, **_):
             if len(numbers) != dim:
                 raise ValueError(f"{path}, line {line}: {len(numbers)} numbers, not {dim}")
     if n not in (None, len(words)):
-        raise ValueError(f"{path} is cut short: it promises {n} vectors and holds {len(words)}")
+        raise ValueError(f"{path} is cut short: it declares {n} vectors but contains {len(words)}")
     return _of_words(path, words, vectors, found.notes)
 
 

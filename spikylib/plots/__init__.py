@@ -1,12 +1,11 @@
 """Draw the figures of the book and of reports: results in, a matplotlib Figure out; nothing is computed.
 
-A function a kind of figure. :func:`lines` is the general one: curves, points with errors, nulls and
-reference lines, in one panel or several; :func:`forest` compares estimates with their intervals.
-One look for all: seaborn's "colorblind" palette with a marker and a dash of its own for each
-category (for a catalogue of the library the same in every figure), viridis for quantities, an opaque
-white ground, and sizes that read at the width of a page. A notebook keeps the points of a figure with
-its picture, as CSV.
-The interactive figures are Plotly's, turned into HTML by :func:`html`, which loads the book's one
+One function per kind of figure. :func:`lines` is the general one: curves, points with errors, nulls and
+reference lines, in one panel or several; :func:`forest` compares estimates with their intervals. One
+look for all: seaborn's "colorblind" palette with a marker and a dash of its own for each category (for
+a catalogue of the library the same in every figure), viridis for quantities, an opaque white ground,
+and sizes that read at the width of a page. A notebook keeps the points of a figure with its picture, as
+CSV. The interactive figures are Plotly's, turned into HTML by :func:`html`, which loads the book's one
 copy of the script.
 """
 

@@ -77,7 +77,7 @@ def scatter3d_interactive(
 
 
 def cover_profile_interactive(covers: dict, *, rhos: Sequence, start: tuple[float, float]) -> "go.Figure":
-    """Draw cover profiles whose two thresholds a reader can slide (see :func:`cover_profile`).
+    """Draw cover profiles with a slider for each of the two thresholds (see :func:`cover_profile`).
 
     Parameters
     ----------
@@ -129,13 +129,13 @@ def html(figure: "go.Figure", name: str, *, still: Figure, alt: str) -> "HTML":
     still : matplotlib.figure.Figure
         Its twin: shown in print, and where there is no WebGL or no Plotly.
     alt : str
-        What is seen, for the picture and its twin.
+        Alternative text of the picture and its twin.
 
     Returns
     -------
     IPython.display.HTML
-        The controls are ordinary form fields, so the keyboard and a screen reader reach them; a
-        sentence below says what they show.
+        The controls are ordinary form fields, so the keyboard and a screen reader reach them; a sentence
+        below describes their state.
     """
     from IPython.display import HTML
 

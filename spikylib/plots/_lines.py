@@ -25,10 +25,10 @@ def lines(
 ) -> Figure:
     """Draw labelled curves, points with errors, nulls and reference lines, in one panel or several.
 
-    A *layer* is a dict of label to (x, y), or to (x, y, low, high) with an interval; or a DataFrame
-    with x in its index and a curve a column. For several panels it is a dict of panel title to one
-    of these; otherwise it is drawn in every panel. A label has one colour, marker and dash in all
-    layers and panels, and a public catalogue has its own in the whole book.
+    A *layer* is a dict of label to (x, y), or to (x, y, low, high) with an interval; or a DataFrame with x
+    as its index and one curve per column. For several panels it is a dict of panel title to one of these;
+    otherwise it is drawn in every panel. A label has one colour, marker and dash in all layers and panels,
+    and a public catalogue has its own in the whole book.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def lines(
         Dotted lines in the colour of the same label elsewhere, as of a null or a law; grey if the
         label is nowhere else.
     dotted_label : str, default "null"
-        What the dotted lines are that share a label, for the legend.
+        Name in the legend of the dotted lines that share a label.
     vertical : dict of str to float, or dict of title to such a dict, optional
         Thin grey lines at an x, labelled where they are.
     notes : dict of str to list of str, optional
@@ -50,7 +50,7 @@ def lines(
     columns : int, default 2
         Panels side by side, at most; 1 stacks them.
     **axes
-        What ``Axes.set`` of matplotlib takes, for all panels or as a list of one a panel: `xlabel`
+        Arguments of matplotlib's ``Axes.set``, for all panels or a list of one per panel: `xlabel`
         and `ylabel` (with units), ``xscale="log"``, `ylim` ... One `ylabel` for all shares the axis;
         a title that repeats a label of its panel is not written.
 
@@ -114,7 +114,7 @@ def lines(
 def cover_profile(
     covers: dict[str, SpikeCover], *, rho: float, nulls: dict[str, SpikeCover] | None = None
 ) -> Figure:
-    """Draw the share of rows captured as peaks are added, a curve a cover.
+    """Draw the share of rows captured as peaks are added, one curve per cover.
 
     Parameters
     ----------
@@ -137,14 +137,14 @@ def cover_profile(
 
 
 def stability_curves(table: pd.DataFrame, *, others: pd.DataFrame | None = None) -> Figure:
-    """Draw the overlap with the reference by date, a panel a similarity, a curve a part of the norms.
+    """Draw the overlap with the reference by date: one panel per similarity, one curve per part of the norms.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From :func:`spikylib.stability.curves`, with one k. Its 95 % intervals are shaded.
     others : pandas.DataFrame, optional
-        Black lines to compare with, a column each, by similarity and date: the first is dashed, the
+        Black lines to compare with, one per column, by similarity and date: the first is dashed, the
         second dotted.
 
     Returns

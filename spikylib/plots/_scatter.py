@@ -20,7 +20,7 @@ def scatter(panels: dict, *, colour_label: str, **axes) -> Figure:
     colour_label : str
         What the colour is, with its unit.
     **axes
-        `xlabel`, `ylabel` ..., as ``Axes.set`` of matplotlib takes them.
+        Arguments of matplotlib's ``Axes.set``: `xlabel`, `ylabel` ...
 
     Returns
     -------
@@ -80,7 +80,7 @@ def scatter3d(
     azimuths: tuple[float, ...] = (-60,),
     markers: str = "",
 ) -> Figure:
-    """Scatter an embedding in 3-D, a panel a choice of three dimensions (the paper's Figure 1).
+    """Scatter an embedding in 3-D, one panel per choice of three dimensions (the paper's Figure 1).
 
     Parameters
     ----------
@@ -89,11 +89,11 @@ def scatter3d(
     windows : sequence of (int, int, int), default the first three
         Columns of each panel, counted from 0.
     category : array of int, shape (n,) or (len(windows), n), default 0
-        Spike or community of each row, for all panels or one a panel; negative or above 9 is grey.
+        Spike or community of each row, for all panels or per panel; negative or above 9 is grey.
     names : sequence of str, optional
         Names of the columns of E, for the axes. Default: "dim 1", "dim 2", ...
     azimuths : tuple of float, default (-60,)
-        Sides in degrees from which each window is seen, a panel a side.
+        Angles, in degrees, from which each window is seen, one panel per angle.
     markers : str, optional
         Markers of categories 0, 1, ..., which are then drawn large.
 

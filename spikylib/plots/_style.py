@@ -63,7 +63,7 @@ def panel_axes(n: int, columns: int, row_height: float, *, sharey: bool = False)
 
 
 def set_panel(ax, i: int, settings: dict) -> None:
-    """Set what `ax.set` takes, from settings for all panels or lists of one a panel."""
+    """Set what `ax.set` takes, from settings for all panels or lists of one per panel."""
     ax.set(**{name: value[i] if isinstance(value, list) else value for name, value in settings.items()})
     for axis in (ax.xaxis, ax.yaxis):
         if axis.get_scale() == "log":

@@ -1,4 +1,4 @@
-"""Estimates with intervals, a row a thing compared; and tables and matrices as colours."""
+"""Estimates with intervals, one row per thing compared; and tables and matrices as colours."""
 
 from textwrap import fill
 
@@ -19,16 +19,16 @@ def forest(
     reference: str = "reference",
     **axes,
 ) -> Figure:
-    """Draw estimates with their intervals: a row a thing compared, a panel a measure, a colour a group.
+    """Draw estimates with their intervals: one row per thing compared, panel per measure, colour per group.
 
     Parameters
     ----------
     findings : list of Finding, or dict of str to pandas.DataFrame
-        Findings of up to three parts of claims, as of :func:`spikylib.claims.stored`: a panel a part, a
-        row a catalogue, by domain, with the verdict as a letter at the right end. Those without a number
-        are left out. Or, by x label, with its unit, a table with a column ``estimate`` and, where
-        known, ``low``, ``high`` and ``reference`` (a null, drawn as a tick). Its index holds the rows, or
-        pairs of row and group; rows and groups are drawn in order of first appearance, downwards.
+        Findings of up to three parts of claims, as of :func:`spikylib.claims.stored`: one panel per part,
+        one row per catalogue, by domain, with the verdict as a letter at the right end. Those without a
+        number are left out. Or, by x label, with its unit, a table with a column ``estimate`` and, where
+        known, ``low``, ``high`` and ``reference`` (a null, drawn as a tick). Its index contains the rows,
+        or pairs of row and group; rows and groups are drawn in order of first appearance, downwards.
     xlabel : str, optional
         Of findings: what is measured, with its unit.
     columns : int, optional
@@ -38,13 +38,13 @@ def forest(
     reference : str, default "reference"
         What the ticks are, for the legend.
     **axes
-        What ``Axes.set`` of matplotlib takes, for all panels or as a list of one a panel, such as
+        Arguments of matplotlib's ``Axes.set``, for all panels or a list of one per panel, such as
         ``xscale=["log", "linear"]``.
 
     Returns
     -------
     matplotlib.figure.Figure
-        As high as its rows need: a row of several groups spreads them, a row of one does not.
+        As high as its rows need; a row spreads its groups if it has several.
 
     Examples
     --------
@@ -145,8 +145,8 @@ def heatmap(
     columns : int, default 3
         Panels side by side, at most.
     **axes
-        `xlabel`, `ylabel` ..., as ``Axes.set`` of matplotlib takes them, for all panels or as a list
-        of one a panel.
+        Arguments of matplotlib's ``Axes.set``, for all panels or a list of one per panel: `xlabel`,
+        `ylabel` ...
 
     Returns
     -------

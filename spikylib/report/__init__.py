@@ -1,4 +1,4 @@
-"""Answer for one's own data: are there spikes, what does it mean for what one does, and what has changed.
+"""Report on your own data: whether there are spikes, what follows for its use, and what has changed.
 
 :func:`report` takes a :class:`~spikylib.study.Study` and :func:`compare` two; both return a
 :class:`Report`, which is shown in a notebook, saved as a page and as JSON, or printed as Markdown.

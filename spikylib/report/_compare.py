@@ -1,4 +1,4 @@
-"""Two versions of an embedding: what stayed, what moved, and whether that is more than chance."""
+"""Two versions of an embedding: what stayed, what moved, and whether that exceeds chance."""
 
 import re
 import time
@@ -21,7 +21,11 @@ _SLACK = 0.03  # of a list of neighbours: less is not worth stopping a release
 _COVERED = 0.95  # share of the items that spikes are looked for among
 _SPIKE = 0.005  # share of the items from which a spike counts as one
 _PARTS = {"all": None, "bottom_quintile": 1, **{f"quintile_{q}": q for q in (2, 3, 4)}, "top_quintile": 5}
-_KINDS = {"born": "not in the old version", "dead": "gone from the new version", "merged": "made one of two"}
+_KINDS = {
+    "born": "not in the old version",
+    "dead": "missing from the new version",
+    "merged": "merged from two",
+}
 _OPERATORS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
 
@@ -40,26 +44,26 @@ def compare(
     a, b : Study
         The version in use and the new one.
     again : Study, optional
-        The model of `a` trained again on the same data. What differs between the two is the *floor*:
-        a change is called one where it is beyond it.
+        The model of `a` trained again on the same data. The difference between the two is the *floor*: only
+        what exceeds it is called a change.
     interactions : Interactions, optional
-        In place of `again`: the floor is what two draws of 80 % of these contexts change, embedded by
-        PPMI and SVD in as many dimensions. Where `a` is of interactions, its own are taken.
+        In place of `again`: the floor is the difference between two draws of 80 % of these contexts,
+        embedded by PPMI and SVD in as many dimensions. Default: the interactions of `a`, if any.
     fail_if : sequence of str
-        Gates: ``"spk_128 > 0.05"``, ``"overlap_top_quintile < floor"``. A name, one of < <= > >=, and
-        a number or ``floor``.
+        Gates: ``"spk_128 > 0.05"``, ``"overlap_top_quintile < floor"``. Each is a condition, one of < <= >
+        >=, and a number or ``floor``.
 
     Returns
     -------
     Report
-        ``content["conditions"]`` holds what a gate can name, ``content["gates"]`` what came of each,
+        ``content["conditions"]`` contains what a gate can name, ``content["gates"]`` the result of each,
         ``content["changed"]`` whether anything is beyond the floor (None without one).
 
     Raises
     ------
     ValueError
-        If fewer than 100 items are common, or a gate names a condition that does not exist, or a
-        floor that nothing gives.
+        If fewer than 100 items are common, or a gate names an unknown condition, or a floor where there is
+        none.
 
     Examples
     --------
@@ -122,7 +126,7 @@ def _floor_pair(a, again, interactions):
             )
         if other.E.shape == a.E.shape and np.array_equal(other.E, a.E):
             raise ValueError(
-                f"{other.name} holds the same vectors as {a.name}: train the model again with another seed"
+                f"{other.name} contains the same vectors as {a.name}: train the model again with another seed"
             )
         return {"floor": (a, other)}
     if interactions is not None:
@@ -196,7 +200,7 @@ def _spikes(a, b):
 
 
 def _groups(unit, E):
-    """Rows of each spike that holds enough of them, in a cover of most."""
+    """Rows of each spike that has enough of them, in a cover of most."""
     spike = spikes.cover(E, cos_theta=0.9, rho=_COVERED).spike
     size = np.bincount(spike[spike >= 0])
     large = [np.flatnonzero(spike == k) for k in np.flatnonzero(size >= _least(len(E)))]
@@ -217,7 +221,7 @@ def _mean_direction(unit):
 
 
 def _conditions(a, b, found, changes):
-    """What a gate can name: its value, its floor where there is one, and what it means."""
+    """What a gate can name: its value, its floor if it has one, and its meaning."""
     ids_a, ids_b = pd.Index(a.items["id"]), pd.Index(b.items["id"])
     common = int(ids_a.isin(ids_b).sum())
     rows = {
@@ -279,9 +283,9 @@ def _is_beyond(name, row):
 def _verdict(conditions, beyond):
     kept = f"lists of {_measure.K} keep {conditions['overlap_all']['value']:.0%} of their items"
     if beyond is None:
-        return f"From the one to the other {kept}; without a floor nobody can say whether that is much: give --again or --interactions."
+        return f"Between the two versions {kept}; whether that is much cannot be judged without a floor: give --again or --interactions."
     if not beyond:
-        return f"No change beyond chance: {kept}, as they do when nothing but chance differs."
+        return f"No change beyond chance: {kept}, as many as when only chance differs."
     name = next((n for n in beyond if n.startswith("overlap")), beyond[0])
     row = conditions[name]
     shown = (
@@ -289,16 +293,14 @@ def _verdict(conditions, beyond):
         if name.startswith("overlap")
         else (row["value"], row["floor"])
     )
-    return f"Changed: {row['meaning']}, {shown[0]}, where chance gives {shown[1]}; {len(beyond)} condition{'s' * (len(beyond) > 1)} beyond the floor."
+    return f"Changed: {row['meaning']}, {shown[0]}, compared with {shown[1]} by chance; {len(beyond)} condition{'s' * (len(beyond) > 1)} beyond the floor."
 
 
 def _compared(a, b, conditions, has_floor, again):
     counts = (conditions[f"items_{name}"]["value"] for name in ("common", "new", "gone"))
     said = "{:,} items in both, {:,} new, {:,} gone.".format(*counts)
     if all("no ids" in study.notes for study in (a, b)):
-        said += (
-            " Neither file has ids: rows are matched by their number, as if both had the items in one order."
-        )
+        said += " Neither file has ids: rows are matched by their number, which assumes the same order of items in both."
     if has_floor:
         source = "the same model trained again" if again is not None else "two draws of 80 % of the contexts"
         said += f" Floor: {source}, less 3 points of a list or the noise of the sample of items, whichever is more."
@@ -333,13 +335,13 @@ def _check_gate(name, bound, ranks, has_floor):
 
 
 def _gate(text, parts, conditions):
-    """What came of one gate."""
+    """The result of one gate."""
     name, operator, bound = parts
     row = conditions[name]
     bound = row["floor"] if bound == "floor" else bound
     failed = bool(_OPERATORS[operator](row["value"], bound))
     sentence = (
-        f"{name} is {row['value']:.4g}, and the gate stops at {operator} {bound:.4g} ({row['meaning']})."
+        f"{name} is {row['value']:.4g}, and the gate fails at {operator} {bound:.4g} ({row['meaning']})."
     )
     return {"gate": text, "failed": failed, "sentence": sentence}
 

@@ -1,4 +1,4 @@
-"""The decision table: what to do, and the finding or measurement that says so."""
+"""The decision table: what to do, and the finding or measurement behind it."""
 
 from itertools import takewhile
 
@@ -78,12 +78,12 @@ def meaning(spiky: dict) -> str:
     """What the verdict is good for."""
     if not any(spiky.values()):
         return (
-            "Items do not gather along directions here, so a cosine compares items one by one and a long row is no sign "
-            "of a community's centre."
+            "Items do not gather along directions here, so a cosine compares single items, and a long row does not mark "
+            "the centre of a community."
         )
     return (
         "Items gather along directions: the direction of a row says which community it belongs to, and its length how "
-        "well it is connected there. The cosine looks at the one, the dot product at both."
+        "well it is connected there. The cosine uses the direction alone, the dot product both."
     )
 
 
@@ -101,7 +101,7 @@ def decisions(study: Study, findings: list[Finding], kept: tuple | None) -> list
             best = max(by.values(), key=np.mean)
             chance = _measure.K / len(tests.E)
             if best.mean() - 1.96 * best.std() / len(best) ** 0.5 <= chance:
-                found = f"{best.mean():.1%} of {len(best):,} hidden items are found, and {chance:.1%} would be by chance"
+                found = f"{best.mean():.1%} of {len(best):,} hidden items are found, compared with {chance:.1%} by chance"
                 by, lacking = None, found
         except ValueError as error:  # no context is large enough to hide an item
             lacking = str(error)
@@ -128,17 +128,17 @@ def _similarity(tests, by, f, told):
         f"cosine {cosine.mean():.1%} (difference {_points(difference, low, high)})."
     )
     if 0 < gamma < 1:
-        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}, the least norm that cannot be told from the best."
+        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}: the smallest exponent whose difference from the best may be chance."
     if rare.any():
         _, low, high = retrieval.paired_interval(dot[rare], cosine[rare])
         if gamma and high < 0:
             answer += "; by cosine for rare items"
         elif not gamma and low > 0:
             answer += "; by dot product for rare items"
-        why += f" Of the less popular half: dot product {dot[rare].mean():.1%}, cosine {cosine[rare].mean():.1%}."
+        why += f" Of their less popular half the dot product finds {dot[rare].mean():.1%}, the cosine {cosine[rare].mean():.1%}."
     reach = told.get(("P24", "coverage"))
     if reach is not None and reach.estimate == reach.estimate:
-        why += f" Its price is reach: {reach.reference:.0%} of the items are in some list, by cosine {reach.estimate:.0%}."
+        why += f" By dot product {reach.reference:.0%} of the items are in some list, by cosine {reach.estimate:.0%}."
     if not tests.held_out:
         why += " The embedding may have seen these interactions; later ones would be a fairer test."
     return _row("Rank by cosine or by dot product?", answer, why, "P24", "P25")
@@ -148,10 +148,10 @@ def _rank(study, by, f):
     ranks = sorted({rank for rank, _ in by})
     best = {rank: max(by[rank, 0.0].mean(), by[rank, 1.0].mean()) for rank in ranks}
     shown = ", ".join(f"{best[rank]:.1%} at {rank}" for rank in ranks)
-    why = f"The better similarity finds {shown}: from {f} on within 3 % of the best."
+    why = f"Of the hidden items the better similarity finds {shown} dimensions: from {f} on, within 3 % of the best."
     if len(ranks) > 1:
         knee, _ = retrieval.knee(ranks, [len(study.cover(rank).peaks) for rank in ranks])
-        why += f" The knee of Spk is at {knee}; on public data it is no safe guide."
+        why += f" The knee of Spk is at {knee}; on public data it is not a safe guide."
     return _row("How many dimensions?", f"{f}, chosen by hidden items", why, "P30")
 
 
@@ -165,14 +165,14 @@ def _norm(study, told):
     if longest.verdict == "holds" and r >= 0.8:
         answer = "Yes: longer rows are the more popular items"
     elif longest.verdict == "holds":
-        answer = "Roughly: the longest rows are popular, and the order of the rest is loose"
+        answer = "Roughly: the longest rows are popular items, but the norm does not rank the rest"
     elif longest.verdict == "fails":
-        answer = "No: long rows are not the popular ones"
+        answer = "No: long rows are not the popular items"
     else:
-        answer = "Undecided: long rows may be popular ones"
+        answer = "Undecided: long rows may be popular items"
     within = f" ({longest.low:.2f} to {longest.high:.2f})" if longest.low < longest.high else ""
     why = (
-        f"The longest tenth of the rows has {longest.estimate:.2f} times the average number of contexts{within}; "
+        f"The top decile of items by norm has {longest.estimate:.2f} times the average number of contexts{within}; "
         f"norm and number of contexts have a rank correlation of {r:.2f}."
     )
     return _row(question, answer, why, "P22")
@@ -185,16 +185,16 @@ def _averages(study, told):
         return _cannot(question, f"there are only {len(study.E)} items", "A7")
     # up to the first length that is not
     safe = list(takewhile(lambda k: shares[k] >= 0.5, shares))
-    answer = f"Of unrelated items up to {max(safe)}" if safe else "Of unrelated items not even two"
+    answer = f"Up to {max(safe)} unrelated items" if safe else "Not even two unrelated items"
     if safe and max(safe) == max(shares):
-        answer = f"Yes, up to {max(safe)} items at least"
+        answer = f"Yes, at least up to {max(safe)} items"
     shown = ", ".join(f"{share:.0%} of {k}" for k, share in shares.items())
-    why = f"Of items drawn at random, so many are among the nearest to their mean, by cosine: {shown}. Safe is half."
+    why = f"Share of items drawn at random that are among the nearest to their mean, by cosine: {shown}. Half is safe."
     history = told.get(("S3", "cosine, than one item"))
     if history is not None and history.verdict in ("holds", "fails"):
-        answer += "; of one user's history yes" if history.verdict == "holds" else "; of a user's history no"
+        answer += "; a user's history, yes" if history.verdict == "holds" else "; a user's history, no"
         why += (
-            f" The mean of a context of ten items or more finds {history.estimate:.1%} of hidden items, one of its items "
+            f" The mean of a context of ten items or more finds {history.estimate:.1%} of hidden items, a single item of it "
             f"{history.reference:.1%}."
         )
     return _row(question, answer, why, "A2", "A7", "S3")
@@ -206,13 +206,13 @@ def on_losers(study: Study, redrawn: tuple | None) -> dict:
     if redrawn is None:
         return _cannot(
             question,
-            "an embedding alone does not show what would come out of another sample: train it again, "
+            "an embedding alone does not show what another sample would change: train it again, "
             "and see spiky compare --again",
             "P27",
         )
     rows, kept = redrawn
     if len(rows) < 25:
-        return _cannot(question, f"only {len(rows)} items are there again after a refit", "P27")
+        return _cannot(question, f"only {len(rows)} items remain after a refit", "P27")
     parts = [part.mean() for part in np.array_split(kept, 5)]
     bound = int(study.plays[rows[len(rows) // 5]])
     gap = parts[-1] - parts[0]
@@ -235,29 +235,29 @@ def on_time(study: Study) -> dict:
     if "dates" not in study.has:
         lacking = "there are no dates: give a time column, or a folder of dated embeddings"
         if study.embeddings is not None:
-            lacking = "it is an embedding of one date: give a folder of dated ones"
+            lacking = "this is an embedding of one date: give a folder of dated ones"
         return _cannot(question, lacking, "P31")
     try:
         found = _measure.at_the_end(study)
     except ValueError as error:
         return _cannot(question, str(error).partition(";")[0], "P31")  # without what a caller might do
     if found is None:
-        return _cannot(question, "too few items are there on all dates", "P31")
+        return _cannot(question, "too few items are common to all dates", "P31")
     table, by_chance = found
     kept = table[table["date"] == table["date"].max()].sort_values("part")["overlap"].to_numpy()
     by_date = table.groupby("date")["overlap"].mean()
     half = by_date.index[by_date < 0.5]
     if kept.mean() > by_chance - 0.1:
-        answer = "They last: at the end no more is gone than by chance"
+        answer = "They last: by the end they have lost no more than by chance"
     elif len(half):
         answer = f"Half of a list is gone by {half[0]:%Y-%m-%d}"
     else:
-        answer = "At the end half of a list is still there"
+        answer = "At the end at least half of a list is left"
     why = (
         f"From the first date to {table['date'].max():%Y-%m-%d} lists of the shortest quintile of the rows keep "
-        f"{kept[0]:.0%}, those of the longest {kept[-1]:.0%} (by cosine)"
+        f"{kept[0]:.0%} of their items, those of the longest {kept[-1]:.0%} (by cosine)"
     )
-    why += "." if np.isnan(by_chance) else f"; with the dates shuffled {by_chance:.0%} of a list stays."
+    why += "." if np.isnan(by_chance) else f"; with shuffled dates, {by_chance:.0%} of a list stays."
     return _row(question, answer, why, "P31") | {"curves": table}
 
 

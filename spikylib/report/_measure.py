@@ -217,5 +217,5 @@ def _refuse_extremes(made):
     if middle > 0 and norm[longest] > 1e8 * middle:
         raise ValueError(
             f"{made.name}: the row of {made.ids[longest]!s} is {norm[longest] / middle:.0e} times as long as the middle one, "
-            "so that beside it the others are zero; leave it out, or correct it"
+            "so compared with it the others are zero; remove or correct it"
         )

@@ -20,11 +20,11 @@ _FRAME, _CSS, _RAYS = (
 WORDS = (
     ("f", "dimensions kept, the leading ones first"),
     ("peak", "an item that gives a spike its direction: the longest row there"),
-    ("Spk", "peaks needed to capture half of the items, divided by the number of items; low is spiky"),
-    ("context", "what holds items: a playlist, a user, a basket"),
+    ("Spk", "peaks needed to capture half of the items, divided by the number of items; low means spiky"),
+    ("context", "what groups items: a playlist, a user, a basket"),
     (
         "baseline",
-        "the same numbers of rows without communities; spiky is at most half the peaks of the lowest draw of each",
+        "as many rows without communities; data are spiky where they need at most half the peaks of every baseline",
     ),
 )
 # of the largest spikes, in the canvas and beside the names
@@ -116,7 +116,7 @@ def _report(content, figures) -> Iterator[str]:
     yield f"<p>An even share would be {50 / n:.1%} of all lists of 50.</p>"
     yield _html_table(("Item", "Share of lists"), [(h["item"], f"{h['lists']:.1%}") for h in content["hubs"]])
     if content["safety"]:
-        yield "<h2>Whose neighbours stay when the data are drawn anew</h2>"
+        yield "<h2>Items whose neighbours stay when the data are resampled</h2>"
         head = ("Least safe", "List kept", "Contexts", "Safest", "List kept", "Contexts")
         pairs = zip(content["safety"]["least"], content["safety"]["most"])
         rows = [
@@ -129,9 +129,9 @@ def _report(content, figures) -> Iterator[str]:
     on = "" if looked_at >= n else f" Most were measured on {looked_at:,} of the {n:,} items."
     yield (
         f"<details><summary>{len({f['id'] for f in content['findings']})} claims of research, measured here</summary><p><b>H</b> holds, <b>F</b> fails, "
-        "<b>U</b> undecided, <b>–</b> not applicable, a letter a part. <b>F</b> is no error of yours: the claim is "
+        "<b>U</b> undecided, <b>–</b> not applicable, one letter per part. <b>F</b> is not an error of yours: the claim is "
         "not true of this data. Values are means over five draws, of 80 % of the contexts or of hidden items, and so differ a little "
-        f"from those above.{on} A click shows what was measured, and on how many public datasets the same holds.</p>"
+        f"from those above.{on} Click on a claim for what was measured, and on how many public datasets it holds.</p>"
     )
     yield from _claims(content["findings"])
     yield f"</details>{_foot(content)}"
@@ -143,10 +143,10 @@ def _comparison(content, figures) -> Iterator[str]:
     if content["gates"]:
         yield "<h2>Gates</h2>"
         yield _html_table(
-            ("Gate", "Came out", "Why"),
+            ("Gate", "Result", "Why"),
             [(g["gate"], "failed" if g["failed"] else "passed", g["sentence"]) for g in content["gates"]],
         )
-    yield "<h2>What can be asked of it</h2>"
+    yield "<h2>Conditions that a gate can name</h2>"
     rows = [
         (name, _shown(row["value"]), _shown(row.get("floor")), row["meaning"])
         for name, row in content["conditions"].items()
@@ -167,7 +167,7 @@ def _comparison(content, figures) -> Iterator[str]:
 
 def _foot(content):
     made = f"Schema {content['schema']}, spikylib {escape(content['version'])}, {content['seconds']:g} s."
-    return f"<p><small>{made} Computed on your machine; this page asks the network for nothing.</small></p>"
+    return f"<p><small>{made} Computed on your machine; this page loads nothing from the network.</small></p>"
 
 
 def _was_read(read):
@@ -177,7 +177,11 @@ def _was_read(read):
     if "contexts" in read:
         said += f"; {read['interactions']:,} interactions of {read['items']:,} items in {read['contexts']:,} contexts"
         left = read["items"] - read["rows"]
-        said += f" ({left:,} items have no row: they share no two contexts with another)" if left > 0 else ""
+        said += (
+            f" ({left:,} items have no row: they share fewer than two contexts with any other)"
+            if left > 0
+            else ""
+        )
     return f"Read: {said}.{' ' + read['notes'] + '.' if read['notes'] else ''}"
 
 
@@ -198,8 +202,8 @@ def _rays(rays):
         f'<div class="rays" data-label="{told} as points around the origin; colours are the largest '
         f'spikes in {rays["f"]} dimensions, whose peaks are {escape(peaks, quote=True)}."></div>'
         f'<script type="application/json" class="rays-data">{data}</script>'
-        f"<p><small>{told}. Colours: the largest spikes in {rays['f']} dimensions, by their peaks; in the three that are drawn "
-        f"some fall together. Drag to turn, or use the arrow keys; point at an item for its name.<br>{key}</small></p>"
+        f"<p><small>{told}. Colours: the largest spikes in {rays['f']} dimensions, by their peaks; some coincide in the "
+        f"three that are drawn. Drag to turn, or use the arrow keys; point at an item for its name.<br>{key}</small></p>"
     )
 
 
@@ -234,7 +238,7 @@ def _claims(findings):
             letter = LETTERS[f["verdict"]]
             letters.append(f'<span class="{f["verdict"].replace(" ", "-")}">{letter}</span>')
             holds, fails = (len(f["public"].get(key, [])) for key in ("holds", "fails"))
-            elsewhere = f"holds on {holds}, fails on {fails}" if holds + fails else "none decides it"
+            elsewhere = f"holds on {holds}, fails on {fails}" if holds + fails else "undecided on all"
             rows.append((f["part"], f["verdict"], f["why"], elsewhere))
         yield (
             f"<details><summary>{''.join(letters)} <b>{id}</b> {escape(known[id]['statement'])}</summary>"

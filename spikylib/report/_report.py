@@ -1,4 +1,4 @@
-"""One report of one study: what is measured, in which order, and how it is kept."""
+"""One report of one study: what is measured, in which order, and how it is stored."""
 
 import html
 import json
@@ -36,8 +36,8 @@ class Report:
     Attributes
     ----------
     content : dict
-        Of plain numbers, strings and lists, as in the JSON file; its keys are described in the book's
-        page on reports, and ``schema`` is their version.
+        Plain numbers, strings and lists, as in the JSON file; the book's page on reports describes its
+        keys, and ``schema`` is their version.
     findings : list of Finding
     figures : dict of str to (matplotlib.figure.Figure, str)
         Pictures by title, with what is seen on them in words.
@@ -83,12 +83,12 @@ class Report:
 
 
 def report(study: Study, *, quick: bool = True) -> Report:
-    """Say whether an embedding is spiky, what to do about it, and what the book's claims come to on it.
+    """Report whether an embedding is spiky, what to do about it, and which of the book's claims hold on it.
 
     Parameters
     ----------
     study : Study
-        Of interactions, embeddings, or dated embeddings (of which the last are looked at).
+        Of interactions, embeddings, or dated embeddings (of which the last are used).
     quick : bool, default True
         Check the claims that train no other model; False checks all.
 
@@ -162,7 +162,7 @@ def report(study: Study, *, quick: bool = True) -> Report:
 
 @contextmanager
 def stages(what: str, n: int) -> Iterator:
-    """A bar that names the stage at work, on a terminal."""
+    """A bar that names the current stage, on a terminal."""
     with tqdm(
         total=n, desc=what, disable=None, leave=False, bar_format="{desc}: {n_fmt} of {total_fmt}"
     ) as bar:
@@ -280,16 +280,16 @@ def _figures(study, spk, table):
             name: (ranks, [row["baselines"][name] for row in spk]) for name in spk[0].get("baselines", {})
         }
         labels = {"xlabel": "dimensions f", "ylabel": "Spk: peaks per item", "yscale": "log"}
-        figures["Spk beside its baselines"] = (
+        figures["Spk compared with its baselines"] = (
             plots.lines({"this data": own} | baselines, **labels, xticks=tuple(ranks)),
             "Spk of this data by number of dimensions, "
             + ", ".join(f"{row['spk']:.2%} at {row['f']}" for row in spk)
             + "; spiky where it is at most half of the lowest baseline.",
         )
     shown = {f"f = {f}": study.cover(f) for f in ranks}
-    figures["How few directions hold how much"] = (
+    figures["Items captured by the first directions"] = (
         plots.cover_profile(shown, rho=study.rho),
-        "Share of the items captured as directions are added, a curve a number of dimensions.",
+        "Share of the items captured as directions are added, one curve per number of dimensions.",
     )
     if study.interactions is not None and study.plays.min() < study.plays.max():
         norm, plays = row_norms("E", study.E)[0], study.plays
@@ -299,12 +299,12 @@ def _figures(study, spk, table):
         labels = {"xlabel": "contexts of the item", "ylabel": "norm of its row", "xscale": "log"}
         figures["Norm and popularity"] = (
             plots.lines({}, points={"median, and 10 % to 90 %": (x, *y)}, **labels),
-            "Norms of the rows by how many contexts hold the item, in twentieths.",
+            "Norms of the rows by the number of contexts of the item, in twenty groups of equal size.",
         )
     if table is not None:
         figures["How lists of neighbours last"] = (
             plots.stability_curves(table),
-            "Share of a list that is still there, by date, a curve a quintile of the norms.",
+            "Share of a list that is left, by date, one curve per quintile of the norms.",
         )
     return figures
 

@@ -1,4 +1,4 @@
-"""What a chapter found: named, rounded, glued, and written with what ran."""
+"""What a chapter found: named, rounded, glued, and written with its provenance."""
 
 import functools
 import importlib.metadata
@@ -121,7 +121,7 @@ class Record:
         self.arrays[name] = (np.round(values, digits) + 0.0 if values.dtype.kind == "f" else values).tolist()
 
     def notes(self, text: str) -> None:
-        """Show what was read of the data, where there is something to say, and keep it for the provenance."""
+        """Show the notes of the data, if any, and keep them for the provenance."""
         self._notes = text
         if text:
             print(text)
@@ -129,7 +129,7 @@ class Record:
     def save(self, results_file: str | None = None, *, dataset: str | None = None) -> None:
         """Write parameters, results, arrays and provenance as JSON to a file.
 
-        The provenance includes what was read of the data, and the sha256 of the data files.
+        The provenance includes the notes of the data and the sha256 of the data files.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ def glue(name: str, value: Any, *, display: bool = False) -> None:
 
 
 def provenance() -> dict[str, Any]:
-    """Say what runs: versions of Python and the libraries, platform, commit, time.
+    """Return what runs: versions of Python and the libraries, platform, commit, time.
 
     Returns
     -------

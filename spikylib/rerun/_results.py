@@ -1,4 +1,4 @@
-"""What runs found: read back, looked up by name, and put side by side."""
+"""Results of runs: read back, looked up by name, and tabulated."""
 
 import contextlib
 import difflib
@@ -36,7 +36,7 @@ def read_results(chapter: str, folder: str | Path | None = None) -> dict[str, di
     FileNotFoundError
         If there is no such folder.
     ValueError
-        If a file in it holds no results.
+        If a file in it contains no results.
 
     Examples
     --------
@@ -57,9 +57,9 @@ def stored_number(reference: str, page: str, read: Callable = read_results) -> t
     Parameters
     ----------
     reference : str
-        The chapter is left out on its own page.
+        On the chapter's own page its name is left out.
     page : str
-        Chapter whose page it stands on.
+        Chapter on whose page the reference is.
     read : function, default `read_results`
         From a chapter to its stored reruns.
 
@@ -91,23 +91,23 @@ def read_run(file):
         run = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(run["parameters"], dict) and isinstance(run["results"], dict):
             return run
-    raise ValueError(f"{file} holds no parameters and results; remove it, and run its notebook again")
+    raise ValueError(f"{file} does not contain parameters and results; remove it, and run its notebook again")
 
 
 def table(folder: str | Path, patterns: tuple[str, ...] = ()) -> Any:
-    """Put the runs of a folder side by side.
+    """Tabulate the runs of a folder.
 
     Parameters
     ----------
     folder : path
-        With a run a folder, as `spiky run` leaves it, or a run a file, as in ``book/results``.
+        Contains one folder per run, as `spiky run` leaves it, or one file per run, as in ``book/results``.
     patterns : sequence of str, default ()
         Keep only the results whose names match one of them, as ``spk*``.
 
     Returns
     -------
     pandas.DataFrame
-        A row a run; the columns are ``notebook``, parameters, ``seconds`` and results.
+        One row per run; the columns are ``notebook``, parameters, ``seconds`` and results.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Run notebooks with other parameters, one at a time or many, and keep what each run found.
 
-A run has a folder of its own, named after what ran, which holds the executed notebook and, only if it
-succeeded, ``result.json``. A lock per run and a rename at the end let several processes share the
-folders. This is what the `spiky` command calls.
+A run has a folder of its own, named after what ran, with the executed notebook and, only if it succeeded,
+``result.json``. A lock per run and a rename at the end let several processes share the folders. This is
+what the `spiky` command calls.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
 
 
 def plan(notebook: Path, given: Sequence[str], folder: str | Path, *, grid: bool = False) -> list[Run]:
-    """Check parameters against a notebook, and list the runs they ask for.
+    """Check parameters against a notebook, and list the runs to make.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def execute(run: Run, folder: str | Path, *, force=False, runner=run_notebook) -
     force : bool, default False
         Run even if the result exists.
     runner : function, default `run_notebook`
-        What executes a run into its folder, and returns what the notebook's `Record` saved.
+        Executes a run into its folder, and returns what the notebook's `Record` saved.
 
     Returns
     -------
@@ -184,9 +184,9 @@ def sweep(
     scheduler : str, optional
         Address of a Dask scheduler that takes the runs instead; its workers must see the same files.
     force : bool, default False
-        Make also the runs whose results exist.
+        Also make the runs whose results exist.
     runner : function, default `run_notebook`
-        As for :func:`execute`; a function of a module, for it goes to other processes.
+        As for :func:`execute`; defined in a module, since other processes import it.
 
     Yields
     ------
@@ -286,7 +286,7 @@ def _existing_result(run, run_folder):
             before = stored.get("provenance", {}).get("data_sha256", {})
             changed = [file for file in before | run.data if before.get(file) != run.data.get(file)]
             if changed:
-                return None, f"again, for {changed[0]} has changed"
+                return None, f"again, because {changed[0]} has changed"
             change = "" if same else "the notebook has changed since"
             return Outcome(run.name, "existing", seconds, change), ""
     return None, ""
@@ -309,12 +309,12 @@ def _parts(name, text):
     """The values of a grid, which commas part."""
     if "," in text and Path(text).expanduser().exists():
         raise ValueError(
-            f"{name}: commas part values; for the one file {text}, quote it: '{name}=\"{text}\"'"
+            f"{name}: commas separate values; for the one file {text}, quote it: '{name}=\"{text}\"'"
         )
     try:
         return next(csv.reader([text]), []) or [""]
     except csv.Error as error:
-        raise ValueError(f"{name}: {text!r} is not values parted by commas ({error})") from None
+        raise ValueError(f"{name}: {text!r} is not values separated by commas ({error})") from None
 
 
 def _checked_data(notebook, parameters):
@@ -330,7 +330,7 @@ def _checked_data(notebook, parameters):
         if not any(found.endswith(one) for one in wanted):
             hint = "; a column of times is named by -p time_column=" if f"dated {found}" in wanted else ""
             raise ValueError(
-                f"{notebook.stem} takes {' or '.join(wanted)}, and {dataset} holds {found}{hint}"
+                f"{notebook.stem} takes {' or '.join(wanted)}, and {dataset} contains {found}{hint}"
             )
     # in a notebook of one's own `dataset` may be anything, and other parameters may be files
     texts = [value for name, value in parameters.items() if isinstance(value, str) and name != "data_home"]

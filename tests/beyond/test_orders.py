@@ -106,7 +106,7 @@ def test_a_share_that_is_whole_but_for_rounding():
 
 def test_rows_without_norm_are_left_over():
     near = neighbours(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
-    with pytest.warns(RuntimeWarning, match="capture 1 of 3, fewer than the 2 asked for"):
+    with pytest.warns(RuntimeWarning, match="capture 1 of 3, fewer than the 2 required"):
         assert ordered_cover(near, "gain").spike.tolist() == [-1, 0, -1]
     with pytest.warns(RuntimeWarning, match="capture 0 of 3"):
         assert ordered_cover(near, [0, 2]).peaks.tolist() == []
