@@ -34,15 +34,13 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
     Refused are masked entries, sparse matrices, and tables with a column that is not a dimension.
     """
     if hasattr(E, "columns") and (odd := _not_dimensions(E)):
-        raise ValueError(
-            f"{name} has the column {odd[0]!r}, which is not a dimension; drop it, or make it the index"
-        )
+        raise ValueError(f"{name} has the column {odd[0]!r}, not a dimension; drop it, or make it the index")
     if hasattr(E, "toarray"):
         raise ValueError(f"{name} is a sparse matrix; pass its toarray()")
     E = np.asanyarray(E)
     if isinstance(E, np.ma.MaskedArray) and E.mask.any():
         raise ValueError(
-            f"{name} has masked entries, the first at {np.argwhere(E.mask)[0].tolist()}; fill or drop them"
+            f"{name} has masked entries, as {np.argwhere(E.mask)[0].tolist()}; fill or drop them"
         )
     if isinstance(E, np.ma.MaskedArray | np.matrix):
         E = np.asarray(E)  # either has a product and sums of its own

@@ -21,9 +21,7 @@ def row_numbers(name: str, rows: ArrayLike, n: int, ndim: int = 1) -> np.ndarray
     """The rows as int64; a ValueError unless they are numbers of n rows, in `ndim` dimensions."""
     rows = np.asarray(rows)
     if rows.ndim != ndim or (rows.dtype.kind not in "iu" and rows.size):
-        raise ValueError(
-            f"{name} must be a {ndim}-d array of row numbers, got {rows.dtype} of shape {rows.shape}"
-        )
+        raise ValueError(f"{name} must be a {ndim}-d array of row numbers, got {rows.dtype} {rows.shape}")
     check_range(f"row numbers in {name}", rows, 0, n - 1)
     return rows.astype(np.int64)
 

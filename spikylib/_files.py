@@ -26,9 +26,7 @@ def in_checkout(pattern: str, is_ours: Callable | None = None) -> list[Path]:
     for parent in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]):
         if files := sorted(filter(is_ours, parent.glob(pattern))):
             return files
-    raise FileNotFoundError(
-        f"no {pattern} in or above {Path.cwd()}: run from a checkout of the book, or give a path"
-    )
+    raise FileNotFoundError(f"no {pattern} in or above {Path.cwd()}: run from a checkout, or give a path")
 
 
 def markdown_table(head: Iterable, rows: Iterable[Iterable]) -> list[str]:

@@ -5,12 +5,10 @@ M, each pair of items once, with separate indices for rows and columns; the fact
 Source: the repository deezer/spiky_svd of Afchar, Hennequin and Guigue.
 """
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike
 from scipy.sparse.linalg import svds
 
 from spikylib._checks import check_range
@@ -83,19 +81,3 @@ def upper_triangle_svd(M: sp.csr_array, f: int = 128, *, seed: int = 0) -> tuple
     U, s, _ = svds(triangle, k=f, v0=np.random.default_rng(seed).standard_normal(smaller))
     order = np.argsort(-s)
     return U[:, order], s[order]
-
-
-def spectrum_distance(s: ArrayLike, t: ArrayLike) -> float:
-    """Compare the shapes of two spectra: root mean square of ln((s_i / s_1) / (t_i / t_1)).
-
-    Examples
-    --------
-    The scale does not count; half of the other at one of four values is half of ln 2 = 0.693:
-
-    >>> spectrum_distance([4, 3, 2, 1], [8, 6, 4, 2])
-    0.0
-    >>> round(spectrum_distance([8, 6, 4, 2], [8, 6, 4, 1]), 3)
-    0.347
-    """
-    s, t = np.asarray(s, dtype=float), np.asarray(t, dtype=float)
-    return math.sqrt(np.mean(np.log(s / s[0] * t[0] / t) ** 2))

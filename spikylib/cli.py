@@ -70,9 +70,7 @@ def _complete_dataset(context, argument, word):
 _FOLDER = click.Path(file_okay=False)
 _folder_option = partial(click.option, "-o", "--output", "folder", type=_FOLDER)
 _data_home_option = click.option(
-    "--data-home",
-    type=_FOLDER,
-    help="Folder of the datasets. Default: $SPIKYLIB_DATA, else the user's cache.",
+    "--data-home", type=_FOLDER, help="Folder of the datasets; else $SPIKYLIB_DATA, else the user's cache."
 )
 
 
@@ -105,12 +103,7 @@ def list_(data_home):
 @data.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_complete_dataset)
 @_data_home_option
-@click.option(
-    "--from",
-    "address",
-    metavar="ADDRESS_OR_FILE",
-    help="Get the file from this https address, or take this local file.",
-)
+@click.option("--from", "address", metavar="ADDRESS_OR_FILE", help="Another https address, or a local file.")
 @click.option("--force", is_flag=True, help="Fetch again, and replace existing files.")
 def fetch(names, data_home, address, force):
     """Download datasets from their publishers.
@@ -221,9 +214,7 @@ _format_option = click.option(
 @click.argument("source", metavar="DATA", type=click.Path())
 @_folder_option(default=".", help="Folder for report.html and report.json.")
 @click.option("--all", "thorough", is_flag=True, help="Also check the claims that train other models.")
-@click.option(
-    "--f", type=click.IntRange(2), default=128, help="Number of dimensions, if DATA is interactions."
-)
+@click.option("--f", type=click.IntRange(2), default=128, help="Dimensions, if DATA is interactions.")
 @_format_option
 @_of_data
 def report(source, folder, thorough, form, **options):
@@ -252,18 +243,9 @@ def report(source, folder, thorough, form, **options):
 @click.argument("old", metavar="A", type=click.Path())
 @click.argument("new", metavar="B", type=click.Path())
 @click.option(
-    "--again",
-    metavar="A2",
-    type=click.Path(),
-    help="A's model trained again, to measure what chance alone changes.",
+    "--again", metavar="A2", type=click.Path(), help="A's model trained again: the change due to chance."
 )
-@click.option(
-    "--fail-if",
-    "gates",
-    metavar="GATE",
-    multiple=True,
-    help="Exit with code 1 if this is true, as 'spk_128 > 0.05'.",
-)
+@click.option("--fail-if", "gates", metavar="GATE", multiple=True, help="Exit with 1 if it is true.")
 @_folder_option(default=".", help="Folder for compare.html and compare.json.")
 @click.option(
     "--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write the gates as JUnit XML."
@@ -282,7 +264,8 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
       spiky compare old.npz new.npz --again old2.npz
       spiky compare old.npz new.npz --fail-if 'spk_128 > 0.05'
       spiky compare old.npz new.npz --again old2.npz --fail-if 'overlap_top_quintile < floor' --junit gates.xml
-    \b Exit codes: 0 all gates passed, 1 a gate failed, 2 wrong usage.
+    \b
+    Exit codes: 0 all gates passed, 1 a gate failed, 2 wrong usage.
     """
     from spikylib import report as reports
 
@@ -292,9 +275,7 @@ def compare(old, new, again, gates, folder, junit, form, interactions, **options
             raise ValueError("--junit writes the results of gates, and there are none: give --fail-if")
         a, b, again, behind = _studies(old, new, again, interactions, **options)
         if behind and behind.interactions is None:
-            raise ValueError(
-                f"{interactions} contains embeddings, but --interactions takes a file of who played what"
-            )
+            raise ValueError(f"{interactions} contains embeddings; --interactions takes who played what")
         played = behind.interactions if behind else None
         found = reports.compare(a, b, again=again, interactions=played, fail_if=gates)
         page = found.save(folder)
@@ -479,9 +460,7 @@ def run(notebook, given, folder, force, html):
 @main.command()
 @_notebook_argument
 @_parameter_option(metavar="NAME=VALUE,...", help="A parameter and its values; every combination is run.")
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=1, help="Number of processes, which share the cores."
-)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, help="Processes, which share the cores.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers can read the same files.")
 @click.option("--dry-run", is_flag=True, help="List the runs and run nothing.")
 @_output_option
@@ -526,14 +505,7 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--json", "form", flag_value="json", help="As JSON, one object per run.")
 @click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")
-@click.option(
-    "-c",
-    "--column",
-    "patterns",
-    metavar="PATTERN",
-    multiple=True,
-    help="Only results with such names, as spk*.",
-)
+@click.option("-c", "--column", "patterns", metavar="PATTERN", multiple=True, help="Such results, as spk*.")
 def results(folder, form, patterns):
     """Tabulate the runs in FOLDER (default: runs): parameters and results, one row per run.
 

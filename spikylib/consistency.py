@@ -315,9 +315,7 @@ def _scores(dim, k, form, mean=0.0, std=1.0, skew=0.0, kurtosis=3.0):
     # beyond these rounding decides
     check_range("mean / std, skew and kurtosis", [mean / std, skew, kurtosis], -_EXTREME, _EXTREME)
     if kurtosis < (1 + skew**2) * (1 - 1e-9):
-        raise ValueError(
-            f"no distribution has kurtosis {kurtosis} at skew {skew}: Pearson's is at least 1 + skew^2"
-        )
+        raise ValueError(f"kurtosis {kurtosis} at skew {skew} cannot be: Pearson's is at least 1 + skew^2")
     check_choice("form", form, "independent", "conditional")
     scores = _independent if form == "independent" else _conditional
     return scores(dim, k, mean / std, skew, kurtosis)

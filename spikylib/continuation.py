@@ -16,7 +16,7 @@ number of tracks per playlist, its ``n_yes`` best. R-precision and NDCG are repo
 
 Functions. :func:`split`, :func:`position_weights` prepare; :func:`fit` trains;
 :func:`popularity`, :func:`same_label`, :func:`item_knn`, :func:`nearest` and :func:`fuse` make
-other scorers; :func:`evaluate` and :func:`yes_rates` measure.
+other scorers; :func:`evaluate` measures.
 
 References. Baer, Jackson, Koh, Montecillo (2022), "Spotify: How We Kept the Party Rolling", slides;
 Johnson (2014), "Logistic Matrix Factorization for Implicit Feedback Data", NIPS workshop on
@@ -85,9 +85,7 @@ def split(X: sp.csr_array, *, validation: float = 0.1, test: float = 0.1, seed: 
     """
     X = _checked(X, 3)  # one each for training, validation and test
     if not (validation > 0 and test > 0 and validation + test < 1):
-        raise ValueError(
-            f"validation and test must be above 0, together below 1, got {validation} and {test}"
-        )
+        raise ValueError(f"validation and test must be above 0 and sum to < 1, got {validation} and {test}")
     size = np.bincount(X.indices)
     n_test = np.clip(np.rint(test * size), 1, size - 2)
     n_hidden = n_test + np.clip(np.rint(validation * size), 1, size - 1 - n_test)
@@ -126,9 +124,7 @@ def position_weights(X: sp.csr_array, times: np.ndarray) -> sp.csr_array:
     """
     # sorting here would part the entries from their times
     if sp.issparse(X) and X.format == "csr" and not X.has_sorted_indices:
-        raise ValueError(
-            "the indices of the matrix are not sorted, so its times are out of order too; sort both"
-        )
+        raise ValueError("the indices of the matrix are not sorted, so its times are not either; sort both")
     X = _checked(X)
     times = np.asarray(times)
     if times.shape != (X.nnz,):
@@ -174,7 +170,7 @@ def fit(
     tracks in turn, on the log-likelihood of the stored pairs and of sampled negatives. Its version 0.7.3
     draws ``dim + 2`` negatives per playlist and per track in each pass, whatever `neg_prop` is: frequent
     ones more often, and stored pairs among them. So the probabilities of a model of few dimensions are too
-    high: use them to rank, and see :func:`yes_rates`.
+    high: use them to rank.
 
     Parameters
     ----------
@@ -525,57 +521,6 @@ def evaluate(
         ndcg += ((hit * discount).sum(axis=1) / ideal[:, 0]).sum()
     means = found / size[playlists].sum(), r_precision / len(playlists), ndcg / len(playlists)
     return dict(zip(("accuracy", "r_precision", "ndcg"), map(float, means)))
-
-
-def yes_rates(
-    model: LogisticMF, hidden: sp.csr_array, known: sp.csr_array, *, seed: int = 0
-) -> dict[str, float]:
-    """Measure how often the model predicts yes, a probability above one half.
-
-    Parameters
-    ----------
-    model : LogisticMF
-    hidden : sparse matrix, shape (n_tracks, n_playlists)
-        Pairs for which yes is right.
-    known : sparse matrix, shape (n_tracks, n_playlists)
-        All pairs, `hidden` included. For each hidden pair one track of the catalogue that is not in the
-        playlist is drawn: for it, no is right.
-    seed : int, default 0
-        Seed of the draw.
-
-    Returns
-    -------
-    dict
-        ``yes_to_hidden`` and ``yes_to_others``, shares of yeses, and ``balanced``, the share of
-        both kinds together that the model is right about.
-
-    Raises
-    ------
-    ValueError
-        If a playlist with hidden tracks contains the whole catalogue.
-
-    Examples
-    --------
-    >>> import numpy as np, scipy.sparse as sp
-    >>> sure = LogisticMF(np.array([[1.], [-1.]]), np.ones((1, 1)), np.zeros(2), np.zeros(1))
-    >>> yes_rates(sure, sp.csr_array([[1], [0]]), sp.csr_array([[1], [0]]))
-    {'yes_to_hidden': 1.0, 'yes_to_others': 0.0, 'balanced': 1.0}
-    """
-    hidden, tracks_of = _checked(hidden), sp.csr_array(_pattern(_checked(known)).T)
-    tracks, playlists = hidden.nonzero()
-    n_lacking = tracks_of.shape[1] - np.diff(tracks_of.indptr)[playlists]
-    if not n_lacking.all():
-        full = playlists[n_lacking == 0][0]
-        raise ValueError(
-            f"playlist {full} contains all {tracks_of.shape[1]} tracks: there is no other to draw"
-        )
-    # the u-th track that a playlist lacks: u plus the number of its tracks that come before
-    others = np.random.default_rng(seed).integers(n_lacking)
-    for i, playlist in enumerate(playlists):
-        own = tracks_of.indices[tracks_of.indptr[playlist] : tracks_of.indptr[playlist + 1]]
-        others[i] += np.searchsorted(own - np.arange(len(own)), others[i], side="right")
-    yes, wrong = (float((model.probability(t, playlists) > 0.5).mean()) for t in (tracks, others))
-    return {"yes_to_hidden": yes, "yes_to_others": wrong, "balanced": (yes + 1 - wrong) / 2}
 
 
 def _places(X, key):

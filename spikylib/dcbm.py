@@ -494,6 +494,6 @@ def _on_spikes(svd, spike):
     largest = svd.s.max()
     if largest > 1e150 or 0 < largest < 1e-150:
         raise ValueError(
-            f"the largest singular value is {largest:.1e}, whose square is outside the range of floats; rescale M"
+            f"the square of the first singular value, {largest:.1e}, is beyond floats; rescale M"
         )
     return rows, np.unique(spike[rows], return_inverse=True)[1], degree_from_norm(svd)[rows]

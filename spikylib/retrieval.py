@@ -576,9 +576,7 @@ def _equally_long(fewest=1, **lists):
     arrays = [np.asarray(values) for values in lists.values()]
     shapes = [array.shape for array in arrays]
     if shapes[0] != shapes[1] or arrays[0].ndim != 1 or arrays[0].size < fewest:
-        raise ValueError(
-            f"{' and '.join(lists)} must be equally long lists, of at least {fewest}, got {shapes}"
-        )
+        raise ValueError(f"{' and '.join(lists)} must be lists of one length, {fewest} or more, got {shapes}")
     return arrays
 
 

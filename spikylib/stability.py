@@ -18,7 +18,7 @@ Functions. :func:`windows` cuts dated interactions, :func:`periods` picks the th
 compare, :func:`embed` turns each window into a snapshot, :func:`curves` compares them (:func:`common_ids`
 lists the items), :func:`by_part` tabulates the last date. :func:`floor` measures what chance alone would
 change, :func:`explained_loss` its share of the loss. :func:`item_stability` and :func:`rank_correlations`
-relate an item's stability to its predictors, and :func:`follow` lists one item's neighbours date by date.
+relate an item's stability to its predictors.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -503,37 +503,6 @@ def rank_correlations(
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("predictor")
 
 
-def follow(snapshots: Snapshots, item: Hashable, *, k: int = 10) -> pd.DataFrame:
-    """List the k items most similar to one item by dot product, date by date.
-
-    Candidates are all items of the date, common or not; dates whose snapshot lacks the item are left out.
-    The result has one row per date and rank: ``date``, ``rank`` (from 1), ``id``, ``score``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spikylib.datasets import Embeddings
-    >>> E = np.array([[2., 0.], [1., 0.1], [0., 1.]])
-    >>> year = {"2021": Embeddings(["a", "b", "c"], E), "2022": Embeddings(["a", "c", "b"], E)}
-    >>> follow(year, "a", k=1)[["date", "id"]]
-            date id
-    0 2021-01-01  b
-    1 2022-01-01  c
-    """
-    lists = []
-    for date, snapshot in _by_date(snapshots).items():
-        alive, ids = np.flatnonzero(_has_vector(date, snapshot)), pd.Index(snapshot.ids)
-        row = alive[ids[alive] == item]
-        if len(row):
-            options = {"similarity": "dot", "candidates": alive, "exclude_self": True}
-            (found,), (score,) = top_k(snapshot.vectors, row, k, **options)
-            found = {"date": date, "rank": np.arange(1, k + 1), "id": ids[found], "score": score}
-            lists.append(pd.DataFrame(found))
-    if not lists:
-        raise ValueError(f"no snapshot contains the item {item!r}")
-    return pd.concat(lists, ignore_index=True)
-
-
 def _by_date(snapshots):
     """Snapshots by date, in order, checked."""
     dated = sorted(((_date(key), value) for key, value in dict(snapshots).items()), key=lambda pair: pair[0])
@@ -545,9 +514,7 @@ def _by_date(snapshots):
             raise ValueError(f"snapshot {_day(date)} appears twice; give one per date")
         if shape != (len(ids), width):
             needed = f"one row per id is needed, of {width} dimensions as in snapshot {_day(dated[0][0])}"
-            raise ValueError(
-                f"snapshot {_day(date)} has {len(ids)} ids and vectors of shape {shape}; {needed}"
-            )
+            raise ValueError(f"snapshot {_day(date)} has {len(ids)} ids, vectors of {shape}; {needed}")
         if len(twice := ids[ids.duplicated()]):
             raise ValueError(f"snapshot {_day(date)} contains the id {twice[0]!r} more than once")
         by_date[date] = snapshot
@@ -582,9 +549,7 @@ def _common(dated):
         ids = pd.Index(snapshot.ids)[_has_vector(date, snapshot)]
         common = ids if common is None else common[common.isin(ids)]
         if len(common) == 0:
-            raise ValueError(
-                f"snapshot {_day(date)} has no id in common with earlier ones; are ids spelt alike?"
-            )
+            raise ValueError(f"snapshot {_day(date)} shares no id with earlier ones; are ids spelt alike?")
     return common
 
 

@@ -144,18 +144,14 @@ class Study:
         columns = {"item": item, "context": context, "time": time, "label": label, "data_home": data_home}
         if holds_snapshots(path_or_name):
             if interactions is not None:
-                raise ValueError(
-                    "dated embeddings take no interactions: leave them out, or name one of the files"
-                )
+                raise ValueError("dated embeddings take no interactions: leave them out, or name one file")
             return cls(snapshots=datasets.read_snapshots(path_or_name), **settings)
         found = datasets.load(path_or_name, **columns)
         if isinstance(found, Interactions):
             return cls(found, **settings)
         behind = None if interactions is None else datasets.load(interactions, **columns)
         if isinstance(behind, Embeddings):
-            raise ValueError(
-                f"{interactions} contains embeddings, but interactions are needed: who played what"
-            )
+            raise ValueError(f"{interactions} contains embeddings; needed are interactions: who played what")
         return cls(behind, found, **settings)
 
     @property
@@ -361,7 +357,5 @@ class Study:
     def _needed(self):
         """The interactions; an error where there are none."""
         if self.interactions is None:
-            raise ValueError(
-                "this study has no interactions, which are needed here: give Study(interactions=...)"
-            )
+            raise ValueError("this study needs interactions here: give Study(interactions=...)")
         return self.interactions

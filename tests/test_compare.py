@@ -108,7 +108,7 @@ def test_a_gate_stops_and_says_why():
         a, a, again=other, fail_if=["overlap_all < floor", "items_common >= 300"]
     ).content["gates"]
     assert not passed["failed"] and failed["failed"]
-    assert failed["sentence"] == "items_common is 300, and the gate fails at >= 300 (items in both)."
+    assert failed["sentence"] == "items_common is 300; the gate fails at >= 300 (items in both)."
     suite = ET.fromstring(compare(a, a, fail_if=["items_common >= 300"]).junit())
     assert suite.get("failures") == "1" and suite.find("testcase/failure").get("message").startswith(
         "items_common is 300"

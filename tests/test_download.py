@@ -204,9 +204,7 @@ def test_load_downloads_when_asked_and_only_once(publish, server, tmp_path):
 def test_a_wrong_checksum_leaves_nothing(publish, tmp_path):
     expected = "0" * 64
     publish(ARCHIVE, checksum=f"sha256:{expected}")
-    with pytest.raises(
-        ValueError, match=f"not the published file.*{sha256(ARCHIVE)[7:]}, not {expected}"
-    ):
+    with pytest.raises(ValueError, match=f"not the published file.*{sha256(ARCHIVE)[7:]}, not {expected}"):
         fetch("lastfm-2k", data_home=tmp_path)
     assert tree(tmp_path) == []
 

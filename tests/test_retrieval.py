@@ -346,8 +346,8 @@ def test_evaluation_of_perfect_and_concentrated_lists():
     [
         (dict(lists=[[1]]), "cover's 6 items"),
         (dict(popularity=[1, 2]), "cover's 6 items"),
-        (dict(queries=[1, 2]), "equally long"),
-        (dict(queries=[], hidden=[]), "equally long"),
+        (dict(queries=[1, 2]), "lists of one length"),
+        (dict(queries=[], hidden=[]), "lists of one length"),
     ],
 )
 def test_bad_evaluations(change, message):
@@ -373,7 +373,7 @@ def test_knee():
     "f, peaks, message",
     [
         ([4], [1], "at least 2"),
-        ([4, 8], [1, 2, 3], "equally long"),
+        ([4, 8], [1, 2, 3], "lists of one length"),
         ([8, 4], [1, 2], "increase"),
         ([0, 4], [1, 2], "positive"),
         ([4, 8], [0, 2], "at least 1"),
@@ -390,7 +390,7 @@ def test_recall_counted_by_hand():
     found = retrieval.recall(lists, [0, 0, 1, 3, 3], [2, 3, 0, 1, 2])
     assert found.dtype == bool and found.tolist() == [True, False, True, True, False]
     for queries, hidden in (([1, 2], [1]), ([], [])):
-        with pytest.raises(ValueError, match="equally long"):
+        with pytest.raises(ValueError, match="lists of one length"):
             retrieval.recall(lists, queries, hidden)
 
 
@@ -418,7 +418,7 @@ def test_paired_interval_holds_the_truth_as_often_as_it_says():
 
 @pytest.mark.parametrize("change", [dict(others=[1.0]), dict(values=[], others=[])])
 def test_bad_intervals(change):
-    with pytest.raises(ValueError, match="equally long"):
+    with pytest.raises(ValueError, match="lists of one length"):
         retrieval.paired_interval(**{"values": [1.0, 2.0], "others": [0.0, 0.0], **change})
 
 

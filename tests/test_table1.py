@@ -22,7 +22,7 @@ import pytest
 import scipy.sparse as sp
 
 from spikylib import synthetic
-from spikylib._published import read_published, spectrum_distance, upper_triangle_svd
+from spikylib._published import read_published, upper_triangle_svd
 from spikylib.datasets._catalogue import DATASETS
 from tools import table1
 
@@ -264,13 +264,6 @@ def test_the_triangle_of_a_community_has_a_harmonic_spectrum():
     degree = np.random.default_rng(0).pareto(2.5, 3000) + 1
     _, s = upper_triangle_svd(sp.csr_array(np.outer(degree, degree)), 3)
     np.testing.assert_allclose(s / degree.dot(degree), 2 / math.pi / np.array([1, 3, 5]), rtol=0.02)
-
-
-def test_the_distance_of_spectra_is_one_of_shape():
-    s = np.array([8.0, 4.0, 2.0])
-    assert spectrum_distance(s, 10 * s) == pytest.approx(0, abs=1e-12)
-    assert spectrum_distance(s, [8, 4, 1]) == pytest.approx(math.log(2) / math.sqrt(3))
-    assert spectrum_distance(s, [8, 4, 1]) == spectrum_distance([8, 4, 1], s)
 
 
 def test_the_published_spectra_are_whole():

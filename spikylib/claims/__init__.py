@@ -25,7 +25,7 @@ from spikylib.claims import (  # noqa: F401
     _stability,
     _theorem,
 )
-from spikylib.claims._evidence import banner, keep_evidence, public, read_evidence, stored, tally
+from spikylib.claims._evidence import banner, keep_evidence, public, read_evidence, stored
 from spikylib.claims._finding import Finding, judge
 from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, described, parts, table
 
@@ -45,5 +45,4 @@ __all__ = [
     "read_evidence",
     "stored",
     "table",
-    "tally",
 ]

@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from spikylib._files import in_checkout, write_whole
 from spikylib.claims._finding import FAILS, GENERATED, HOLDS, IN_PART, UNDECIDED, Finding
 from spikylib.claims._registry import across, check_all, checked, parts
@@ -132,33 +130,6 @@ def keep_public(folder: str | Path, file: str | Path) -> None:
         sides = {said: [f.data for f in own if f.verdict == said] for said in (HOLDS, FAILS, UNDECIDED)}
         stored.setdefault(part.id, {})[part.part] = sides
     write_whole(file, json.dumps(stored, indent=0, ensure_ascii=False) + "\n")
-
-
-def tally(ids: Iterable[str]) -> pd.DataFrame:
-    """Count the verdicts of the book's datasets on some claims, one row per part.
-
-    Parameters
-    ----------
-    ids : iterable of str
-        As in :func:`table`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        By ``claim`` and ``part``: numbers of datasets on which it ``holds``, ``fails`` and is
-        ``undecided``, and where it ``fails on``. Parts on generated data count as one.
-
-    Examples
-    --------
-    >>> tally(["P10"])["holds"].tolist()
-    [1, 1]
-    """
-    known, rows = public(), []
-    for part in (part for id in ids for part in parts(id)):
-        sides = known.get((part.id, part.part), {HOLDS: [], FAILS: [], UNDECIDED: []})
-        counts = {said: len(names) for said, names in sides.items()}
-        rows.append({"claim": part.id, "part": part.part} | counts | {"fails on": ", ".join(sides[FAILS])})
-    return pd.DataFrame(rows).set_index(["claim", "part"])
 
 
 def stored(*headlines: str) -> list[Finding]:

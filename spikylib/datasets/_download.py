@@ -93,9 +93,7 @@ def fetch(
         targets = _targets(name)
         for target, checksum in targets.items():
             # neither taken for the published file nor replaced: it may be the only copy of something
-            _verify(
-                home / target, checksum, f"move it away, or replace it by `spiky data fetch {name} --force`"
-            )
+            _verify(home / target, checksum, f"move it, or replace it by `spiky data fetch {name} --force`")
         one_is_enough = not (known.unpack or known.in_parts)
         if all((home / target).is_file() for target in targets) or (present and one_is_enough):
             return _catalogue.files(name, data_home)  # another process may just have finished them
@@ -195,9 +193,7 @@ def _stage(name, address, missing, folder, progress):
         if "://" in address:
             _download(address, file, name, progress)
         elif not (file := Path(address).expanduser()).is_file():
-            raise FileNotFoundError(
-                f"no file {file}; give an https address or the path of the downloaded file"
-            )
+            raise FileNotFoundError(f"no file {file}; give an https address or the path of the download")
         _verify(file, checksum, f"it came from {address}. {by_hand}")
         return file
 

@@ -52,9 +52,7 @@ def reading(
 def reading_own(path: Path) -> Iterator[None]:
     """The same for a file of the user's own, which may be of another format than its name says."""
     if not path.exists():
-        raise FileNotFoundError(
-            f"there is no file {path}: check the path, or name a dataset (spiky data list shows them)"
-        )
+        raise FileNotFoundError(f"there is no file {path}: check it, or name a dataset of `spiky data list`")
     wrong = f"cannot be read as {suffix_of(path) or 'text'}"
     with reading(path, wrong, "name its true suffix, or save it again"):
         yield

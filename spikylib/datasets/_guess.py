@@ -137,9 +137,7 @@ def whole(ids: pd.Series, where: str) -> pd.Series:
     if ids.dtype.kind != "f":
         return ids
     if (ids % 1 != 0).any() or (ids.abs() >= 2**53).any():
-        raise ValueError(
-            f"{where} contains fractions, or numbers too large for the floats they are stored in: not ids"
-        )
+        raise ValueError(f"{where} contains fractions, or numbers too large for their floats: not ids")
     return ids.astype(np.int64)
 
 

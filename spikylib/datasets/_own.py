@@ -260,9 +260,7 @@ def read_snapshots(
             files = [f for f in inside.iterdir() if f.name[0] not in "._"] if inside.is_dir() else [inside]
             dated[date] = Path(pick(inside, "file of embeddings", [*map(str, files)]))
     if not dated:
-        raise FileNotFoundError(
-            f"{folder} contains no file or folder named by a date, such as 20220521 or 2022-05"
-        )
+        raise FileNotFoundError(f"{folder} contains nothing named by a date, such as 20220521 or 2022-05")
     read = {
         date: read_embeddings(path, id_column=id_column, vector_column=vector_column)
         for date, path in sorted(dated.items())

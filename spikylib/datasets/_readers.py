@@ -146,9 +146,7 @@ def lastfm_360k(name: str, home: Path) -> dict:
         names.extend(batch["name"].take(pa.array(first[numbers >= len(names)])).to_pylist())
     good = sum(map(len, item))
     if good == 0:
-        raise ValueError(
-            f"{path}: none of {lines} lines is user-sha1 TAB artist-mbid TAB artist-name TAB plays"
-        )
+        raise ValueError(f"{path}: none of {lines} lines is user TAB artist-mbid TAB artist-name TAB plays")
     notes = [_share(lines, DATASETS[name].interactions, "lines")]
     notes += [f"{lines - good} malformed lines left out"] * (lines > good)
     return {
@@ -481,9 +479,7 @@ def _cornell_labels(n_songs, folder):
         tag = dict(line.split(", ", 1) for line in _lines(folder / "tag_hash.txt") if ", " in line)
         rows = _lines(folder / "tags.txt")
         if len(rows) < n_songs:
-            raise ValueError(
-                f"{folder / 'tags.txt'} is cut short: {len(rows)} lines, song {n_songs - 1} was expected"
-            )
+            raise ValueError(f"{folder / 'tags.txt'} is cut short: {len(rows)} lines for {n_songs} songs")
         items["tags"] = [tuple(tag[t].strip() for t in row.split() if t in tag) for row in rows[:n_songs]]
     return items
 

@@ -150,13 +150,9 @@ def _folder(path, item, context, how):
     if not files:
         raise ValueError(f"{path} contains no files: name a file, or a folder of files of one format")
     if (suffixes := {suffix_of(f) for f in files}) & {".npy", ".npz"}:
-        raise ValueError(
-            f"{path} contains arrays whose names have no date: name one of them, or date them all"
-        )
+        raise ValueError(f"{path} contains arrays without dates in their names: name one, or date all")
     if len(suffixes) > 1:
-        raise ValueError(
-            f"{path} contains files of {len(suffixes)} formats ({', '.join(sorted(suffixes))}), not of one"
-        )
+        raise ValueError(f"{path} mixes formats: {', '.join(sorted(suffixes))}")
     tables = [open_table(f, item, context, **how) for f in files]
     keys = [dict(p.split("=", 1) for p in f.relative_to(path).parts[:-1] if "=" in p) for f in files]
 

@@ -54,9 +54,7 @@ def _since_1970(numbers, where, unit):
     # whole numbers are divided as such: nanoseconds are beyond what a float counts exactly
     seconds = numbers // _UNITS[unit or fits[0]]
     if not seconds.astype(float).abs().max() < _LAST:
-        raise ValueError(
-            f"{where}: the numbers up to {high:.10g} are beyond any date in {unit}; check time_unit"
-        )
+        raise ValueError(f"{where}: numbers up to {high:.10g} are beyond any date in {unit}; check time_unit")
     note = f"times are {unit or fits[0]} since 1970" + ("" if unit else ", by their range")
     return pd.Series(seconds.to_numpy(np.int64).astype("datetime64[s]"), seconds.index), note
 

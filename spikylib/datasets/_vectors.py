@@ -80,9 +80,7 @@ def _lists_of_numbers(path, id_column, vector_column):
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
         missing = f"{column.null_count} of {len(column)} rows"
-        raise ValueError(
-            f"{path}: row {row} has no vector in {vector_column!r} ({missing}); remove such rows"
-        )
+        raise ValueError(f"{path}: row {row} has no vector in {vector_column!r} ({missing}); remove it")
     if pc.count_distinct(pc.list_value_length(column)).as_py() != 1:
         raise ValueError(f"{path}: the vectors of column {vector_column!r} are not all of one length")
     vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
@@ -181,7 +179,7 @@ def _binary_words(path):
     n, dim, at = int(header[1]), int(header[2]), header.end()
     if n * (4 * dim + 1) > len(content) - at:
         raise ValueError(
-            f"{path} is cut short: it declares {n} vectors of {dim} but has {len(content) - at} bytes"
+            f"{path} is cut short: {n} vectors of {dim} declared, {len(content) - at} bytes found"
         )
     words, vectors = [], []
     for _ in range(n):

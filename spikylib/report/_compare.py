@@ -125,9 +125,7 @@ def _floor_pair(a, again, interactions):
                 "trained again"
             )
         if other.E.shape == a.E.shape and np.array_equal(other.E, a.E):
-            raise ValueError(
-                f"{other.name} contains the same vectors as {a.name}: train the model again with another seed"
-            )
+            raise ValueError(f"{other.name} equals {a.name}: train the model again with another seed")
         return {"floor": (a, other)}
     if interactions is not None:
         whole = Study(interactions, f=min(a.E.shape[1], 128), seed=a.seed)
@@ -340,9 +338,7 @@ def _gate(text, parts, conditions):
     row = conditions[name]
     bound = row["floor"] if bound == "floor" else bound
     failed = bool(_OPERATORS[operator](row["value"], bound))
-    sentence = (
-        f"{name} is {row['value']:.4g}, and the gate fails at {operator} {bound:.4g} ({row['meaning']})."
-    )
+    sentence = f"{name} is {row['value']:.4g}; the gate fails at {operator} {bound:.4g} ({row['meaning']})."
     return {"gate": text, "failed": failed, "sentence": sentence}
 
 

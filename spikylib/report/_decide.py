@@ -119,9 +119,7 @@ def decisions(study: Study, findings: list[Finding], kept: tuple | None) -> list
 def _similarity(tests, by, f, told):
     gamma = _measure.dial(by, f)
     cosine, dot, rare = by[f, 0.0], by[f, 1.0], tests.rare
-    answer = {0.0: "By cosine", 1.0: "By dot product"}.get(
-        gamma, f"In between: by cosine times norm^{gamma:g}"
-    )
+    answer = {0.0: "By cosine", 1.0: "By dot product"}.get(gamma, f"Between: by cosine times norm^{gamma:g}")
     difference, low, high = retrieval.paired_interval(dot, cosine)
     why = (
         f"In lists of {_measure.K} at f = {f} the dot product finds {dot.mean():.1%} of {len(dot):,} hidden items and the "

@@ -65,9 +65,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         # a frame of its own, so that its style and the notebook's keep apart
-        return (
-            f'<iframe title="Report" width="100%" height="900" srcdoc="{html.escape(self.html())}"></iframe>'
-        )
+        return f'<iframe title="Report" width="100%" height=900 srcdoc="{html.escape(self.html())}"></iframe>'
 
     def save(self, folder: str | Path) -> Path:
         """Write ``report.html`` and ``report.json`` (of a comparison ``compare``) into a folder; return the page.
