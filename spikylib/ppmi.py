@@ -98,9 +98,9 @@ def ppmi_matrix(
 ) -> tuple[sp.csr_array, np.ndarray]:
     """Weight the co-occurrence of items by positive pointwise mutual information.
 
-    .. math:: m_{ij} = \\max\\left(0, \\ln \\frac{N c_{ij}}{c_i c_j} - \\mathrm{shift}\\right)
+    .. math:: M_{ij} = \\max\\left(0, \\ln \\frac{m\\, C_{ij}}{c_i c_j} - \\mathrm{shift}\\right)
 
-    with :math:`N` the number of contexts, :math:`c_{ij}` the filtered count of :func:`cooccurrence` and
+    with :math:`m` the number of contexts, :math:`C_{ij}` the filtered count of :func:`cooccurrence` and
     :math:`c_i` the number of contexts with item i, counted in X before any filter. Items left with no
     neighbour are dropped.
 

@@ -19,12 +19,12 @@ def test_ppmi_by_hand_is_the_matrix_of_the_pipeline():
     counts = SIX["C"].to_numpy()
     by_hand = np.zeros((6, 6))
     for i, j in np.argwhere(counts >= 2):
-        by_hand[i, j] = max(0.0, np.log(SIX["N"] * counts[i, j] / (c[i] * c[j])))
+        by_hand[i, j] = max(0.0, np.log(SIX["n_contexts"] * counts[i, j] / (c[i] * c[j])))
     assert np.count_nonzero(by_hand) == 6
     np.testing.assert_allclose(SIX["M"], by_hand, atol=1e-6)
 
 
-def test_playlists_hold_both_songs_of_a_format():
+def test_playlists_contain_both_songs_of_a_format():
     X, of = SIX["X"].to_numpy(), SIX["songs"]["format"]
     assert (X.sum(axis=0) == 2).all() and (X.sum(axis=1) == 3).all()
     assert all(of[column == 1].nunique() == 1 for column in X.T)

@@ -101,7 +101,7 @@ def cornell(study):
     return {
         "rule": RULE,
         "source": _source("cornell-yes-small"),
-        "N": study.interactions.n_contexts,
+        "n_contexts": study.interactions.n_contexts,
         "songs": songs,
         "X": pd.DataFrame(X[:, playlists], titles, [int(id.removeprefix("train.txt:")) for id in lines]),
         "C": pd.DataFrame(C, **square),

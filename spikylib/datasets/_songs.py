@@ -28,7 +28,7 @@ def songs(name: str = "cornell-yes-small") -> dict[str, Any]:
         Tables are DataFrames, one row per song, labelled by its title; ``"rule"`` and ``"source"`` are
         texts. Of cornell-yes-small:
 
-        - ``"N"``, number of playlists of the catalogue;
+        - ``"n_contexts"``, number of playlists of the catalogue (m);
         - ``"songs"``: ``id``, ``artist``, ``format`` (a listeners' tag), ``playlists`` (c_i), ``norm``, and
           the song's spike: the song at its ``peak``, and its ``size``;
         - ``"X"``, the first three playlists with both songs of a format, by their lines in train.txt; ``"C"``, how
@@ -59,7 +59,7 @@ def songs(name: str = "cornell-yes-small") -> dict[str, Any]:
     >>> six = songs()
     >>> popular, rare = six["songs"].index[:2]
     >>> c = six["songs"]["playlists"]
-    >>> pmi = np.log(six["N"] * six["C"].loc[popular, rare] / (c[popular] * c[rare]))
+    >>> pmi = np.log(six["n_contexts"] * six["C"].loc[popular, rare] / (c[popular] * c[rare]))
     >>> bool(abs(pmi - six["M"].loc[popular, rare]) < 1e-6)
     True
     """
