@@ -39,9 +39,7 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
         raise ValueError(f"{name} is a sparse matrix; pass its toarray()")
     E = np.asanyarray(E)
     if isinstance(E, np.ma.MaskedArray) and E.mask.any():
-        raise ValueError(
-            f"{name} has masked entries, as {np.argwhere(E.mask)[0].tolist()}; fill or drop them"
-        )
+        raise ValueError(f"{name} has masked entries: {np.argwhere(E.mask)[0].tolist()}; fill or drop them")
     if isinstance(E, np.ma.MaskedArray | np.matrix):
         E = np.asarray(E)  # either has a product and sums of its own
     if E.ndim != 2 or 0 in E.shape:

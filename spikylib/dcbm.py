@@ -493,7 +493,5 @@ def _on_spikes(svd, spike):
         raise ValueError("no row is on a spike: spike must be 0 or more somewhere")
     largest = svd.s.max()
     if largest > 1e150 or 0 < largest < 1e-150:
-        raise ValueError(
-            f"the square of the first singular value, {largest:.1e}, is beyond floats; rescale M"
-        )
+        raise ValueError(f"the square of the first singular value {largest:.1e} is beyond floats; rescale M")
     return rows, np.unique(spike[rows], return_inverse=True)[1], degree_from_norm(svd)[rows]

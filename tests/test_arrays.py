@@ -23,13 +23,13 @@ def test_array_likes_give_what_the_array_gives(kind):
 @pytest.mark.parametrize(
     ("like", "message"),
     [
-        (np.ma.masked_invalid(np.where(np.eye(60, 4) > 0, np.nan, PLAIN)), r"masked entries, as at \[0, 0\]"),
-        (pd.DataFrame(PLAIN).assign(id=np.arange(60)), "has the column 'id', which is no dimension"),
+        (np.ma.masked_invalid(np.where(np.eye(60, 4) > 0, np.nan, PLAIN)), r"masked entries: \[0, 0\]"),
+        (pd.DataFrame(PLAIN).assign(id=np.arange(60)), "has the column 'id', not a dimension"),
         (pd.DataFrame(PLAIN).assign(trackId=np.arange(60.0)), "has the column 'trackId'"),
         (pd.DataFrame(PLAIN).assign(title="a"), "has the column 'title'"),
         (pd.DataFrame(PLAIN).assign(song=np.arange(60)), "has the column 'song'"),
         (PLAIN.astype(object), r"got dtype object; make it numbers with astype\(float\)"),
-        (sp.csr_array(PLAIN), r"is a sparse matrix; give its toarray\(\)"),
+        (sp.csr_array(PLAIN), r"is a sparse matrix; pass its toarray\(\)"),
         (PLAIN[0], "must be a non-empty array"),
     ],
 )
@@ -46,7 +46,7 @@ def test_memory_maps_stay_so(tmp_path):
 def test_an_offset_that_holds_nearly_all_rows_is_warned_of():
     E = np.random.default_rng(0).standard_normal((300, 16))
     quantised = np.clip(np.round(E * 30) + 128, 0, 255).astype(np.uint8)
-    with pytest.warns(RuntimeWarning, match=r"nearly all rows of E point the same way.* was not removed"):
+    with pytest.warns(RuntimeWarning, match=r"nearly all rows of E point the same way"):
         spikes.cover(quantised)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
