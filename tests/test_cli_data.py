@@ -78,7 +78,7 @@ def test_a_failure_is_one_message_and_exit_code_1_and_does_not_stop_the_others(t
     [
         (["fetch"], "Missing argument 'NAME...'"),
         (["fetch", "triple-j"], "'triple-j' is not one of"),
-        (["fetch", "triplej", "lastfm-2k", "--from", "x"], "--from goes with one NAME"),
+        (["fetch", "triplej", "lastfm-2k", "--from", "x"], "--from takes exactly one NAME"),
         (["gather"], "No such command 'gather'"),
     ],
 )

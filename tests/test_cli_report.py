@@ -145,7 +145,7 @@ def test_options_that_would_do_nothing_are_refused(files, tmp_path, words, said)
     [
         ("ann,a,5\nbob,b,4\n", [], "first line looks like data (5), not like names of columns"),
         ("ann,a,5\nbob,b,4\n", [], "count columns from 0, as with --item 1 and --context 0"),
-        ("thing\na\n", [], "has one column, thing; interactions take an item and its context"),
+        ("thing\na\n", [], "has one column, thing; interactions need an item and a context"),
         ("foo,bar,baz\n1,a,x\n", ["--item", "bar"], "to be the context among foo, bar, baz; say --context"),
         ("foo,bar\n1,a\n", [], "foo or bar may be the column of the item; say --item"),
         (

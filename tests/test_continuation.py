@@ -331,7 +331,7 @@ def test_position_weights_follow_the_clock():
 
 
 def test_playlists_that_cannot_be_split():
-    with pytest.raises(ValueError, match="playlist 1 has 0 tracks of at least 3"):
+    with pytest.raises(ValueError, match="playlist 1 has 0 tracks, fewer than 3"):
         c.split(playlists([[0, 1, 2], []], 3))
     with pytest.raises(ValueError, match="playlist 0 has 2 tracks of at least 3"):
         c.split(playlists([[0, 1], [0, 1, 2]], 3))
@@ -345,7 +345,7 @@ def test_playlists_that_cannot_be_split():
     [
         (lambda X: c.fit(X, dim=0), "at least 1"),
         (lambda X: c.fit(-X), "weights must be above 0"),
-        (lambda X: c.fit(playlists([[0], []], 2)), "playlist 1 has 0 tracks of at least 1"),
+        (lambda X: c.fit(playlists([[0], []], 2)), "playlist 1 has 0 tracks, fewer than 1"),
         (lambda X: c.same_label(X, ["a"]), "one entry for each of 40 tracks"),
         (lambda X: c.nearest(X, np.ones((3, 2))), "one row for each of 40"),
         (lambda X: c.nearest(X, np.ones(40)), r"shape \(rows, columns\), got shape \(40,\)"),

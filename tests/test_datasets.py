@@ -601,7 +601,7 @@ def test_a_pickle_is_never_opened(tmp_path):
     [
         (np.zeros(3), r"a\.npy must be a non-empty array of shape \(rows, columns\), got shape \(3,\)"),
         (np.zeros((0, 3)), "got shape"),
-        (np.array([[1.0, 2.0], [np.nan, 0.0]]), "holds nan at row 1, column 0"),
+        (np.array([[1.0, 2.0], [np.nan, 0.0]]), "contains nan at row 1, column 0"),
         (np.array([["a"]]), "must contain real numbers"),
         (np.array([[1j]]), "must contain real numbers"),
     ],
@@ -638,7 +638,7 @@ def test_embeddings_files_that_cannot_be_read(tmp_path):
     [
         ({"v": [[1.0], [1.0, 2.0]]}, {}, "not all of one length"),
         ({"v": [[1.0], None]}, {}, r"row 1 has no vector in 'v' \(1 of 2 rows\); remove such rows"),
-        ({"v": [[1.0, None]]}, {}, "holds nan at row 0, column 1"),
+        ({"v": [[1.0, None]]}, {}, "contains nan at row 0, column 1"),
         ({"v": [1.0, 2.0]}, {}, "no columns of numbers that are embeddings among v"),
         (
             {"v": [[1.0]], "w": [[2.0]]},

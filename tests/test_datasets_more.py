@@ -261,7 +261,7 @@ def test_a_pickle_of_the_released_factors_is_refused_with_what_takes_them_out(tm
         (S, S, r"U.npy must be a non-empty array of shape"),
         (U, S.astype(str), "of <U32, expected "),
         (U.astype(str), S, "U.npy must contain real numbers"),
-        (U, S * np.nan, "holds nan at row 0"),
+        (U, S * np.nan, "contains nan at row 0"),
         (U.astype(object), S, r"U\.npy is not a plain array of numbers"),
     ],
     ids=["few", "turned", "flat", "text", "words", "nan", "objects"],

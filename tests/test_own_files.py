@@ -211,7 +211,7 @@ def test_columns_are_guessed_by_their_names(tmp_path, header, item, context, tim
         ("order_id,user_id,product_id", "order_id or user_id may be the column of the context; say context="),
         ("a,b", "a or b may be the column of the item; say item="),
         ("user,movie,track", "movie or track may be the column of the item; say item="),
-        ("user", "has one column, user; interactions take an item and its context"),
+        ("user", "has one column, user; interactions need an item and a context"),
     ],
 )
 def test_two_guesses_as_good_are_refused(tmp_path, header, message):
@@ -555,7 +555,7 @@ def test_a_first_column_of_whole_numbers_is_the_ids(tmp_path):
         ("no_id.parquet", {"id": ["a", None], "v": [[1.0], [2.0]]}, "row 1 has no id in 'id'"),
         ("twice.csv", "id,d0,d1\na,1,0\na,0,1\n", "has the id a twice"),
         ("bad.csv", "id,d0,d1\na,1,0\nb,0,q\n", "bad.csv .*'q'"),
-        ("missing.csv", "id,d0,d1\na,1,0\nb,0,\n", "holds nan at row 1, column 1"),
+        ("missing.csv", "id,d0,d1\na,1,0\nb,0,\n", "contains nan at row 1, column 1"),
         ("few.txt", "3 2\na 1 0\nb 0 1\n", "declares 3 vectors but contains 2"),
         ("bad.txt", "2 2\na 1 0\nb 0 x\n", "line 3: .*'x'"),
         ("cut.txt", "2 2\na 1 0\nb 0\n", "line 3: 1 numbers, not 2"),

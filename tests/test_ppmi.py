@@ -143,7 +143,7 @@ def test_independence_is_dropped():
     [
         (np.ones(3), "two-dimensional .* got 1"),
         (np.zeros((0, 4)), r"empty: its shape is \(0, 4\)"),
-        (np.zeros((2, 2)), "holds no interaction"),
+        (np.zeros((2, 2)), "contains no interaction"),
         (np.array([[1, -2], [0, 1]]), "negative value, -2"),
         (np.array([[1.0, np.nan], [0, 1]]), "NaN"),
         (np.array([[1j, 1], [1, 1]]), "real numbers, got dtype complex128"),

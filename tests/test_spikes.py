@@ -290,7 +290,7 @@ def test_describe_names_what_sets_a_spike_apart():
     assert lonely[["shared", "share"]].to_numpy().tolist() == [["", 0.0], ["", 0.0]], "no two share a title"
     with pytest.raises(ValueError, match="no column 'mood'"):
         describe(cover(E), items, by=["tags", "mood"])
-    with pytest.raises(ValueError, match="items has 2 rows, the cover 5"):
+    with pytest.raises(ValueError, match="items has 2 rows, but the cover has 5"):
         describe(cover(E), items[:2], by="tags")
 
 

@@ -21,11 +21,7 @@ _SLACK = 0.03  # of a list of neighbours: less is not worth stopping a release
 _COVERED = 0.95  # share of the items that spikes are looked for among
 _SPIKE = 0.005  # share of the items from which a spike counts as one
 _PARTS = {"all": None, "bottom_quintile": 1, **{f"quintile_{q}": q for q in (2, 3, 4)}, "top_quintile": 5}
-_KINDS = {
-    "born": "not in the old version",
-    "dead": "missing from the new version",
-    "merged": "merged from two",
-}
+_KINDS = {"born": "not in the old version", "dead": "not in the new version", "merged": "merged from two"}
 _OPERATORS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
 

@@ -177,11 +177,7 @@ def _was_read(read):
     if "contexts" in read:
         said += f"; {read['interactions']:,} interactions of {read['items']:,} items in {read['contexts']:,} contexts"
         left = read["items"] - read["rows"]
-        said += (
-            f" ({left:,} items have no row: they share fewer than two contexts with any other)"
-            if left > 0
-            else ""
-        )
+        said += f" ({left:,} items have no row: none shares two contexts with another)" if left > 0 else ""
     return f"Read: {said}.{' ' + read['notes'] + '.' if read['notes'] else ''}"
 
 
