@@ -179,8 +179,8 @@ def test_a_path_that_leads_to_nothing_is_an_error_with_a_remedy(files, tmp_path)
     for place, said in (
         ("none.csv", "there is no file"),
         ("none/plays", "and no such file"),
-        ("empty", "holds no file: name a file"),
-        ("undated", "holds arrays whose names have no date"),
+        ("empty", "contains no files: name a file"),
+        ("undated", "contains arrays without dates in their names"),
     ):
         result = run("report", tmp_path / place)
         assert result.exit_code == 2 and said in result.stderr, result.output

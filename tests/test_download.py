@@ -333,7 +333,7 @@ def test_a_zip_that_lies_about_a_size_is_refused(publish, tmp_path):
         (b"", "empty file|truncated|end"),
         (ARCHIVE[:-30], "Not a gzipped file|File is not a zip|truncated"),
         (ARCHIVE[:60] + bytes(20) + ARCHIVE[80:], "invalid|Bad CRC|header|Error"),
-        (zipped({"readme.txt": b"nothing"}), "holds no lastfm-2k/user_artists.dat"),
+        (zipped({"readme.txt": b"nothing"}), "does not contain lastfm-2k/user_artists.dat"),
         (tarred({"user_artists.dat": PLAYS})[:-20], "end|truncated|CRC"),
         (gzip.compress(b"no tar"), "truncated|invalid|empty|header"),
     ],

@@ -297,4 +297,4 @@ def test_ten_planted_communities_need_sixteen_dimensions():
 def test_averages_of_many_independent_dimensions_are_safe_and_of_few_are_not():
     rng = np.random.default_rng(0)
     assert answer(of(rng.standard_normal((1000, 256))), "average").startswith("Yes, at least up to 50")
-    assert answer(of(rng.standard_normal((500, 2))), "average") == "Of unrelated items not even two"
+    assert answer(of(rng.standard_normal((500, 2))), "average") == "Not even two unrelated items"
