@@ -136,7 +136,7 @@ def test_the_same_again_is_there_already_until_forced(inline, tiny, tmp_path):
     assert " done in " in spiky(*words, "--force").stdout
     assert ran(tiny) == [64, 64]
     make(tiny, PARAMETERS, BODY, "1 + 1")
-    assert "there already (the notebook has changed since)" in spiky(*words).stdout
+    assert "exists already (the notebook has changed since)" in spiky(*words).stdout
     # the same folder name with another default is another run
     make(tiny, PARAMETERS.replace("rho: float = 0.5", "rho: float = 0.6"), BODY)
     assert " done in " in spiky(*words).stdout
@@ -243,14 +243,14 @@ def test_data_replaced_under_the_same_path_are_another_run(inline, tiny, tmp_pat
         assert "exists already" in spiky(*words).stdout
         with (tmp_path / (dataset if dataset == changed else f"months/{changed}")).open("a") as file:
             file.write("ann,a\n")
-        assert f"(again, for {changed} has changed)" in spiky(*words).stdout
+        assert f"(again, because {changed} has changed)" in spiky(*words).stdout
         assert "exists already" in spiky("sweep", *words[1:]).stdout
     # in another parameter that is a file, too
     make(tiny, PARAMETERS + "\nlabels: str = ''  # path of a file", BODY)
     words = ["run", tiny, "-p", "labels=plays.csv"]
     assert "again" not in spiky(*words).stdout
     (tmp_path / "plays.csv").write_text("")
-    assert "again, for plays.csv has changed" in spiky(*words).stdout
+    assert "again, because plays.csv has changed" in spiky(*words).stdout
 
 
 CHAPTER = PARAMETERS.replace(
@@ -296,7 +296,7 @@ def test_a_chapter_takes_what_it_says_and_refuses_the_rest_before_it_runs(
             if kind in takes or kind.removeprefix("dated ") in takes:
                 assert done.exit_code == 0, done.output
             else:
-                one_line(done, f"01_tiny takes {' or '.join(takes)}", dataset, f"holds {kind}")
+                one_line(done, f"01_tiny takes {' or '.join(takes)}", dataset, f"contains {kind}")
     columns = ["dataset=dated.csv", "item_column=track", "context_column=user"]
     one_line(brought(["dated interactions"], *columns), "-p time_column=")
     assert brought(["dated interactions"], *columns, "time_column=date").exit_code == 0
@@ -338,7 +338,7 @@ def test_commas_part_values_unless_they_are_quoted(tiny, tmp_path, monkeypatch):
     names = [line.split("--")[1] for line in planned.splitlines()]
     assert [name.split("-")[0] for name in names] == ["dataset=a_b.npy"] * 2 + ["dataset=c.npy"] * 2
     one_line(
-        spiky("sweep", tiny, "-p", "dataset=a,b.npy"), "dataset: commas part values", "'dataset=\"a,b.npy\"'"
+        spiky("sweep", tiny, "-p", "dataset=a,b.npy"), "dataset: commas separate values", "'dataset=\"a,b.npy\"'"
     )
     one_line(spiky("sweep", tiny, "-p", "f=16\n32"), "f: ")
 
@@ -441,7 +441,7 @@ def test_outside_a_checkout_one_line_says_what_to_do(tmp_path, monkeypatch):
     lost = spiky("notebooks")
     assert (lost.exit_code, lost.stdout) == (2, "")
     assert lost.stderr.count("\n") == 1
-    assert "go to a checkout of the book" in lost.stderr
+    assert "run from a checkout of the book" in lost.stderr
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)

@@ -333,7 +333,7 @@ def test_position_weights_follow_the_clock():
 def test_playlists_that_cannot_be_split():
     with pytest.raises(ValueError, match="playlist 1 has 0 tracks, fewer than 3"):
         c.split(playlists([[0, 1, 2], []], 3))
-    with pytest.raises(ValueError, match="playlist 0 has 2 tracks of at least 3"):
+    with pytest.raises(ValueError, match="playlist 0 has 2 tracks, fewer than 3"):
         c.split(playlists([[0, 1], [0, 1, 2]], 3))
     for shares in ({"test": 0}, {"validation": -0.1}, {"test": 0.6, "validation": 0.5}):
         with pytest.raises(ValueError, match="sum to < 1"):
