@@ -54,7 +54,7 @@ class Work:
         return future
 
     def map(self, function, *columns):
-        """One task for each row of the columns; what is no list or tuple is the same in all."""
+        """One task for each row of the columns; anything but a list or tuple is the same in all."""
         rows = max(len(column) for column in columns if isinstance(column, (list, tuple)))
         columns = [c if isinstance(c, (list, tuple)) else [c] * rows for c in columns]
         futures = self.client.map(function, *columns, pure=False)

@@ -338,7 +338,9 @@ def test_commas_part_values_unless_they_are_quoted(tiny, tmp_path, monkeypatch):
     names = [line.split("--")[1] for line in planned.splitlines()]
     assert [name.split("-")[0] for name in names] == ["dataset=a_b.npy"] * 2 + ["dataset=c.npy"] * 2
     one_line(
-        spiky("sweep", tiny, "-p", "dataset=a,b.npy"), "dataset: commas separate values", "'dataset=\"a,b.npy\"'"
+        spiky("sweep", tiny, "-p", "dataset=a,b.npy"),
+        "dataset: commas separate values",
+        "'dataset=\"a,b.npy\"'",
     )
     one_line(spiky("sweep", tiny, "-p", "f=16\n32"), "f: ")
 

@@ -144,7 +144,7 @@ def kind(
     asked = {role: columns.get(role) or None for role in ("item", "context", "time")}
     a_table = asked["item"] or asked["context"] or suffix_of(path) in (".csv", ".tsv", *PARQUET)
     if a_table and path.exists() and sum(file.stat().st_size for file in files(path)) >= _SMALL:
-        # what is no table of interactions is read whole, to see what it is or what is wrong
+        # what is not a table of interactions is read whole, to see what it is or what is wrong
         with contextlib.suppress(ValueError):
             chosen, _ = choose(open_table(path, asked["item"], asked["context"]), path, **asked)
             return "dated " * ("time" in chosen) + "interactions"

@@ -98,7 +98,7 @@ def choose(table: Table, path: Path, **asked) -> tuple[dict, list[str]]:
             either = " or ".join(map(str, fits))
             raise ValueError(f"{path}: {either} may be the column of the {role}; say {role}=")
         elif fits:
-            notes.append(f"no time, for there are {' and '.join(map(str, fits))}")
+            notes.append(f"no time, since there are {' and '.join(map(str, fits))}")
         if role == "item" and (sense := senses.get(chosen.get("item"))) and sense.group != "artist":
             for label, group in (("title", sense.group), ("artist", "artist")):
                 titles = [n for n, s in senses.items() if s and s.group == group and s.is_title]

@@ -210,7 +210,7 @@ def _separator(lines, usual):
 
 
 def _data_in(rows):
-    """Fields of the first row that are no names: numbers, dates, or of the pattern of all rows below."""
+    """Fields of the first row that are not names: numbers, dates, or of the pattern of all rows below."""
     first, below = rows[0], [row for row in rows[1:] if len(row) >= len(rows[0])]
     numbers = [name for name in first if name.isdecimal()]
     if len(numbers) > 2 and numbers[-1] == str(len(numbers) - 1) and len(first) > len(numbers):

@@ -79,7 +79,7 @@ def _written(text, where, quote, day_first):
         text = text.copy()
         text[parts.index] = year + "-" + month + "-" + day + parts[3]
     times = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce").astype("datetime64[us, UTC]")
-    # what has no year is no date, though a lenient parser would make one of it
+    # what has no year is not a date, though a lenient parser would make one of it
     for form in (None, "mixed"):
         left = text[times.isna() & text.str.contains(r"\d{4}")]
         form = form or (len(left) and pd.tseries.api.guess_datetime_format(left.iloc[0]))

@@ -130,7 +130,7 @@ def _wide(table, path, dimensions, id_column):
 def _dimensions(table, path, prefix=None):
     """Columns numbered from 0 or 1 after one prefix; else the fractions, where at most one column is left."""
     numbers = table.sample.apply(pd.to_numeric, errors="coerce")
-    # a cell that is no number is an error in a column, not another kind of column
+    # a cell that is not a number is an error in a column, not another kind of column
     numeric = [name for name in table.names if len(numbers) and numbers[name].notna().mean() >= 0.5]
     fractional = [name for name in numeric if (numbers[name].dropna() % 1 != 0).any()]
     if fractional and numeric[0] == 0 and 0 not in fractional and not numbers[0].duplicated().any():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # loaded when an interactive figure is made, and not before
     import plotly.graph_objects as go
     from IPython.display import HTML
 
-# what a page needs beside the data: its frame, style and controls, and the look on white as a Plotly template
+# what a page needs besides the data: its frame, style and controls, and the look on white as a Plotly template
 _FRAME, _CSS, _JS, _LOOK = (
     Path(__file__).with_name(f"figures.{kind}").read_text("utf-8") for kind in ("html", "css", "js", "json")
 )

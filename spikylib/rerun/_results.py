@@ -86,7 +86,7 @@ def stored_number(reference: str, page: str, read: Callable = read_results) -> t
 
 def read_run(file):
     """The content of a result file."""
-    # brackets nested too deep for the parser, a RecursionError, are no results either
+    # brackets nested too deep for the parser, a RecursionError, are not results either
     with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
         run = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(run["parameters"], dict) and isinstance(run["results"], dict):
