@@ -387,5 +387,5 @@ def test_the_order_of_columns_does_not_matter():
     shuffled = X[:, np.random.default_rng(0).permutation(60)]
     assert not shuffled.has_sorted_indices
     assert np.array_equal(c.popularity(shuffled)([0]), c.popularity(X)([0]))
-    with pytest.raises(ValueError, match="not in order"):
+    with pytest.raises(ValueError, match="are not sorted"):
         c.position_weights(shuffled, np.arange(shuffled.nnz))

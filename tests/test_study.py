@@ -178,7 +178,7 @@ def test_what_is_missing_is_said():
         lambda s: list(s.splits(1)),
         lambda s: list(s.resamples(1)),
     ):
-        with pytest.raises(ValueError, match="has no interactions"):
+        with pytest.raises(ValueError, match="needs interactions here"):
             ask(alone)
 
 
