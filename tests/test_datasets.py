@@ -637,7 +637,7 @@ def test_embeddings_files_that_cannot_be_read(tmp_path):
     ("table", "options", "message"),
     [
         ({"v": [[1.0], [1.0, 2.0]]}, {}, "not all of one length"),
-        ({"v": [[1.0], None]}, {}, r"row 1 has no vector in 'v' \(1 of 2 rows\); remove such rows"),
+        ({"v": [[1.0], None]}, {}, r"row 1 has no vector in 'v' \(1 of 2 rows\); remove it"),
         ({"v": [[1.0, None]]}, {}, "contains nan at row 0, column 1"),
         ({"v": [1.0, 2.0]}, {}, "no columns of numbers that are embeddings among v"),
         (
@@ -674,9 +674,9 @@ def test_snapshots_come_by_date_with_their_common_ids(tmp_path):
 
 
 def test_snapshots_that_cannot_be_read(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file or folder named by a date"):
+    with pytest.raises(FileNotFoundError, match="contains nothing named by a date"):
         read_snapshots(tmp_path / "absent")
-    with pytest.raises(FileNotFoundError, match="no file or folder named by a date"):
+    with pytest.raises(FileNotFoundError, match="contains nothing named by a date"):
         read_snapshots(tmp_path)
     _snapshot(tmp_path, "20220521", ["a"])
     _snapshot(tmp_path, "20220625", ["b"])

@@ -372,7 +372,7 @@ def test_knee():
 @pytest.mark.parametrize(
     "f, peaks, message",
     [
-        ([4], [1], "at least 2"),
+        ([4], [1], "2 or more"),
         ([4, 8], [1, 2, 3], "lists of one length"),
         ([8, 4], [1, 2], "increase"),
         ([0, 4], [1, 2], "positive"),

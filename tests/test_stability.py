@@ -291,7 +291,7 @@ def test_bad_snapshots_are_named():
         ),
         (
             Embeddings(np.arange(300), gaussian(0, d=9)),
-            r"snapshot 2022-06-25 has .* shape \(300, 9\).* 8 dimensions as in snapshot 2022-05-21",
+            r"snapshot 2022-06-25 has .* \(300, 9\).* 8 dimensions as in snapshot 2022-05-21",
         ),
         (Embeddings(np.arange(300) + 300, gaussian(0)), "snapshot 2022-06-25 shares no id"),
         (Embeddings(np.arange(299), gaussian(0)), "snapshot 2022-06-25 has 299 ids, vectors of"),
