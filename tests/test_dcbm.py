@@ -468,7 +468,7 @@ def test_a_scale_without_a_float_is_refused():
     svd = truncated_svd(M, 2)
     for power in (1000, -1000):
         extreme = TruncatedSVD(svd.U, svd.s * 2.0**power, svd.V, svd.residuals)
-        with pytest.raises(ValueError, match="cannot be squared in floats; rescale M"):
+        with pytest.raises(ValueError, match="is beyond floats; rescale M"):
             dcbm.from_spikes(extreme, spike)
 
 
