@@ -143,7 +143,7 @@ def test_embeddings_without_common_items_are_refused():
 
 def test_a_floor_that_is_none_is_refused():
     a, ids = of(blocks(), np.arange(300)), np.arange(300)
-    with pytest.raises(ValueError, match="equals .*: train the model again"):
+    with pytest.raises(ValueError, match="train the model again"):
         compare(a, a, again=of(blocks(), ids))
     with pytest.raises(ValueError, match="has 5 dimensions"):
         compare(a, a, again=of(blocks()[:, :5], ids))

@@ -172,23 +172,28 @@ def test_forest_spreads_the_groups_of_a_row_and_keeps_their_colours():
 
 
 def test_forest_groups_findings_by_domain_and_ends_with_their_verdicts():
-    def finding(data, estimate, verdict, part="more", unit="%"):
-        return claims.Finding("P0", part, data, 9, 2, 0, estimate, 0.1, 0.3, 0.2, unit, verdict)
+    def finding(data, estimate, verdict, part="P25, more is found", unit="%"):
+        return claims.Finding(*part.split(", "), data, 9, 2, 0, estimate, 0.1, 0.3, 0.2, unit, verdict)
 
     found = [finding("yelp", 0.15, "undecided"), finding("lastfm-2k", 0.25, "holds")]
     found += [finding("triplej", 0.1, "fails"), finding("gowalla", np.nan, "not applicable")]
     (ax,) = plots.forest(found).axes
     assert [t.get_text() for t in ax.get_yticklabels()] == ["triplej", "lastfm-2k", "yelp"]
     assert [t.get_text() for t in ax.texts] == ["music", "businesses"]
-    assert (ax.get_xlabel(), ax.get_title()) == ("share (%)", "P0, more")
+    assert (ax.get_xlabel(), ax.get_title()) == (
+        "share (%)",
+        "Recall@50 of all hidden items by dot product\n| by cosine + 1 point",
+    )
     marks = {line.get_marker(): line for line in ax.lines if line.get_marker() in ("^", "v", "s")}
     assert [list(marks[m].get_xdata()) for m in "^vs"] == [[10], [25], [15]]
     letters = {
         line.get_ydata()[0]: line.get_marker() for line in ax.lines if "mathbf" in str(line.get_marker())
     }
     assert [letters[k][-3] for k in range(3)] == ["F", "H", "U"]
-    fig = plots.forest([*found, finding("triplej", 3, "holds", "ratio", "")], xlabel="x", columns=2)
-    assert sorted(legend(fig)) == ["fails", "holds", "reference", "undecided"]
+    fig = plots.forest([*found, finding("triplej", 3, "holds", "P13, ", "")], xlabel="x", columns=2)
+    assert sorted(legend(fig)) == ["fails", "holds", "undecided"]
+    tick = next(line for line in fig.axes[1].lines if line.get_marker() == "|")
+    assert tick.get_xdata().tolist() == [1.2]  # reference 0.2, and the claim needs at least 1 more
     assert [ax.get_xlabel() for ax in fig.axes] == ["x", "x"]
     with pytest.raises(ValueError, match="0 parts have numbers"):
         plots.forest(found[-1:])

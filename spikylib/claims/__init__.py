@@ -27,11 +27,22 @@ from spikylib.claims import (  # noqa: F401
 )
 from spikylib.claims._evidence import banner, keep_evidence, public, read_evidence, stored
 from spikylib.claims._finding import Finding, judge
-from spikylib.claims._registry import NotApplicable, across, check, check_all, claim, described, parts, table
+from spikylib.claims._registry import (
+    NotApplicable,
+    Terms,
+    across,
+    check,
+    check_all,
+    claim,
+    described,
+    parts,
+    table,
+)
 
 __all__ = [
     "Finding",
     "NotApplicable",
+    "Terms",
     "across",
     "banner",
     "check",

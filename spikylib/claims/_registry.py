@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -185,6 +186,34 @@ def table() -> pd.DataFrame:
         for p in parts()
     ]
     return pd.DataFrame(rows)
+
+
+class Terms(NamedTuple):
+    """What a finding measured, and what that must pass, or lie between, for the claim to hold.
+
+    Examples
+    --------
+    >>> Terms.of(Finding("P13", data="triplej", estimate=0.5, reference=1.0))[1:]
+    ('steady growth + 1', 2.0, 2.0)
+    """
+
+    measured: str
+    needed: str
+    needs_low: float
+    needs_high: float
+
+    @classmethod
+    def of(cls, found: Finding) -> "Terms":
+        (p,) = (p for p in parts(found.id) if p.part == found.part)
+        unit = p.unit.replace("%", "point" if p.margin == 0.01 else "points")
+        margin = f"{p.margin * (100 if p.unit == '%' else 1):g} {unit}".strip()
+        sign = {"more": "+", "less": "\N{MINUS SIGN}", "equal": "±"}[p.expect]
+        needed = (p.against or "reference").removesuffix(" being") + f" {sign} {margin}" * (p.margin > 0)
+        ends = {"more": (1, 1), "less": (-1, -1), "equal": (-1, 1)}[p.expect]
+        measured = p.value or p.statement.rstrip(".")
+        return cls(
+            measured[0].upper() + measured[1:], needed, *(found.reference + end * p.margin for end in ends)
+        )
 
 
 def check(id: str, study: Study | None = None, *, seed: int = 0) -> list[Finding]:

@@ -1,12 +1,13 @@
 """Estimates with intervals, one row per thing compared; and tables and matrices as colours."""
 
+from dataclasses import asdict
 from textwrap import fill
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from spikylib.claims import Finding
+from spikylib.claims import Finding, Terms
 from spikylib.plots._style import CATALOGUES, THRESHOLD, finish, looks_of, panel_axes, set_panel
 
 
@@ -36,7 +37,8 @@ def forest(
     vertical : float, optional
         An x to draw a line at in every panel, such as 0 for differences.
     reference : str, default "reference"
-        What the ticks are, for the legend.
+        What the ticks of tables are, for the legend. Those of findings are named above each panel: what
+        the estimate must pass, or lie between, for the claim to hold.
     **axes
         Arguments of matplotlib's ``Axes.set``, for all panels or a list of one per panel, such as
         ``xscale=["log", "linear"]``.
@@ -69,12 +71,10 @@ def forest(
     height = 0.9 + 0.18 * len(rows) + 0.11 * len(pairs)
     columns = columns or (1 if judged else len(tables))
     fig, figure_axes = panel_axes(len(tables), columns, height, sharey=True)
-    usual, looks, tick, data = looks_of(groups), {}, {}, []
+    usual, looks, data = looks_of(groups), {}, []
 
     for i, (ax, title, table) in enumerate(zip(figure_axes, panels, tables)):
-        numbers = table.rename_axis(["row", "group"]).filter(
-            ["estimate", "low", "high", "reference", "verdict"]
-        )
+        numbers = table.rename_axis(["row", "group"]).filter(regex="^(estimate|low|high|ref|needs_|verdict)")
         data.append((numbers.droplevel(1) if judged else numbers).reset_index().assign(panel=title))
         for group in groups:
             part = table[table.index.get_level_values(1) == group]
@@ -82,9 +82,9 @@ def forest(
             ax.plot(part["estimate"], at, **look)
             if "low" in part:
                 ax.hlines(at, part["low"], part["high"], color=look["color"])
-            if "reference" in part:
-                tick = {"marker": "|", "linestyle": "none", "markersize": 9, "markeredgewidth": 1.2}
-                ax.plot(part["reference"], at, color="0.2" if judged else look["color"], **tick)
+            tick = {"marker": "|", "linestyle": "none", "markersize": 9, "markeredgewidth": 1.2}
+            for column in part.columns.intersection(["needs_low", "needs_high"] if judged else ["reference"]):
+                ax.plot(part[column], at, color="0.2" if judged else look["color"], **tick)
             for y, verdict in zip(at, part["verdict"] if judged else ()):
                 letter = rf"$\mathbf{{{verdict[0].upper()}}}$"
                 looks[verdict] = {"marker": letter, "markeredgewidth": 0, "linestyle": "none", "color": "0.2"}
@@ -94,27 +94,30 @@ def forest(
             ax.axvline(vertical, **THRESHOLD)
         for between in range(1, len(rows)):
             ax.axhline(between - 0.5, color="0.92", linewidth=0.6, zorder=0)
-        shown = {"xlabel": title}
+        shown = {"xlabel": fill(title, 54 // columns)}
         if judged:
-            shown = {"xlabel": xlabel or table["unit"].iloc[0].replace("%", "share (%)"), "title": title}
-        shown = {name: fill(text, 54 // columns) for name, text in shown.items()}
+            measured, unit, needed = table[["measured", "unit", "needed"]].iloc[0]
+            shown["xlabel"] = fill(xlabel or unit.replace("%", "share (%)"), 54 // columns)
+            shown["title"] = "\n".join(fill(text, 62 // columns) for text in (measured, f"| {needed}"))
         set_panel(ax, i, shown | {"ylim": (len(rows) - 0.4, -0.6)} | axes)
+        ax.title.set_fontsize("small" if judged else "medium")
         ax.set_yticks(range(len(rows)), rows)
         if judged and i % columns == 0:
             _name_domains(ax, rows)
-    return finish(fig, looks | ({reference: tick | {"color": "0.2"}} if tick else {}), data)
+    named = {reference: tick | {"color": "0.2"}} if not judged and "reference" in whole else {}
+    return finish(fig, looks | named, data)
 
 
 def _tables_of(findings):
     """A table a part of a claim: what was measured on each catalogue, and its place among them."""
     order = [*CATALOGUES, *(found.data for found in findings)]
-    table = pd.DataFrame(findings).dropna(subset="estimate")
-    table = table.assign(row=table["data"], order=table["data"].map(order.index))
-    table.loc[table["unit"] == "%", ["estimate", "low", "high", "reference"]] *= 100
-    parts = table.groupby(["id", "part"], sort=False)
-    if not 1 <= len(parts) <= 3:
-        raise ValueError(f"{len(parts)} parts have numbers; give the findings of one to three parts")
-    return {", ".join(filter(None, key)): part.set_index(["row", "data"]) for key, part in parts}
+    table = pd.DataFrame([asdict(f) | Terms.of(f)._asdict() for f in findings])
+    table = table.dropna(subset="estimate").assign(row=table["data"], order=table["data"].map(order.index))
+    table.loc[table["unit"] == "%", ["estimate", "low", "high", "needs_low", "needs_high"]] *= 100
+    groups = table.groupby(["id", "part"], sort=False)
+    if not 1 <= len(groups) <= 3:
+        raise ValueError(f"{len(groups)} parts have numbers; give the findings of one to three parts")
+    return {", ".join(filter(None, key)): part.set_index(["row", "data"]) for key, part in groups}
 
 
 def _name_domains(ax, rows):
