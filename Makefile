@@ -33,7 +33,7 @@ evidence: $(READY) ## check every claim on every dataset present into book/evide
 controls: $(READY) ## check every claim on generated data where it must hold and must fail, 20 seeds (weekly)
 	$(RUN) -m pytest -n 2 tests/test_controls.py -m controls
 
-table1: $(READY) ## Table 1 of the paper from its own data, fetched (1 GB), beside the printed; N="aotm-2011" picks
+table1: $(READY) ## measure Table 1 of the paper on its own data (fetches 1 GB) next to the printed values; N="aotm-2011" picks
 	$(RUN) tools/table1.py $(N)
 
 test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
@@ -45,12 +45,12 @@ browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on thi
 pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 	$(RUN) tools/pdf.py
 
-bench: $(BENCH) ## time every stage beside its peers, into benchmarks/README.md (some 12 minutes)
+bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (some 12 minutes)
 	$(RUN) benchmarks/bench.py
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/small.py > benchmarks/small.md
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/cluster.py run
 
-mutants: $(READY) ## break the library in sixty ways, and see that the tests notice (3 minutes)
+mutants: $(READY) ## break the library in over sixty ways, and check that a test fails for each (3 minutes)
 	$(RUN) -m trust.mutants
 
 fuzz: $(TRUST) ## feed every file reader with bad input, for SECONDS (600)
