@@ -7,10 +7,11 @@
   const RANKS = [1, 2, 3, 4, 5, 6, 8, 12, 16, 24];
   const LISTED = 8; // neighbours
   const two = (x) => x.toFixed(2);
+  const { dimensions } = spiky;
   // each slider: label, lowest, highest, step, how its value reads, and what it is
   const SLIDERS = {
     K: ["Communities K", 1, 8, 1, String, "how many groups of items there are"],
-    spread: ["Spread of degrees", 0, 1, 0.05, (x) => `${two(1 - 0.9 * x)} to 1`, "how unequally well linked the items of a community are"],
+    spread: ["Weights of items", 0, 1, 0.05, (x) => `${two(1 - 0.9 * x)} to 1`, "how unequally well linked the items of a community are"],
     within: ["Affinity within", 0, 1, 0.05, two, "how often items of one community occur together"],
     between: ["Affinity between", 0, 1, 0.05, two, "how often items of two communities occur together"],
     noise: ["Noise", 0, 0.5, 0.01, two, "standard deviation of a random number added to each entry of M"],
@@ -19,11 +20,11 @@
     p: ["Exponent p of Σ", 0, 1.5, 0.25, two, "how much more the first dimensions count than the last"],
   };
   const PRESETS = {
-    Exact: [{}, "Five communities, no noise, five dimensions. Each community is a ray: all its rows point one way, and the better linked an item, the longer its row. That is a spike. Below, norms rise with degrees in a straight line, one for each community."],
-    "No spread of degrees": [{ spread: 0 }, "All items of a community are now linked alike, so that their rows are the same: a ray has shrunk to a point. The direction still says which community it is, and Spk is as low as before, but the length says nothing. It takes communities to make directions, and unequal degrees to make rays of them."],
-    "Too few dimensions": [{ K: 6, f: 2, noise: 0.02 }, "Six communities in two dimensions must share directions. Few peaks hold half of the items, but so they do for the baselines: Spk is low and it is not spiky. Raise f to 6 and watch the communities part, below the diagonal of the matrix too."],
+    Exact: [{}, "Five communities, no noise, five dimensions. Each community is a ray: all its rows point one way, and the better linked an item, the longer its row. That is a spike. Below, norms rise with weights in a straight line, one for each community."],
+    "Equal weights": [{ spread: 0 }, "All items of a community are now linked alike, so that their rows are the same: a ray has shrunk to a point. The direction still says which community it is, and Spk is as low as before, but the length says nothing. It takes communities to make directions, and unequal weights to make rays of them."],
+    "Too few dimensions": [{ K: 6, f: 2, noise: 0.02 }, "Six communities in two dimensions must share directions. You see clear rays, yet the verdict is “not spiky”: in two dimensions there are so few directions that the baselines need as few peaks. Raise f to 6 and watch the communities part, below the diagonal of the matrix too."],
     "Too many dimensions": [{ K: 4, f: 24, noise: 0.1, p: 0 }, "Four dimensions hold the communities; the other twenty hold noise, and with p = 0 count as much. Rows that shared a direction no longer do. Lower f to 4, and the rays are back; or raise p, so that small singular values make noise short."],
-    Overlapping: [{ between: 0.65 }, "Communities that occur together nearly as often as within themselves lie at a small angle: one peak captures them all. Lower p: at 0 the same communities are at right angles. Or raise cos θ, and see the one spike fall apart."],
+    Overlapping: [{ between: 0.65 }, "Communities that occur together nearly as often as within themselves lie at a small angle: one peak captures them all. Lower p: at 0 the same communities are at right angles. Or raise cos θ: the one spike is two at 0.97, and five at 0.99."],
     Disassortative: [{ within: 0.05, between: 0.6, p: 0 }, "Items occur with those of all communities but their own: the blocks on the diagonal are the weak ones. There are rays all the same, because a community is a way of being linked to others, whatever that way is. Lower the affinity within to 0 and raise it to 0.6 slowly: where both are equal, communities vanish."],
     "Noise only": [{ within: 0, between: 0, noise: 0.3, f: 8 }, "No communities: a round cloud. Nearly every peak captures itself alone, as in the baselines. Now lower f to 2 or 3: Spk falls, because there are few directions to go round; so it does for the baselines, which is why they are drawn."],
   };
@@ -42,14 +43,15 @@
     const order = community.map((_, i) => i).sort((i, j) => community[i] - community[j] || degree[j] - degree[i]);
     const names = [];
     order.forEach((i, place) => { names[i] = `${"ABCDEFGH"[community[i]]}${place - community.indexOf(community[i]) + 1}`; });
-    return { community, degree, M, order, names, spectrum: spiky.spectrum(M, MOST) };
+    const spectrum = spiky.spectrum(M, MOST);
+    return { community, degree, M, order, names, spectrum, rank: spiky.rank(spectrum) };
   });
   const embedded = latest(({ p }, { spectrum }) => {
     const E = spiky.embedding(spectrum, MOST, p);
     return { E, drawn: { data: E, ...spiky.nullsOf(E)(0) } };
   });
-  const counted = latest(({ f, cos }, { drawn }) => {
-    const ranks = [...new Set([...RANKS, f])].sort((a, b) => a - b);
+  const counted = latest(({ f, cos }, { drawn }, most) => {
+    const ranks = [...new Set([...RANKS.filter((rank) => rank <= most), f])].sort((a, b) => a - b);
     return { ranks, peaks: Object.fromEntries(Object.entries(drawn).map(([name, rows]) => [name, ranks.map((rank) => spiky.cover(rows, { f: rank, cosTheta: cos }).peaks.length)])) };
   });
 
@@ -145,7 +147,7 @@
   function drawNorms(canvas, degree, norm, colourOf) {
     const { context, w, h } = pen(canvas);
     const top = Math.max(...norm) || 1;
-    const at = axes({ context, w, h }, [0, 0.5, 1].map((x) => [x, x]), [0, 0.5, 1].map((y) => [y, (y * top).toPrecision(2)]), "degree of the item", "norm of its row");
+    const at = axes({ context, w, h }, [0, 0.5, 1].map((x) => [x, x]), [0, 0.5, 1].map((y) => [y, (y * top).toPrecision(2)]), "weight of the item", "norm of its row");
     norm.forEach((length, i) => {
       context.fillStyle = colourOf(i);
       context.beginPath();
@@ -165,7 +167,6 @@
 
     const presets = add(live, "div", { className: "play-presets", role: "group", ariaLabel: "Presets" });
     const story = add(live, "p", { className: "play-story" });
-    story.setAttribute("aria-live", "polite");
     const controls = add(live, "div", { className: "play-sliders" });
     const verdict = add(live, "p", { className: "play-verdict" });
     const spoken = add(live, "p", { className: "play-spoken" });
@@ -177,18 +178,23 @@
       add(box, "figcaption", { textContent: caption });
       return shown;
     };
-    const matrix = figure("canvas", "Above the diagonal M, by community and degree; below it M̂, what f dimensions keep of it. Blue: positive, orange: negative.", "play-square");
+    const matrix = figure("canvas", "Above the diagonal M, by community and weight; below it M̂, what f dimensions keep of it. Blue: positive, orange: negative.", "play-square");
     const frame = figure("div", "Rows of E = UΣᵖ in three of the f dimensions. A colour is a spike of three items or more. Drag, or use the arrow keys.");
     frame.className = "rays";
     const counts = figure("canvas", "Spk: peaks that capture half of the items, as a share of all. Solid: the data. A draw of each baseline: normal rows (dashed), same spectrum (dotted), same mean and covariance (dash-dotted).");
-    const norms = figure("canvas", "Length of each row by the degree that its item was given.");
+    const norms = figure("canvas", "Length of each row by the weight that its item was given.");
     for (const canvas of [matrix, counts, norms]) canvas.setAttribute("role", "img");
     const near = add(grid, "div", { className: "play-near" });
 
     const schedule = () => { if (!waiting) waiting = requestAnimationFrame(draw); };
     let waiting = 0;
-    const pressed = (button) => {
-      for (const other of presets.children) other.setAttribute("aria-pressed", String(other === button));
+    let from = Object.keys(PRESETS)[0];
+    const tell = () => { // the words of the preset, or what was moved since
+      const start = { ...START, ...PRESETS[from][0] };
+      const moved = Object.entries(SLIDERS).filter(([name]) => settings[name] !== start[name]);
+      const said = moved.map(([name, [label, , , , reads]]) => `${label}: ${reads(settings[name])}`);
+      story.textContent = moved.length ? `Moved from “${from}”. ${said.join("; ")}.` : PRESETS[from][1];
+      for (const button of presets.children) button.setAttribute("aria-pressed", String(!moved.length && button.textContent === from));
     };
     const inputs = {};
     const slider = (parent, name, [label, min, max, step, , what], value, changed) => {
@@ -202,7 +208,7 @@
     for (const [name, entry] of Object.entries(SLIDERS)) {
       inputs[name] = slider(controls, name, entry, settings[name], (value) => {
         settings[name] = value;
-        pressed(null);
+        tell();
         schedule();
       });
     }
@@ -212,31 +218,45 @@
     for (const textContent of ["by cosine", "by dot product"]) add(head, "th", { textContent, scope: "col" });
     const body = add(lists, "tbody");
     const cells = Array.from({ length: LISTED }, () => { const row = add(body, "tr"); return [add(row, "td"), add(row, "td")]; });
-    add(near, "p", { className: "play-note", textContent: "A1 is the best linked item of community A; its degree is in brackets. The cosine compares directions, and so communities; where it ties, the order means nothing. The dot product puts long rows first." });
+    add(near, "p", { className: "play-note", textContent: "A1 is the best linked item of community A; its weight is in brackets. The cosine compares directions, and so communities; where it ties, the order means nothing. The dot product puts long rows first." });
 
-    for (const [name, [changed, text]] of Object.entries(PRESETS)) {
+    for (const [name, [changed]] of Object.entries(PRESETS)) {
       const button = add(presets, "button", { type: "button", textContent: name });
       button.addEventListener("click", () => {
         Object.assign(settings, START, changed);
-        pressed(button);
-        story.textContent = text;
+        from = name;
+        tell();
         schedule();
       });
     }
-    const link = add(add(live, "p", { className: "play-note" }), "a", { textContent: "A link that holds these settings" });
+    const link = add(add(live, "p", { className: "play-note" }), "a", { textContent: "A link to these settings" });
 
     let [view, before, speaking] = [null, null, 0];
     function draw() {
       waiting = 0;
-      const { f, cos, p } = settings;
-      const { K, spread, within, between, noise } = settings;
+      const { K, spread, within, between, noise, cos, p } = settings;
+      for (const [name, { input, shown }] of Object.entries(inputs)) {
+        input.value = settings[name];
+        shown.textContent = SLIDERS[name][4](settings[name]);
+        input.setAttribute("aria-valuetext", shown.textContent);
+      }
+      // the theme takes what follows # for a selector of CSS, so that it has to be one: 0_5 is 0.5
+      link.href = `#play-${Object.entries({ ...settings, item: item + 1 }).flat().join("-").replaceAll(".", "_")}`;
       const made = model({ K, spread, within, between, noise });
-      const { community, degree, names, spectrum: { vectors } } = made;
+      const { community, degree, names, rank, spectrum: { vectors } } = made;
       const n = names.length;
+      grid.style.visibility = rank ? "" : "hidden";
+      box.dataset.ready = "yes";
+      if (!rank) {
+        verdict.textContent = "M is zero: no item is linked with another, and no row has a direction. Raise an affinity or the noise.";
+        say("");
+        return;
+      }
+      const f = Math.min(settings.f, rank); // what is beyond belongs to the eigenvalue zero, and is arbitrary
       keepSigns(before, vectors);
       before = vectors;
       const { E, drawn } = embedded({ p, made: [K, spread, within, between, noise] }, made);
-      const found = counted({ f, cos, p, made: [K, spread, within, between, noise] }, { drawn });
+      const found = counted({ f, cos, p, made: [K, spread, within, between, noise] }, { drawn }, rank);
       const cover = spiky.cover(E, { f, cosTheta: cos, rho: 1 });
       const size = new Map();
       for (const k of cover.spike) size.set(k, (size.get(k) ?? 0) + 1);
@@ -264,23 +284,19 @@
       const at = found.ranks.indexOf(f);
       const lowest = Object.fromEntries(Object.keys(spiky.BASELINES).map((name) => [name, found.peaks[name][at]]));
       const peaks = found.peaks.data[at];
-      verdict.textContent = spiky.verdict(n, [{ f, peaks, lowest }], MOST);
-      for (const [name, { input, shown }] of Object.entries(inputs)) {
-        input.value = settings[name];
-        shown.textContent = SLIDERS[name][4](settings[name]);
-        input.setAttribute("aria-valuetext", shown.textContent);
-      }
+      const fewer = f < settings.f ? ` M has rank ${f}: there ${f === 1 ? "is no further dimension" : "are no further dimensions"} to keep.` : "";
+      verdict.textContent = spiky.verdict(n, [{ f, peaks, lowest }], MOST) + fewer;
       chosen.shown.textContent = `${names[item]} (${two(degree[item])})`;
-      chosen.input.setAttribute("aria-valuetext", `${names[item]}, of degree ${two(degree[item])}`);
-      matrix.setAttribute("aria-label", `Matrix of ${n} items in ${K} communities, and its approximation in ${f} dimensions`);
+      chosen.input.setAttribute("aria-valuetext", `${names[item]}, of weight ${two(degree[item])}`);
+      matrix.setAttribute("aria-label", `Matrix of ${n} items in ${K} communities, and its approximation in ${dimensions(f)}`);
       frame.firstChild.setAttribute("aria-label", `Rows of ${n} items around the origin: ${new Set(spike.filter((k) => k >= 0)).size} spikes of three items or more hold ${spike.filter((k) => k >= 0).length} of them`);
-      counts.setAttribute("aria-label", `Spk at ${f} dimensions: ${two((100 * peaks) / n)} %; baselines: ${Object.entries(lowest).map(([name, count]) => `${spiky.BASELINES[name]} ${two((100 * count) / n)} %`).join(", ")}`);
-      norms.setAttribute("aria-label", `Norms from ${two(Math.min(...norm))} to ${two(top)} over degrees from ${two(Math.min(...degree))} to ${two(Math.max(...degree))}`);
-      // the theme takes what follows # for a selector of CSS, so that it has to be one: 0_5 is 0.5
-      link.href = `#play-${Object.entries({ ...settings, item: item + 1 }).flat().join("-").replaceAll(".", "_")}`;
+      counts.setAttribute("aria-label", `Spk at ${dimensions(f)}: ${two((100 * peaks) / n)} %; baselines: ${Object.entries(lowest).map(([name, count]) => `${spiky.BASELINES[name]} ${two((100 * count) / n)} %`).join(", ")}`);
+      norms.setAttribute("aria-label", `Norms from ${two(Math.min(...norm))} to ${two(top)} over weights from ${two(Math.min(...degree))} to ${two(Math.max(...degree))}`);
+      say(` Nearest to ${names[item]} by cosine: ${names[of.cosine[0]]}; by dot product: ${names[of.dot[0]]}.`);
+    }
+    function say(nearest) {
       clearTimeout(speaking); // a reader hears where a slider came to rest, not each step
-      speaking = setTimeout(() => { spoken.textContent = `${verdict.textContent} Nearest to ${names[item]} by cosine: ${names[of.cosine[0]]}; by dot product: ${names[of.dot[0]]}.`; }, 700);
-      box.dataset.ready = "yes";
+      speaking = setTimeout(() => { spoken.textContent = `${story.textContent} ${verdict.textContent}${nearest}`; }, 700);
     }
 
     const follow = () => {
@@ -292,8 +308,7 @@
         if (name === "item") item = Number(input.value) - 1;
         else settings[name] = Number(input.value);
       }
-      pressed(null);
-      story.textContent = "";
+      tell();
       box.scrollIntoView();
       schedule();
     };

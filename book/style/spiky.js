@@ -116,6 +116,9 @@ function spikyModule() {
     return { values, vectors };
   }
 
+  // The numerical rank, as far as these eigenvalues go.
+  const rank = ({ values }) => values.filter((value) => Math.abs(value) > ZERO * Math.abs(values[0])).length;
+
   const product = (x, y) => { let sum = 0; for (let i = 0; i < x.length; i += 1) sum += x[i] * y[i]; return sum; };
   const length = (x) => Math.sqrt(product(x, x));
   const add = (x, y, by) => { for (let i = 0; i < x.length; i += 1) x[i] += by * y[i]; };
@@ -311,7 +314,7 @@ function spikyModule() {
     return e;
   }
 
-  const ZERO = 1e-9; // share of the largest norm up to which a row has no direction
+  const ZERO = 1e-9; // share of the largest norm, or eigenvalue, up to which one counts as zero
 
   // Peaks by falling norm until they capture a share rho of the rows, as spikylib.spikes.cover: a generator that
   // yields the share done and returns { peaks, spike, captured }. It stops above `limit` peaks.
@@ -459,6 +462,7 @@ function spikyModule() {
     return (x * 2 ** (decimals + 1)) % 2 === 1 ? (low + (low % 2)) / by : Number(x.toFixed(decimals));
   };
   const whole = (x) => rounded(x).toLocaleString("en-US");
+  const dimensions = (f) => `${f} dimension${f === 1 ? "" : "s"}`;
   const listed = (values) => (values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(", ")} and ${values.at(-1)}`);
 
   // Of ranks { f, peaks, lowest: { baseline: peaks of the lowest draw } } those that are spiky, and the one to speak of.
@@ -482,7 +486,7 @@ function spikyModule() {
       ? `all ${many} baselines need more than twice as many`
       : `the nearest of ${many} baselines, ${BASELINES[nearest]}, needs ${shown} times as many`;
     const all = ranks.map(({ f }) => f);
-    if (!held.length) return `Not spiky at ${all.length > 1 ? `any of ${listed(all)}` : all[0]} dimensions: ${holds}; ${beside}.`;
+    if (!held.length) return `Not spiky at ${all.length > 1 ? `any of ${listed(all)} dimensions` : dimensions(all[0])}: ${holds}; ${beside}.`;
     const only = held.length < all.length ? ` at ${listed(held.map(({ f }) => f))} dimensions` : "";
     return `Spiky${only}: ${holds}; ${beside}.`;
   }
@@ -501,8 +505,8 @@ function spikyModule() {
   }
 
   return {
-    BASELINES, RANKS, ZERO, catalogue, cautions, cover, covering, decided, embedding, generator, length, matrix, measured, neighbours,
-    nullsOf, principal, product, spectrum, verdict, whole,
+    BASELINES, RANKS, ZERO, catalogue, cautions, cover, covering, decided, dimensions, embedding, generator, length, matrix, measured, neighbours,
+    nullsOf, principal, product, rank, spectrum, verdict, whole,
   };
 }
 

@@ -50,7 +50,9 @@ function rays(box, data) {
       pen.moveTo(...at(seen([0, 0, 0])));
       pen.lineTo(...at(seen(axis)));
       pen.stroke();
-      pen.fillText(`dim ${axes[i] + 1}`, ...at(seen(axis.map((a) => 1.02 * a))));
+      const label = `dim ${axes[i] + 1}`;
+      const [x, y] = at(seen(axis.map((a) => 1.02 * a)));
+      pen.fillText(label, Math.min(x, w - pen.measureText(label).width), y);
     });
     const views = data.points.map((p) => seen(axes.map((a) => p[a])));
     order.sort((a, b) => views[a][2] - views[b][2]);
