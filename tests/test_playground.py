@@ -203,6 +203,8 @@ CATALOGUES = [
     {"K": 4, "spread": 0.0, "within": 0.8, "between": 0.1, "noise": 0.0},
     {"K": 6, "spread": 0.7, "within": 0.05, "between": 0.6, "noise": 0.02},
     {"K": 3, "spread": 0.5, "within": 0.0, "between": 0.0, "noise": 0.3},
+    {"K": 5, "spread": 1.0, "within": 0.4, "between": 0.4, "noise": 0.0},
+    {"K": 5, "spread": 1.0, "within": 0.0, "between": 0.0, "noise": 0.0},
 ]
 
 
@@ -225,6 +227,7 @@ def test_a_catalogue_and_its_embedding_are_those_of_the_model(settings):
 
     (found,) = node(("spectrum", M, f))
     values, vectors = np.array(found["values"]), array(found["vectors"])
+    assert node(("rank", {"values": found["values"]})) == [min(f, np.linalg.matrix_rank(M))]
     expected = np.linalg.eigvalsh(M)
     assert np.allclose(np.abs(values), np.sort(np.abs(expected))[::-1][:f], rtol=0, atol=1e-12 * n)
     assert np.abs(M @ vectors - vectors * values).max() < 1e-12 * n

@@ -62,7 +62,43 @@ def test_the_presets_end_as_their_sentences_say(visit):
             drawn(page)
             verdicts[button.inner_text()] = page.locator(".play-verdict").inner_text().split(":")[0]
         spiky = {name for name, said in verdicts.items() if said == "Spiky"}
-        assert spiky == {"Exact", "No spread of degrees", "Disassortative"}
+        assert spiky == {"Exact", "Equal weights", "Disassortative"}
+
+
+def slide(page, **settings):
+    for name, value in settings.items():
+        page.locator(f"#play-0-{name}").fill(str(value))
+    drawn(page)
+
+
+def test_the_words_follow_the_sliders(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        story, verdict = page.locator(".play-story"), page.locator(".play-verdict")
+        preset, spiky = story.inner_text(), verdict.inner_text()
+        slide(page, within=0.5, f=1)
+        assert story.inner_text() == "Moved from “Exact”. Affinity within: 0.50; Dimensions f: 1."
+        assert verdict.inner_text().startswith("Not spiky at 1 dimension: ")
+        assert page.locator(".play-presets [aria-pressed=true]").count() == 0
+        slide(page, within=0.9, f=5)
+        assert (story.inner_text(), verdict.inner_text()) == (preset, spiky)
+
+
+def test_dimensions_end_at_the_rank(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        slide(page, p=0)
+        five = page.locator(".play-verdict").inner_text()
+        slide(page, f=24)
+        further = " M has rank 5: there are no further dimensions to keep."
+        assert page.locator(".play-verdict").inner_text() == five + further
+        slide(page, within=0, between=0)
+        assert page.locator(".play-verdict").inner_text().startswith("M is zero: ")
+        assert not page.locator(".play-grid").is_visible()
+        slide(page, between=0.3)
+        assert page.locator(".play-verdict").inner_text().startswith("Spiky: ")
+        assert page.locator(".play-grid").is_visible()
+        assert page.wrong == []
 
 
 def test_numbers_are_spoken_once_a_slider_rests(visit):
