@@ -68,7 +68,7 @@ def forest(
     of_row = pd.Series(0, pairs).groupby(level=0, sort=False)
     place = 0.7 * ((of_row.cumcount() + 0.5) / of_row.transform("size") - 0.5)
     place += rows.get_indexer(pairs.get_level_values(0))
-    height = 0.9 + 0.18 * len(rows) + 0.11 * len(pairs)
+    height = 0.9 + 0.18 * max(len(rows), 8 * judged) + 0.11 * len(pairs)  # titles of findings need room
     columns = columns or (1 if judged else len(tables))
     fig, figure_axes = panel_axes(len(tables), columns, height, sharey=True)
     usual, looks, data = looks_of(groups), {}, []
@@ -98,7 +98,7 @@ def forest(
         if judged:
             measured, unit, needed = table[["measured", "unit", "needed"]].iloc[0]
             shown["xlabel"] = fill(xlabel or unit.replace("%", "share (%)"), 54 // columns)
-            shown["title"] = "\n".join(fill(text, 62 // columns) for text in (measured, f"| {needed}"))
+            shown["title"] = "\n".join(fill(text, 60 // columns) for text in (measured, f"| {needed}"))
         set_panel(ax, i, shown | {"ylim": (len(rows) - 0.4, -0.6)} | axes)
         ax.title.set_fontsize("small" if judged else "medium")
         ax.set_yticks(range(len(rows)), rows)
