@@ -113,7 +113,7 @@ def _tables_of(findings):
     order = [*CATALOGUES, *(found.data for found in findings)]
     table = pd.DataFrame([asdict(f) | Terms.of(f)._asdict() for f in findings])
     table = table.dropna(subset="estimate").assign(row=table["data"], order=table["data"].map(order.index))
-    table.loc[table["unit"] == "%", "estimate low high reference needs_low needs_high".split()] *= 100
+    table.update(100 * table[table["unit"] == "%"].filter(regex="^(estimate|low|high|reference|needs_[lh])"))
     groups = table.groupby(["id", "part"], sort=False)
     if not 1 <= len(groups) <= 3:
         raise ValueError(f"{len(groups)} parts have numbers; give the findings of one to three parts")
