@@ -635,4 +635,4 @@ def _footer(file):
     first, *versions = outputs[0].text.splitlines()
     dataset, python = first.removeprefix("dataset ").rsplit(" · Python ", 1)
     # the last line is the commit
-    return dataset.replace(" · ", ", "), f"Python {python}, {' '.join(versions[:-1]).replace(' · ', ', ')}"
+    return dataset.replace(" · ", ", "), f"Python {python}, {', '.join(versions[:-1]).replace(' · ', ', ')}"

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from textwrap import fill
 from types import NoneType
 from typing import Any
 
@@ -207,7 +206,8 @@ def footer(*, dataset: str, seed: int | None) -> None:
     """
     made_with = provenance()
     print(f"dataset {dataset} · seed {seed} · Python {made_with['python']}")
-    print(fill(" · ".join(f"{name} {version}" for name, version in made_with["versions"].items()), 75))
+    versions = [f"{name} {version}" for name, version in made_with["versions"].items()]
+    print(" · ".join(versions[:3]), " · ".join(versions[3:]), sep="\n")  # of a page's width
     print(f"commit {made_with['commit']}")
 
 
