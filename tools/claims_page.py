@@ -86,7 +86,7 @@ def paper(evidence):
     told = ", ".join(f"{v} {counts[v]}" for v in VERDICTS if counts[v])
     lines = [
         f"Verdicts on {len(verdicts)} claims, computed from the stored evidence: {told}. The fourth column counts real"
-        " catalogues: of the parts with a clear verdict there, all hold / some hold / none holds / there are none.",
+        " catalogues by the parts with a clear verdict there: all hold / some hold / none holds / no part is clear.",
         "",
         "| | claim | verdict | catalogues | what fails most |",
         "|---|---|---|---|---|",

@@ -331,14 +331,14 @@ def spikiness(evidence):
         f"**{', and '.join(told)}.** A cell gives the number of directions that reach half of the items, as a share "
         "of the number that a random embedding needs (the lowest of several kinds and draws). Up to 50 % counts as "
         "spiky ({ref}`P1 <claim-p1>`). It is the mean of five draws of 80 % of the contexts, or the one value of a "
-        "published embedding; an empty cell means fewer dimensions. Compare catalogues with care: Spk falls as n grows.",
+        "published embedding; an empty cell means fewer dimensions. Compare catalogues with care: Spk falls as the number of items grows.",
         "",
-        f"| catalogue | of | n | {' | '.join(ranks).replace('| f = ', '| ')} |",
-        "|---|---|--:|" + "--:|" * len(ranks),
+        f"| catalogue | of | {' | '.join(ranks).replace('| f = ', '| ')} |",
+        "|---|---|" + "--:|" * len(ranks),
     ]
     for data, parts in sorted(found.items(), key=lambda pair: pair[1][0].estimate):
         cells = [claims_page.chip(f.verdict, f"{100 * f.estimate:.0f} %") if f.n else "" for f in parts]
-        lines.append(f"| {data} | {kind[data].split()[0]} | {parts[0].n:,} | {' | '.join(cells)} |")
+        lines.append(f"| {data} | {parts[0].n / 1000:.0f}k {kind[data].split()[0]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -396,7 +396,7 @@ def _configure(app, config):
         "launch": launch(repository),
         "clone": f"The repository is <{repository}>."
         if repository
-        else "This copy of the book was built without the address of its repository; whoever gave you the book has it.",
+        else "This copy of the book was built without the address of its repository: ask whoever published it.",
         "judged": f"{sum(f.verdict != 'not applicable' for file in evidence for f in file['findings']):,}",
     }
     if repository:
