@@ -227,7 +227,7 @@ def dated(**changes):
 @pytest.mark.parametrize(
     ("planted", "said", "shorter_change"),
     [
-        (dated, "They last: by the end they have lost no more than by chance", None),
+        (dated, "No more is lost in time than between two samples of one period", None),
         (
             lambda: dated(drift=5, changing=0.3, arriving=0.2),
             "At the end at least half of a list is left",

@@ -85,8 +85,8 @@ def paper(evidence):
     counts = Counter(verdicts.values())
     told = ", ".join(f"{v} {counts[v]}" for v in VERDICTS if counts[v])
     lines = [
-        f"Verdicts on {len(verdicts)} claims, computed from the stored evidence: {told}. The catalogues are those on which"
-        ' a claim holds / holds in part / fails / is undecided, "none" for proofs and generated data.',
+        f"Verdicts on {len(verdicts)} claims, computed from the stored evidence: {told}. The fourth column counts real"
+        " catalogues by the parts with a clear verdict there: all hold / some hold / none holds / no part is clear.",
         "",
         "| | claim | verdict | catalogues | what fails most |",
         "|---|---|---|---|---|",
@@ -102,14 +102,14 @@ def paper(evidence):
 
 
 def _catalogues(findings):
-    """On how many a claim holds, holds in part, fails and is undecided."""
+    """On how many catalogues all parts of a claim that are decided hold, some do, none does, or none is decided."""
     said = {}
     for f in findings:
         if f.data != GENERATED and f.verdict in ("holds", "fails", "undecided"):
             said.setdefault(f.data, set()).add(f.verdict)
     sides = [said - {"undecided"} for said in said.values()]
     counts = [sides.count(side) for side in ({"holds"}, {"holds", "fails"}, {"fails"}, set())]
-    return " / ".join(map(str, counts)) if any(counts) else "none"
+    return " / ".join(map(str, counts)) if any(counts) else "–"
 
 
 def _worst(findings):
@@ -159,7 +159,7 @@ def _one_number(id, found):
         middle = own[(len(own) - 1) // 2]
         part = f" ({middle.part})" if middle.part else ""
         found = middle.why if middle.why.startswith("Spk") else middle.why[0].lower() + middle.why[1:]
-        yield f"On {middle.data}{part}, the middle of the datasets: {found}"
+        yield f"On {middle.data}{part}, whose value is the median of all catalogues: {found}"
 
 
 def _number(finding):

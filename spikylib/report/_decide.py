@@ -126,7 +126,7 @@ def _similarity(tests, by, f, told):
         f"cosine {cosine.mean():.1%} (difference {_points(difference, low, high)})."
     )
     if 0 < gamma < 1:
-        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}: the smallest exponent whose difference from the best may be chance."
+        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}, as much as the best exponent to within chance or a point."
     if rare.any():
         _, low, high = retrieval.paired_interval(dot[rare], cosine[rare])
         if gamma and high < 0:
@@ -146,11 +146,12 @@ def _rank(study, by, f):
     ranks = sorted({rank for rank, _ in by})
     best = {rank: max(by[rank, 0.0].mean(), by[rank, 1.0].mean()) for rank in ranks}
     shown = ", ".join(f"{best[rank]:.1%} at {rank}" for rank in ranks)
-    why = f"Of the hidden items the better similarity finds {shown} dimensions: from {f} on, within 3 % of the best."
+    why = f"Of the hidden items the better similarity finds {shown} dimensions; {f} is the least within 3 % of the best."
     if len(ranks) > 1:
         knee, _ = retrieval.knee(ranks, [len(study.cover(rank).peaks) for rank in ranks])
         why += f" The knee of Spk is at {knee}; on public data it is not a safe guide."
-    return _row("How many dimensions?", f"{f}, chosen by hidden items", why, "P30")
+    answer = f"At least {f}, the most that was measured" if f == ranks[-1] else f"{f}, chosen by hidden items"
+    return _row("How many dimensions?", answer, why, "P30")
 
 
 def _norm(study, told):
@@ -222,7 +223,7 @@ def on_losers(study: Study, redrawn: tuple | None) -> dict:
         answer = "Rare and popular ones alike"
     why = (
         f"Refitted to 80 % of the contexts, lists of {_measure.K} keep {parts[0]:.0%} of their items in the least played "
-        f"quintile and {parts[-1]:.0%} in the most played."
+        f"quintile (of up to about {bound:,} contexts an item) and {parts[-1]:.0%} in the most played."
     )
     return _row(question, answer, why, "P27")
 
@@ -246,7 +247,7 @@ def on_time(study: Study) -> dict:
     by_date = table.groupby("date")["overlap"].mean()
     half = by_date.index[by_date < 0.5]
     if kept.mean() > by_chance - 0.1:
-        answer = "They last: by the end they have lost no more than by chance"
+        answer = "No more is lost in time than between two samples of one period"
     elif len(half):
         answer = f"Half of a list is gone by {half[0]:%Y-%m-%d}"
     else:

@@ -129,8 +129,8 @@ def _report(content, figures) -> Iterator[str]:
     on = "" if looked_at >= n else f" Most were measured on {looked_at:,} of the {n:,} items."
     yield (
         f"<details><summary>{len({f['id'] for f in content['findings']})} claims of research, measured here</summary><p><b>H</b> holds, <b>F</b> fails, "
-        "<b>U</b> undecided, <b>–</b> not applicable, one letter per part. <b>F</b> is not an error of yours: the claim is "
-        "not true of this data. Values are means over five draws, of 80 % of the contexts or of hidden items, and so differ a little "
+        "<b>U</b> undecided, <b>–</b> not applicable, one letter per part. <b>F</b> is not an error of yours: the effect is "
+        "absent here, opposite, or smaller than the claim counts. Values are means over five draws, of 80 % of the contexts or of hidden items, and so differ a little "
         f"from those above.{on} Click on a claim for what was measured, and on how many public datasets it holds.</p>"
     )
     yield from _claims(content["findings"])
