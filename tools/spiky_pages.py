@@ -235,7 +235,7 @@ class Headline(SphinxRole):
 GUIDE = (
     (
         "Do my items lie on spikes?",
-        "Compare Spk with the lowest of several nulls at the same f: at most half of it is spiky.",
+        "Compare Spk with the lowest of several nulls at the same f. At most half as many peaks: spiky.",
         [("P1", "f = 32", "spiky at 32 dimensions: {holds}")],
         "A low Spk alone shows nothing where all rows share a direction, as those of word2vec may.",
     ),
@@ -329,7 +329,7 @@ def spikiness(evidence):
         told.append(f"{verdicts.count(HOLDS)} of {len(verdicts)} catalogues are spiky at {ranks[k]}")
     lines = [
         f"**{', and '.join(told)}.** A cell gives the number of directions that reach half of the items, as a share "
-        "of the number that a random embedding needs (the lowest of several kinds and draws). Up to 50 % counts as "
+        "of the number that a random embedding needs (of several kinds and draws, the one that needs the fewest). Up to 50 % counts as "
         "spiky ({ref}`P1 <claim-p1>`). It is the mean of five draws of 80 % of the contexts, or the one value of a "
         "published embedding; an empty cell means fewer dimensions. Compare catalogues with care: Spk falls as the number of items grows.",
         "",

@@ -9,7 +9,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.browser
 
-FRONT, DATASETS, METRIC = "book/intro.html", "notebooks/02_datasets.html", "notebooks/03_spk_metric.html"
+FRONT, DATASETS, METRIC = "book/start.html", "notebooks/02_datasets.html", "notebooks/03_spk_metric.html"
 READY = ".spiky-figure[data-ready]"
 
 
@@ -90,6 +90,7 @@ def test_it_turns_until_stopped(visit):
     eye = "JSON.stringify(document.querySelector('.spiky-plot').layout.scene.camera.eye)"
     with visit(FRONT, reduced_motion="no-preference") as page:
         page.wait_for_selector(READY)
+        page.locator(".spiky-plot").first.scroll_into_view_if_needed()
         before = page.evaluate(eye)
         page.wait_for_function(f"before => {eye} !== before", arg=before)
         page.get_by_role("button", name="Stop turning").press("Enter")
