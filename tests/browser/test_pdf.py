@@ -35,7 +35,8 @@ def chapters(pdf, html):
             if not isinstance(entry, list):
                 entries.append((entry.title, pdf.get_destination_page_number(entry)))
     parts = re.findall(r"caption: (.+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    pages = [entry for entry in dict.fromkeys(entries) if entry[0] not in ("The chapters", *parts)]
+    front = re.findall(r"^## (.+)", (ROOT / "book" / "intro.md").read_text(encoding="utf-8"), re.M)
+    pages = [entry for entry in dict.fromkeys(entries) if entry[0] not in (*front, *parts)]
     ends = [start for _, start in pages[1:]] + [len(pdf.pages)]
     return {
         name: (BeautifulSoup((html / f"{name}.html").read_text("utf-8"), "html.parser"), title, range(a, b))
