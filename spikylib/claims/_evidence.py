@@ -150,9 +150,9 @@ def stored(*headlines: str) -> list[Finding]:
     >>> [found.verdict for found in stored("P10, f = 16")]
     ['holds']
     """
-    chosen = {key: [(p.id, p.part) for p in _parts_of(key)] for key in headlines}
+    asked = [{(p.id, p.part) for p in _parts_of(key)} for key in headlines]
     evidence = [found for whole in read_evidence() for found in whole["findings"]]
-    return [f for asked in chosen.values() for f in evidence if (f.id, f.part) in asked]
+    return [found for parts in asked for found in evidence if (found.id, found.part) in parts]
 
 
 def banner(study: Study, headlines: Iterable[str]) -> "Markdown | None":
@@ -177,9 +177,9 @@ def banner(study: Study, headlines: Iterable[str]) -> "Markdown | None":
     book = {key: across(key.partition(",")[0], stored(key)).verdict for key in set(chosen.values())}
     other = {HOLDS: FAILS, IN_PART: FAILS, FAILS: HOLDS}
     said = [
-        f"- {found.id}, *{found.part}*: {found.verdict} here. {found.why}"
-        for found in checked(list(chosen), study, 0)
-        if found.verdict == other.get(book[chosen[_part(found)]])
+        f"- {p.id}, *{p.part}*: {found.verdict} here. {found.why}"
+        for (p, key), found in zip(chosen.items(), checked(list(chosen), study, 0))
+        if found.verdict == other.get(book[key])
     ]
     if not said:
         return None
@@ -197,10 +197,6 @@ def _parts_of(headline):
     if not found:
         raise ValueError(f"{id} has no part {name!r}; its parts are {[p.part for p in parts(id)]}")
     return found
-
-
-def _part(found):
-    return next(p for p in parts(found.id) if p.part == found.part)
 
 
 def _hashes(on_data):

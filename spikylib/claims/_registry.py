@@ -204,16 +204,12 @@ class Terms(NamedTuple):
 
     @classmethod
     def of(cls, found: Finding) -> "Terms":
+        """Those of the part that a finding is of; the ends are in the unit of its reference."""
         (p,) = (p for p in parts(found.id) if p.part == found.part)
-        unit = p.unit.replace("%", "point" if p.margin == 0.01 else "points")
-        margin = f"{p.margin * (100 if p.unit == '%' else 1):g} {unit}".strip()
         sign = {"more": "+", "less": "\N{MINUS SIGN}", "equal": "±"}[p.expect]
-        needed = (p.against or "reference").removesuffix(" being") + f" {sign} {margin}" * (p.margin > 0)
+        needed = (p.against or "reference").removesuffix(" being") + f" {sign} {_margin(p)}" * (p.margin > 0)
         ends = {"more": (1, 1), "less": (-1, -1), "equal": (-1, 1)}[p.expect]
-        measured = p.value or p.statement.rstrip(".")
-        return cls(
-            measured[0].upper() + measured[1:], needed, *(found.reference + end * p.margin for end in ends)
-        )
+        return cls(_measured(p), needed, *(found.reference + end * p.margin for end in ends))
 
 
 def check(id: str, study: Study | None = None, *, seed: int = 0) -> list[Finding]:
@@ -364,16 +360,24 @@ def _sentence(p, found):
     shown, reference = number(found.estimate, p.unit), number(found.reference, p.unit)
     low, high = (number(100 * x if p.unit == "%" else x) for x in (found.low, found.high))
     within = f" ({low} to {high})" if p.seeds > 1 and low != high else ""
-    # a difference of shares is in percentage points
-    points = "point" if p.margin == 0.01 else "points"
-    margin = f"{100 * p.margin:g} {points}" if p.unit == "%" else f"{p.margin:g} {p.unit}".strip()
     if p.expect == "equal":
-        asked = f"allows a difference of {margin}"
+        asked = f"allows a difference of {_margin(p)}"
     else:
-        asked = f"needs {f'at least {margin} ' if p.margin else ''}{p.expect}"
-    name = p.value or p.statement.rstrip(".")
+        asked = f"needs {f'at least {_margin(p)} ' if p.margin else ''}{p.expect}"
     against = p.against or "the reference"
-    return f"{name[0].upper()}{name[1:]}: {shown}{within}, {against} {reference}; the claim {asked}."
+    return f"{_measured(p)}: {shown}{within}, {against} {reference}; the claim {asked}."
+
+
+def _measured(p):
+    """What a part measures, in words that begin a sentence."""
+    name = p.value or p.statement.rstrip(".")
+    return name[0].upper() + name[1:]
+
+
+def _margin(p):
+    """The margin of a part with its unit; a difference of shares is in percentage points."""
+    points = "point" if p.margin == 0.01 else "points"
+    return f"{100 * p.margin:g} {points}" if p.unit == "%" else f"{p.margin:g} {p.unit}".strip()
 
 
 def across(id: str, findings: Iterable[Finding]) -> Finding:
