@@ -412,7 +412,7 @@ def _configure(app, config):
 def _name_cells(app, doctree):
     """Give every cell an address, and every figure its data and the cell that drew it."""
     file = Path(app.env.doc2path(app.env.docname))
-    cells = nbformat.read(file, as_version=4).cells if file.suffix == ".ipynb" else []
+    cells = _cells(file) if file.suffix == ".ipynb" else []
     for cell in list(doctree.findall(nodes.container)):
         if cell.get("nb_element") == "cell_code":
             cell["ids"].append(f"cell-{cell['cell_index']}")
@@ -467,7 +467,7 @@ def _glued(file):
     """For every name glued in a notebook, the index of its cell."""
     return {
         output.metadata.scrapbook.name: index
-        for index, cell in enumerate(nbformat.read(file, as_version=4).cells)
+        for index, cell in enumerate(_cells(file))
         for output in cell.get("outputs", [])
         if "scrapbook" in output.get("metadata", {})
     }
@@ -475,7 +475,7 @@ def _glued(file):
 
 def _saving_cell(file):
     """The index of the cell that writes the result file."""
-    cells = nbformat.read(file, as_version=4).cells
+    cells = _cells(file)
     return next(i for i, cell in enumerate(cells) if "record.save(" in cell.source)
 
 
@@ -531,7 +531,7 @@ def _headlines(source):
     """Of each claim or part that a heading states, the notebook and the heading."""
     found = {}
     for file in sorted((source / "notebooks").glob("*.ipynb")):
-        for cell in nbformat.read(file, as_version=4).cells:
+        for cell in _cells(file):
             for key in cell.metadata.get("spiky", {}).get("headline", {}):
                 found.setdefault(key, (file.stem, re.search(r"^## (.+)$", cell.source, re.M)[1]))
     return found
@@ -616,7 +616,7 @@ def _definition(name):
 
 
 def _notebook_names(file):
-    cells = nbformat.read(file, as_version=4).cells
+    cells = _cells(file)
     tree = ast.parse("\n".join(c.source for c in cells if c.cell_type == "code"))
     return _named(tree, _imported(tree))
 
@@ -671,13 +671,19 @@ def _duration(seconds):
     return f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+@cache
+def _cells(file):
+    """The cells of a notebook, read once a build: several steps look at each."""
+    return nbformat.read(file, as_version=4).cells
+
+
 def _markdown(file):
-    return "\n\n".join(c.source for c in nbformat.read(file, as_version=4).cells if c.cell_type == "markdown")
+    return "\n\n".join(c.source for c in _cells(file) if c.cell_type == "markdown")
 
 
 def _footer(file):
     """What the footer of a stored notebook told: dataset and seed, and versions."""
-    outputs = nbformat.read(file, as_version=4).cells[-1].get("outputs")
+    outputs = _cells(file)[-1].get("outputs")
     if not outputs:
         raise ExtensionError(
             f"{file.name} is not executed, or has no footer; run `make notebooks N={file.stem[:2]}`"
