@@ -116,7 +116,7 @@ def cornell(study):
 def _pairs(study, cosine, norm):
     """Rows of a popular and a rare song of each format, by the rule."""
     labels, plays, spike = study.items, study.plays, study.cover().spike
-    several = labels.groupby("artist")["title"].transform("size").to_numpy() >= 5
+    several = _by_known_artists(labels)
     fits = (spike[:, None] == spike) & (spike >= 0) & (cosine > 0.9) & (study.M.toarray() > 0)
     fits &= plays[:, None] >= 4 * plays
     rows = []
@@ -125,6 +125,11 @@ def _pairs(study, cosine, norm):
         ratio = np.where(fits & np.outer(own, own), norm[:, None] / norm, 0)
         rows += np.unravel_index(ratio.argmax(), ratio.shape)
     return np.array(rows)
+
+
+def _by_known_artists(labels):
+    """Which songs are by artists of at least five in the catalogue."""
+    return labels.groupby("artist")["title"].transform("size").to_numpy() >= 5
 
 
 def rays(study, songs):
@@ -174,7 +179,7 @@ def triplej():
                 n_shared(*(_nearest(snapshots[day], common) for day in (first, date))) / 100, common
             )
     contexts = contexts.fillna(0).astype(int)
-    several = labels.groupby("artist")["title"].transform("size") >= 5
+    several = _by_known_artists(labels)
     known = labels.index[several & (contexts["first"] >= 20)]
     there = kept.loc[known][(contexts.loc[known] >= 20).all(axis=1)]["last"].sort_values(kind="stable")
     gone = contexts.loc[known][contexts.loc[known, "last"] == 0]["first"].sort_values(kind="stable")

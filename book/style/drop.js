@@ -288,7 +288,7 @@ function dropModule(spiky) {
 if (typeof module !== "undefined") {
   module.exports = dropModule(require("./spiky.js"));
 } else {
-  const COLOURS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#56b4e9"]; // as a report
+  const { COLOURS } = rays;
 
   // Start on a file: { result, stop }. A worker is made of the text of the modules, as one page may not load another
   // file where both are files.

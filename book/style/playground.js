@@ -2,7 +2,7 @@
 // has spikes. The numbers come from spiky.js, the turning picture from rays.js.
 (() => {
   "use strict";
-  const COLOURS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#56b4e9"]; // as a report
+  const { COLOURS } = rays;
   const MOST = 24; // dimensions
   const RANKS = [1, 2, 3, 4, 5, 6, 8, 12, 16, 24];
   const LISTED = 8; // neighbours

@@ -154,3 +154,6 @@ function rays(box, data) {
 document.querySelectorAll(".rays").forEach((box) => {
   rays(box, JSON.parse(box.parentElement.querySelector(".rays-data").textContent));
 });
+
+// Of the largest spikes, as a report has them: for pages that choose no colours of their own.
+rays.COLOURS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#56b4e9"];
