@@ -101,6 +101,20 @@ def test_a_dataset_on_which_parts_differ_is_named_as_mixed():
     assert verdict.verdict == "holds in part" and "in part on data-0" in verdict.why
 
 
+def test_variants_of_ours_do_not_make_the_verdict_on_a_sentence():
+    fails = [replace(found("fails", f"data-{k}", "saturates, cosine"), id="P30") for k in range(5)]
+    holds = [replace(found("holds", f"data-{k}", "beside the eigengap"), id="P30") for k in range(5)]
+    verdict = claims.across("P30", [*holds, *fails])
+    assert verdict.verdict == "fails" and "eigengap" not in verdict.why
+    assert claims.across("P30", holds).verdict == "holds"  # where only variants are known
+
+
+def test_the_sentence_is_some_of_the_parts():
+    main = {id: set(claim["main"]) for id, claim in described().items() if "main" in claim}
+    for id, named in main.items():
+        assert named < {p.part for p in claims.parts(id)}
+
+
 def test_generated_data_alone_say_so():
     own = [found("holds", "generated")]
     assert claims.across("P2", own).verdict == "on generated data only"

@@ -11,7 +11,7 @@ from collections import Counter
 
 from spikylib import claims
 from spikylib.claims._finding import GENERATED, number
-from spikylib.claims._registry import described
+from spikylib.claims._registry import described, of_the_sentence
 
 VERDICTS = ("holds", "holds in part", "on generated data only", "fails", "undecided", "untested")
 LETTERS = {"holds": "H", "fails": "F", "undecided": "U", "not applicable": "–", "untested": "?"}
@@ -92,7 +92,7 @@ def paper(evidence):
         "|---|---|---|---|---|",
     ]
     for id in sorted(verdicts, key=lambda id: VERDICTS.index(verdicts[id])):
-        own = [f for f in found if f.id == id]
+        own = of_the_sentence(id, found)
         said = _plain(described()[id].get("short", described()[id]["statement"]))
         shown = chip(verdicts[id], verdicts[id])
         lines.append(
@@ -153,7 +153,8 @@ def _sides(holds, fails):
 
 def _one_number(id, found):
     """What was measured on the dataset whose estimate is the median of those that decide the claim."""
-    own = [f for f in found if f.id == id and f.data != GENERATED and f.verdict in ("holds", "fails")]
+    own = of_the_sentence(id, found)
+    own = [f for f in own if f.data != GENERATED and f.verdict in ("holds", "fails")]
     own = sorted((f for f in own if f.part == own[0].part), key=lambda f: f.estimate)
     if own:
         middle = own[(len(own) - 1) // 2]

@@ -155,7 +155,7 @@ def over_datasets(id: str) -> Callable:
 
 @cache
 def described() -> dict[str, dict]:
-    """The entries of claims.toml by claim: statement, chapter, source, limits and, where there is a proof, proved."""
+    """The entries of claims.toml by claim: statement, chapter, source, limits and, where they apply, short, main and proved."""
     return tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 
 
@@ -393,16 +393,17 @@ def across(id: str, findings: Iterable[Finding]) -> Finding:
     Returns
     -------
     Finding
-        "holds": every part on every dataset where it is decided, at least five; or, for what is
-        proved, on the generated data. "fails": on most datasets where it is decided. "holds in part":
+        Of the parts that are the sentence itself, if claims.toml lists such, else of all. "holds":
+        every part on every dataset where it is decided, at least five; or, for what is proved, on the
+        generated data. "fails": on most datasets where it is decided. "holds in part":
         the rest, and `why` says where. "on generated data only", "undecided" and "untested" where no
         dataset decides. The estimate is the median over datasets of the first part that is decided,
         with their range.
     """
     described()[id]  # an unknown number is an error
-    own = [found for found in findings if found.id == id]
     if id in _OVER:
-        return _OVER[id](own)
+        return _OVER[id]([found for found in findings if found.id == id])
+    own = of_the_sentence(id, findings)
     decided = [found for found in own if found.verdict in (HOLDS, FAILS)]
     real = [found for found in decided if found.data != GENERATED]
     if not real:
@@ -454,6 +455,13 @@ def across(id: str, findings: Iterable[Finding]) -> Finding:
         verdict=verdict,
         why=f"Holds{'; '.join(said)[5:]}.",
     )
+
+
+def of_the_sentence(id: str, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that make the verdict on a claim: of the parts that are its sentence itself, or of all."""
+    own = [found for found in findings if found.id == id]
+    main = described()[id].get("main", ())
+    return [found for found in own if found.part in main] or own
 
 
 def _without_datasets(id, own, decided):
