@@ -161,6 +161,26 @@ def test_the_front_page_shows_how_spiky_every_catalogue_is(pages):
     assert f"{holding[16]} of {len(stored)} catalogues are spiky at f = 16" in page.get_text(" ", strip=True)
 
 
+def test_start_here_counts_catalogues_by_model_and_its_rules_follow_the_counts(pages):
+    table = pages[HTML / "book" / "start.html"].find("article").find("table")
+    rows = [[cell.get_text(strip=True) for cell in row.find_all("td")] for row in table.find_all("tr")[1:]]
+    models = ["SVD", "ALS", "BPR", "SGNS, 5 passes", "SGNS"]
+    public = claims.public()
+    for (_, rule, *counts), model in zip(rows, models, strict=True):
+        spiky, norm, found, rarer, _ = [tuple(map(int, pair.split(", "))) for pair in counts]
+        assert spiky == tuple(len(public["L1", f"{model}, f = {f}"]["holds"]) for f in (32, 64))
+        own = {id: claims.stored(f"{id}, {model}, f = 32") for id in ("L2", "L3", "L4")}
+        measured = {id: [f for f in part if f.data != "generated" and f.n] for id, part in own.items()}
+        assert norm[0] >= len(public["L2", f"{model}, f = 32"]["holds"])
+        assert norm[0] + norm[1] <= len(measured["L2"])
+        assert norm[1] == sum(f.high < 0 for f in measured["L2"])
+        for (dot, cosine), id in ((found, "L3"), (rarer, "L4")):
+            assert dot == len(public[id, f"{model}, f = 32"]["holds"])
+            assert cosine <= len(public[id, f"{model}, f = 32"]["fails"])
+        most = len(measured["L3"]) / 2
+        assert rule.startswith("dot product") == (found[0] > most) and (rule == "cosine") == (found[1] > most)
+
+
 def test_what_we_learned_has_every_claim_of_the_paper_once_with_its_verdict(pages):
     page = pages[HTML / "book" / "learned.html"].find("article")
     rows = [

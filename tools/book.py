@@ -65,7 +65,7 @@ def html(source=ROOT):
     """Build the HTML from stored outputs; a warning is an error."""
     DIGEST.unlink(missing_ok=True)
     _copy_assets(source / "book" / "static")
-    _make_report(source / "book" / "static" / "report.html")
+    _make_reports(source / "book" / "static")
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [
         jupyter_book,
@@ -255,18 +255,24 @@ def _copy_assets(static):
             shutil.copyfile(file.locate(), target)
 
 
-def _make_report(target):
-    """The report that a page of the book shows, made anew where the code that makes it has changed."""
-    from spikylib import report
+def _make_reports(static):
+    """The reports that a page of the book shows, made anew where the code that makes them has changed."""
+    from spikylib.datasets import Embeddings
+    from spikylib.report import report
     from spikylib.study import Study
 
-    kept = ROOT / "book" / "static" / "report.html"
-    made = kept.stat().st_mtime if kept.exists() else 0
+    kept = ROOT / "book" / "static"
+    pages = [kept / "report.html", kept / "embedding.html"]
+    made = min(page.stat().st_mtime if page.exists() else 0 for page in pages)
     if any(file.stat().st_mtime > made for file in (ROOT / "spikylib").rglob("*.*") if file.suffix != ".pyc"):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(report.report(Study.load("synthetic")).html(), encoding="utf-8")
-    if target != kept:  # of a copy that was executed
-        shutil.copyfile(kept, target)
+        kept.mkdir(parents=True, exist_ok=True)
+        whole = Study.load("synthetic")
+        alone = Embeddings(whole.items["id"].to_numpy(), whole.E, "synthetic, its embedding alone")
+        for page, study in zip(pages, (whole, Study(embeddings=alone)), strict=True):
+            page.write_text(report(study).html(), encoding="utf-8")
+    if static != kept:  # of a copy that was executed
+        for page in pages:
+            shutil.copyfile(page, static / page.name)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 - ``{{ chapters }}``, ``{{ reference }}`` and ``{{ status }}`` tell what there is, from the table of contents,
   the stored notebooks and book/status.json.
-- ``{{ advice }}`` is what to do, on what evidence, and where not.
+- ``{{ advice }}`` and ``{{ models }}`` are what to do, on what evidence, and where not: by question and by model.
 - ``{{ spikiness }}``, ``{{ paper }}``, ``{{ claims_overview }}`` and ``{{ claims_list }}`` show what holds, from
   the findings in book/evidence; ``{headline}`P25, more is found` `` links to the section whose heading states it.
 - ``{stored}`dataset/name:format` `` puts a number of a stored run on real data into a chapter's prose; elsewhere
@@ -235,86 +235,111 @@ class Headline(SphinxRole):
 GUIDE = (
     (
         "Do my items lie on spikes?",
-        "Compare Spk with the lowest of several nulls at the same f. At most half as many peaks: spiky.",
+        "Compare Spk with the lowest of several nulls at the same f. With at most half as many peaks, it is spiky.",
         [("P1", "f = 32", "spiky at 32 dimensions: {holds}")],
-        "A low Spk alone shows nothing where all rows share a direction, as those of word2vec may.",
+        "Where all rows share a direction, as those of word2vec may, a low Spk alone is no evidence.",
     ),
     (
         "Rank by cosine or by dot product?",
-        "The dot product for hits, the cosine for everything else, and cosine times norm^1/4 for a little of both; "
-        "test them on hidden items.",
+        "The dot product for hits, the cosine for everything else, and cosine times norm^1/4 as a compromise. "
+        "Test them on hidden items.",
         [
-            ("P25", "more is found", "the dot product finds more by a point: {holds}"),
-            (
-                "P24",
-                "less popular half",
-                "of the less popular half the cosine finds more by a point: {holds}",
-            ),
+            ("P25", "more is found", "recall is higher by dot product, by a point or more: {holds}"),
+            ("P24", "less popular half", "on the less popular half, by cosine: {holds}"),
         ],
-        "On films, papers and baskets the dot product finds no more; on films the long rows are not the popular ones. "
+        "On films, papers and baskets the dot product finds no more; on films long rows are not popular items. "
         "On lastfm-2k the cosine finds no more of the less popular half.",
     ),
     (
         "How many dimensions?",
-        "Hide items, and take the smallest f within 3 % of the most found. Do not take the knee of Spk.",
+        "Hide items, and take the smallest f within 3 % of the best recall. Do not use the knee of Spk.",
         [
-            ("P30", "beside f = 64", "the knee is nearer to the best f than 64 always is: {holds}"),
-            (
-                "P30",
-                "beside held-out recall",
-                "the knee is about as near as the f that other hidden items choose: {holds}",
-            ),
+            ("P30", "beside f = 64", "the knee comes nearer to that f than a fixed 64 does: {holds}"),
+            ("P30", "beside held-out recall", "as near as a choice by other hidden items: {holds}"),
         ],
-        "To look at communities, 16 or 32: at 128 fewer catalogues are spiky.",
+        "To look at communities, take 16 or 32: at 128 fewer catalogues are spiky.",
     ),
     (
         "May the norm be read as popularity?",
-        "Only after correlating the two: it is one line.",
-        [("P22", "long rows are popular", "the longest tenth of the rows is popular: {holds}")],
-        "Films; and word2vec that was trained long, in which long rows are the rare items.",
+        "Only if the two correlate, which one line of code shows.",
+        [("P22", "long rows are popular", "the longest 10 % of rows are popular items: {holds}")],
+        "Films; and word2vec that was trained long, where long rows are rare items.",
     ),
     (
         "Is it safe to average items?",
-        "To recommend from a history, yes. To stand for the items themselves, no: few of them are nearest to their mean.",
+        "To recommend from a history, yes. To represent the items themselves, no: few of them are nearest to their mean.",
         [
-            (
-                "S3",
-                "cosine, than one item",
-                "the mean of a history finds more than one of its items: {holds}",
-            ),
-            ("A7", "10 items, cosine", "the mean finds fewer of ten items than without structure: {holds}"),
+            ("S3", "cosine, than one item", "the mean of a history finds more than one item of it: {holds}"),
+            ("A7", "10 items, cosine", "the mean finds fewer of its ten items than theory predicts: {holds}"),
         ],
-        "Items of one spike: they share their mean.",
+        "Items of one spike point the same way as their mean.",
     ),
     (
         "Which items will lose their neighbours?",
-        "In another sample of the same listeners, those of short rows: build nothing on their lists. "
-        "In time, those that lose contexts.",
+        "In another sample of the same listeners, those with short rows: do not rely on their lists. "
+        "Over time, those that lose contexts.",
         [
-            (
-                "P27",
-                "lists repeat, equal plays",
-                "of items as much played, long rows keep more in another sample: {holds}",
-            ),
-            (
-                "H4",
-                "list, an eighth left",
-                "an item left with an eighth of its contexts loses its list: {holds}",
-            ),
+            ("P27", "lists repeat, equal plays", "at equal plays, lists of long rows repeat more: {holds}"),
+            ("H4", "list, an eighth left", "an item left with an eighth of its contexts keeps less: {holds}"),
         ],
         "Films: the longest rows do not keep more of their lists than the shortest.",
     ),
     (
         "How long will lists of neighbours last?",
-        "Retrain on the same period first: only what moves more than that has changed.",
+        "First train twice on samples of one period: only a larger difference is a change over time.",
         [
-            ("P31", "half-way, cosine", "long rows keep more half-way: {holds}"),
-            ("P31", "at the end, cosine", "and at the end: {holds}"),
-            ("P31", "beyond chance", "and beyond what two samples of one period keep: {holds}"),
+            ("P31", "half-way, cosine", "long rows keep more of their lists half-way: {holds}"),
+            ("P31", "at the end, cosine", "to the end: {holds}"),
+            ("P31", "beyond chance", "more than chance explains: {holds}"),
         ],
         "Baskets: there the longest rows keep more of their lists to the end.",
     ),
 )
+# Embeddings that people train: their names, here and in the parts of claims L1 to L4, and what to rank by
+MODELS = (
+    ("SVD of PPMI", "SVD", "test both"),
+    ("ALS", "ALS", "dot product for hits, cosine for the rest"),
+    ("BPR", "BPR", "dot product for hits, cosine for the rest"),
+    ("word2vec, few passes", "SGNS, 5 passes", "test both"),
+    ("word2vec, many passes", "SGNS", "cosine"),
+)
+
+
+def models(evidence):
+    """What to rank by, by the model that made the embedding, and on how many catalogues each side was ahead, in Markdown."""
+    found = {}
+    for file in evidence:
+        for f in file["findings"]:
+            if file["data"] != GENERATED and f.n:
+                found.setdefault((f.id, f.part), []).append(f)
+    lines = []
+    for name, model, rule in MODELS:
+        spiky, norms, all_items, rarer = (found[id, f"{model}, f = 32"] for id in ("L1", "L2", "L3", "L4"))
+        larger = {id: found[id, f"{model}, f = 64"] for id in ("L1", "L3")}
+        most = [[max(f.estimate, f.reference) for f in part] for part in (larger["L3"], all_items)]
+        counts = (
+            [sum(f.verdict == HOLDS for f in part) for part in (spiky, larger["L1"])],
+            _sides([(f.low, f.high) for f in norms]),
+            *(
+                _sides([(f.low - f.reference, f.high - f.reference) for f in part], 0.01)
+                for part in (all_items, rarer)
+            ),
+            [sum(a > 1.03 * b for a, b in zip(*ordered, strict=True)) for ordered in (most, most[::-1])],
+        )
+        lines.append(f"| **{name}** | {rule} | {' | '.join(f'{a}, {b}' for a, b in counts)} |")
+    return "\n".join(
+        [
+            f"| of {len(spiky)} catalogues | rank by | spiky at f = 32, at 64 | norm rises, falls with plays"
+            " | more found by dot product, by cosine | of the rarer half | at f = 64 more, fewer than at 32 |",
+            "|---|---|" + "--:|" * 5,
+            *lines,
+        ]
+    )
+
+
+def _sides(intervals, margin=0.0):
+    """How many intervals lie wholly above the margin, and how many below its negative."""
+    return sum(low >= margin for low, _ in intervals), sum(high <= -margin for _, high in intervals)
 
 
 def spikiness(evidence):
@@ -328,10 +353,11 @@ def spikiness(evidence):
         verdicts = [parts[k].verdict for parts in found.values() if parts[k].n]
         told.append(f"{verdicts.count(HOLDS)} of {len(verdicts)} catalogues are spiky at {ranks[k]}")
     lines = [
-        f"**{', and '.join(told)}.** A cell gives the number of directions that reach half of the items, as a share "
-        "of the number that a random embedding needs (of several kinds and draws, the one that needs the fewest). Up to 50 % counts as "
-        "spiky ({ref}`P1 <claim-p1>`). It is the mean of five draws of 80 % of the contexts, or the one value of a "
-        "published embedding; an empty cell means fewer dimensions. Compare catalogues with care: Spk falls as the number of items grows.",
+        f"**{', and '.join(told)}.** Each cell contains the number of directions that capture half of the items, in percent "
+        "of the number that a random embedding needs (of several kinds and draws, the one that needs the fewest). Up to 50 % "
+        "counts as spiky ({ref}`P1 <claim-p1>`). The value is the mean over five draws of 80 % of the contexts, or the single value of a "
+        "published embedding; a cell is empty where the embedding has fewer dimensions. Compare catalogues with care: Spk falls as the "
+        "number of items grows.",
         "",
         f"| catalogue | of | {' | '.join(ranks).replace('| f = ', '| ')} |",
         "|---|---|" + "--:|" * len(ranks),
@@ -387,6 +413,7 @@ def _configure(app, config):
     config.myst_substitutions = {
         "chapters": chapters(source),
         "advice": advice(),
+        "models": models(evidence),
         "spikiness": spikiness(evidence),
         "paper": claims_page.paper(evidence),
         "claims_overview": claims_page.overview(evidence),
@@ -396,7 +423,8 @@ def _configure(app, config):
         "launch": launch(repository),
         "clone": f"The repository is <{repository}>."
         if repository
-        else "This copy of the book was built without the address of its repository: ask whoever published it.",
+        else "This copy of the book was built without the address of its repository. Whoever published it can name the "
+        "address; if you have the files, run the commands in the folder that contains `pyproject.toml`.",
         "judged": f"{sum(f.verdict != 'not applicable' for file in evidence for f in file['findings']):,}",
     }
     if repository:
