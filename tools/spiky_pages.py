@@ -269,7 +269,11 @@ GUIDE = (
         "Is it safe to average items?",
         "To recommend from a history, yes. To represent the items themselves, no: few of them are nearest to their mean.",
         [
-            ("S3", "cosine, than one item", "the mean of a history finds more than one item of it: {holds}"),
+            (
+                "S3",
+                "cosine, than one item",
+                "the mean of a history finds more than a single item of it does: {holds}",
+            ),
             ("A7", "10 items, cosine", "the mean finds fewer of its ten items than theory predicts: {holds}"),
         ],
         "Items of one spike point the same way as their mean.",
@@ -280,7 +284,11 @@ GUIDE = (
         "Over time, those that lose contexts.",
         [
             ("P27", "lists repeat, equal plays", "at equal plays, lists of long rows repeat more: {holds}"),
-            ("H4", "list, an eighth left", "an item left with an eighth of its contexts keeps less: {holds}"),
+            (
+                "H4",
+                "list, an eighth left",
+                "an item left with an eighth of its contexts keeps less of its list: {holds}",
+            ),
         ],
         "Films: the longest rows do not keep more of their lists than the shortest.",
     ),
@@ -330,7 +338,7 @@ def models(evidence):
     return "\n".join(
         [
             f"| of {len(spiky)} catalogues | rank by | spiky at f = 32, at 64 | norm rises, falls with plays"
-            " | more found by dot product, by cosine | of the rarer half | at f = 64 more, fewer than at 32 |",
+            " | more found by dot product, by cosine | of the rarer half | more found at f = 64, at 32 |",
             "|---|---|" + "--:|" * 5,
             *lines,
         ]
@@ -372,7 +380,7 @@ def advice():
     """The questions of a report, each with its rule, the evidence and the exception, in Markdown."""
     known = claims.public()
     lines = [
-        "| question | rule | on how many public catalogues, of those with a clear verdict | exception |",
+        "| question | rule | holds on how many public catalogues, of those with a clear verdict | exception |",
         "|---|---|---|---|",
     ]
     for question, rule, rests, exception in GUIDE:
@@ -423,8 +431,8 @@ def _configure(app, config):
         "launch": launch(repository),
         "clone": f"The repository is <{repository}>."
         if repository
-        else "This copy of the book was built without the address of its repository. Whoever published it can name the "
-        "address; if you have the files, run the commands in the folder that contains `pyproject.toml`.",
+        else "This copy of the book was built without the address of its repository, which its publisher can give you. If you "
+        "have the files already, run the commands in the folder that contains `pyproject.toml`.",
         "judged": f"{sum(f.verdict != 'not applicable' for file in evidence for f in file['findings']):,}",
     }
     if repository:
