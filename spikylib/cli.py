@@ -505,7 +505,7 @@ def sweep(notebook, given, jobs, scheduler, dry_run, folder, force):
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--json", "form", flag_value="json", help="As JSON, one object per run.")
 @click.option("--markdown", "form", flag_value="markdown", help="As a Markdown table.")
-@click.option("-c", "--column", "patterns", metavar="PATTERN", multiple=True, help="Such results, as spk*.")
+@click.option("-c", "--column", "patterns", metavar="PATTERN", multiple=True, help="Results such as spk*.")
 def results(folder, form, patterns):
     """Tabulate the runs in FOLDER (default: runs): parameters and results, one row per run.
 

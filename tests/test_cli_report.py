@@ -47,7 +47,7 @@ def files(tmp_path_factory):
 def test_from_a_file_to_the_answer(files, name, tmp_path):
     result = run("report", files / name, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("Spiky: 3 directions hold half of 300 items at f = 16;")
+    assert result.stdout.startswith("Spiky: 3 directions capture half of 300 items at f = 16;")
     assert "Is it safe to average items?" in result.stdout
     stored = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert stored["read"]["rows"] == 300 and stored["spiky"] == {"16": True}

@@ -347,7 +347,7 @@ BAD = {
     ),
     "ragged.csv": (lambda path: path.write_text("id,a,b\nx,1.5,2.5\ny,1.5\n"), "row 1 has 2 cells"),
     "labels.csv": (lambda path: path.write_text("a,b,tag\n1.5,2.5,rock\n1.5,0.5,jazz\n"), "ends in 'rock'"),
-    "cut.vec": (lambda path: path.write_text("3 2\na 1 2\nb 3 4\n"), "promises 3 vectors and holds 2"),
+    "cut.vec": (lambda path: path.write_text("3 2\na 1 2\nb 3 4\n"), "promises 3 vectors and contains 2"),
     "empty.csv": (lambda path: path.write_text(""), "is empty"),
     "table.parquet": (lambda path: path.write_bytes(b"PAR1"), "spiky report reads more"),
 }

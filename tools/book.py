@@ -229,7 +229,7 @@ def _strip(notebook):
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _few_colours(output.data["image/png"])
             if output.output_type == "stream":
-                output.text = re.sub(r"^commit \S+$", "commit (told at a rerun)", output.text, flags=re.M)
+                output.text = re.sub(r"^commit \S+$", "commit (printed at a rerun)", output.text, flags=re.M)
 
 
 def _few_colours(png):

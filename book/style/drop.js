@@ -19,12 +19,12 @@ function dropModule(spiky) {
     const { shape, values } = found.vectors;
     const [n, d] = shape;
     const needed = "and a row for each item is needed: shape (items, dimensions)";
-    if (shape.length !== 2 || !n || !d) refuse(`${file.name} holds an array of shape (${shape.join(", ")}), ${needed}`);
+    if (shape.length !== 2 || !n || !d) refuse(`${file.name} contains an array of shape (${shape.join(", ")}), ${needed}`);
     const size = `${spiky.whole(n)} rows of ${spiky.whole(d)} dimensions`;
-    if (n > 200000 || n * d > 5e7) refuse(`${file.name} holds ${size}, more than a page should take: use spiky report`);
+    if (n > 200000 || n * d > 5e7) refuse(`${file.name} contains ${size}, more than a page should take: use spiky report`);
     const wrong = values.findIndex((x) => !Number.isFinite(x));
     const place = `row ${Math.floor(wrong / d)}, column ${wrong % d}`;
-    if (wrong >= 0) refuse(`${file.name} holds ${values[wrong]} at ${place}; remove or fill such rows first`);
+    if (wrong >= 0) refuse(`${file.name} contains ${values[wrong]} at ${place}; remove or fill such rows first`);
     const names = found.ids ?? Array.from({ length: n }, (_, i) => `${i}`);
     return { E: spiky.matrix(n, d, values), names };
   }
@@ -48,7 +48,7 @@ function dropModule(spiky) {
       const letters = (i) => Array.from({ length: Number(width) }, (_, k) => view.getUint32(place(i) + 4 * k, order !== ">"));
       return { shape, values: Array.from({ length: count }, (_, i) => String.fromCodePoint(...letters(i).filter(Boolean))) };
     }
-    if (!getter) refuse(`${name} holds values of the type ${kind}${width}; save it after .astype('float32')`);
+    if (!getter) refuse(`${name} contains values of the type ${kind}${width}; save it after .astype('float32')`);
     const little = order !== ">";
     const value = kind + width === "f2" ? half : Number;
     let values = Float64Array.from({ length: count }, (_, i) => value(view[getter](place(i), little)));
@@ -91,7 +91,7 @@ function dropModule(spiky) {
     const keys = Object.keys(arrays);
     const matrices = keys.includes("vectors") ? ["vectors"] : keys.filter((key) => arrays[key].shape.length === 2);
     const held = matrices.length ? `several matrices (${matrices.join(", ")})` : "no matrix";
-    if (matrices.length !== 1) refuse(`${name} holds ${held}; name the one of the embeddings 'vectors'`);
+    if (matrices.length !== 1) refuse(`${name} contains ${held}; name the one of the embeddings 'vectors'`);
     const vectors = arrays[matrices[0]];
     const aList = ({ shape, whole, values }) => shape.length === 1 && shape[0] === vectors.shape[0] && (whole || Array.isArray(values));
     const beside = keys.filter((key) => aList(arrays[key]));
@@ -103,7 +103,7 @@ function dropModule(spiky) {
   // first line may name the columns. What stands before the numbers is the id.
   function table(text, name) {
     const lines = text.replace(/^\ufeff/, "").split(/\r?\n/).filter((line) => line.trim());
-    if (lines.length < 2) refuse(`${name} holds ${lines.length} line${lines.length ? "" : "s"}, and a line for each item is needed`);
+    if (lines.length < 2) refuse(`${name} contains ${lines.length} line${lines.length ? "" : "s"}, and a line for each item is needed`);
     const blank = /\s+/;
     const separator = [",", ";", "\t"].find((mark) => lines[1].includes(mark)) ?? blank;
     const cells = (line) => {
@@ -124,13 +124,13 @@ function dropModule(spiky) {
       const own = new Set(numbers.map((row) => row[0]));
       const fractions = numbers.some((row) => row.slice(1).some((cell) => !Number.isInteger(Number(cell))));
       if (own.size === numbers.length && fractions && (counts || numbers.every((row) => Number.isInteger(Number(row[0]))))) d -= 1;
-      const plays = `${name} holds ${d} whole numbers a line, as who played what does`;
+      const plays = `${name} contains ${d} whole numbers a line, as who played what does`;
       if (!fractions && d < 4) refuse(`${plays}; this page reads embeddings, and spiky report reads both`);
     }
     if (counts && counts[1] < d) d = counts[1];
     if (d < 2) refuse(`${name}: a line must end in the numbers of an item, and the second ends in '${first.at(-1)}'`);
     const rows = lines.slice(counts || titled ? 1 : 0);
-    if (counts && counts[0] !== rows.length) refuse(`${name} is cut short: it promises ${counts[0]} vectors and holds ${rows.length}`);
+    if (counts && counts[0] !== rows.length) refuse(`${name} is cut short: it promises ${counts[0]} vectors and contains ${rows.length}`);
     const values = new Float64Array(rows.length * d);
     const ids = rows.map((line, i) => {
       const row = cells(line);
@@ -140,7 +140,7 @@ function dropModule(spiky) {
         refuse(`${name}: row ${i} has ${row.length} cells, and the first ${first.length}`);
       }
       for (let k = 0; k < d; k += 1) {
-        if (!isNumber(row[before + k])) refuse(`${name}: row ${i} holds '${row[before + k]}', which is not a number`);
+        if (!isNumber(row[before + k])) refuse(`${name}: row ${i} contains '${row[before + k]}', which is not a number`);
         values[i * d + k] = Number(row[before + k]);
       }
       return row.slice(0, before).join(" ") || `${i}`;
@@ -359,7 +359,7 @@ if (typeof module !== "undefined") {
     rows(box, head, ranks.map(({ f, peaks, lowest, cut }) => [
       f, whole(peaks), percent(peaks), ...baselines.map((key) => (cut[key] ? `more than ${whole(lowest[key] - 1)}` : whole(lowest[key]))),
     ]));
-    add(box, "p", { className: "play-note", textContent: "Directions that hold half of the items; of each baseline the lowest of five draws. A draw is not followed beyond twice the directions of your data, or where the sentence says how many times as many, beyond the lowest so far." });
+    add(box, "p", { className: "play-note", textContent: "Directions that capture half of the items; of each baseline the lowest of five draws. A draw is not followed beyond twice the directions of your data, or where the sentence says how many times as many, beyond the lowest so far." });
     const frame = add(box, "div", { className: "rays" });
     const items = `${whole(drawn.names.length)} of ${whole(read.n)} items as points around the origin`;
     frame.dataset.label = `${items}; colours are the largest spikes in ${ranks[0].f} dimensions`;

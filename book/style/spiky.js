@@ -480,27 +480,27 @@ function spikyModule() {
     if (!ranks.length) return `Cannot tell: at least ${RANKS[0]} dimensions are needed, and there are ${columns}.`;
     const { held, at, nearest, times } = decided(n, ranks);
     const many = Object.keys(at.lowest).length;
-    const holds = `${whole(at.peaks)} direction${at.peaks > 1 ? "s hold" : " holds"} half of ${whole(n)} items at f = ${at.f}`;
+    const captured = `${whole(at.peaks)} direction${at.peaks > 1 ? "s capture" : " captures"} half of ${whole(n)} items at f = ${at.f}`;
     const shown = times >= 10 ? whole(times) : rounded(times, 1).toFixed(1);
-    const beside = held.length && n > 10000
+    const against = held.length && n > 10000
       ? `all ${many} baselines need more than twice as many`
       : `the nearest of ${many} baselines, ${BASELINES[nearest]}, needs ${shown} times as many`;
     const all = ranks.map(({ f }) => f);
-    if (!held.length) return `Not spiky at ${all.length > 1 ? `any of ${listed(all)} dimensions` : dimensions(all[0])}: ${holds}; ${beside}.`;
+    if (!held.length) return `Not spiky at ${all.length > 1 ? `any of ${listed(all)} dimensions` : dimensions(all[0])}: ${captured}; ${against}.`;
     const only = held.length < all.length ? ` at ${listed(held.map(({ f }) => f))} dimensions` : "";
-    return `Spiky${only}: ${holds}; ${beside}.`;
+    return `Spiky${only}: ${captured}; ${against}.`;
   }
 
   // What a report warns of after its sentence, in its words.
   function cautions({ n, mean, longest, timesMiddle, repeated }) {
     const said = [];
     if (mean - 1 / n >= 0.5 && n >= 20) {
-      said.push(`All rows share a mean, which holds ${rounded(100 * mean)}% of their squares: a zero point of whole numbers, or values that are all positive. It is one direction and no spike; subtract it, and ask again.`);
+      said.push(`All rows share a mean, which makes up ${rounded(100 * mean)}% of the sum of their squares, as where whole numbers have a zero point or all values are positive. It is one direction, not a spike: subtract it, and report again.`);
     }
     if (timesMiddle > 100) {
-      said.push(`The longest row, ${longest}, is ${whole(timesMiddle)} times as long as the middle one: it weighs on the axes and the baselines; look at it, and ask again without it.`);
+      said.push(`The longest row, ${longest}, is ${whole(timesMiddle)} times as long as the middle one: it distorts the axes and the baselines; check it, and report again without it.`);
     }
-    if (repeated > 0.1 * n) said.push(`${whole(repeated)} rows repeat another, and a row and its copy lie on one direction.`);
+    if (repeated > 0.1 * n) said.push(`${whole(repeated)} rows repeat another, and a row and its copy have one direction.`);
     return said;
   }
 

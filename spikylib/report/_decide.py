@@ -32,21 +32,22 @@ def verdict(study: Study, findings: list[Finding]) -> tuple[dict, str]:
     # two ranks above the lowest that is spiky: enough dimensions to be of use, and few enough to be seen
     f = held[min(1, len(held) - 1)] if held else max(spiky)
     peaks = len(study.cover(f).peaks)
-    holds = f"{peaks:,} direction{'s hold' if peaks > 1 else ' holds'} {share} of {n:,} items at f = {f}"
+    capture = "directions capture" if peaks > 1 else "direction captures"
+    captured = f"{peaks:,} {capture} {share} of {n:,} items at f = {f}"
     lowest = study.null_spk.groupby("null")[f].min()
     times = 1 / found[f].estimate
     if held and len(study.judged) > 10_000:  # the covers of the baselines were cut short
-        beside = f"all {len(lowest)} baselines need more than twice as many"
+        against = f"all {len(lowest)} baselines need more than twice as many"
     else:
         shown = f"{times:,.0f} times" if times >= 10 else f"{times:.1f} times"
-        beside = (
+        against = (
             f"the nearest of {len(lowest)} baselines, {BASELINES[lowest.idxmin()]}, needs {shown} as many"
         )
     if held:
         only = f" at {_listed(held)} dimensions" if len(held) < len(spiky) else ""
-        return spiky, f"Spiky{only}: {holds}; {beside}."
+        return spiky, f"Spiky{only}: {captured}; {against}."
     of = f"any of {_listed(spiky)}" if len(spiky) > 1 else str(f)
-    return spiky, f"Not spiky at {of} dimensions: {holds}; {beside}."
+    return spiky, f"Not spiky at {of} dimensions: {captured}; {against}."
 
 
 def cautions(study: Study, read: dict) -> str:
@@ -59,17 +60,18 @@ def cautions(study: Study, read: dict) -> str:
         and read["rows"] >= 20
     ):
         said.append(
-            f"All rows share a mean, which holds {read['share_of_the_mean']:.0%} of their squares: a zero point of whole "
-            "numbers, or values that are all positive. It is one direction and no spike; subtract it, and ask again."
+            f"All rows share a mean, which makes up {read['share_of_the_mean']:.0%} of the sum of their squares, as where "
+            "whole numbers have a zero point or all values are positive. It is one direction, not a spike: subtract it, "
+            "and report again."
         )
     if read["longest_over_median"] > 100:
         said.append(
             f"The longest row, {read['longest']}, is {read['longest_over_median']:,.0f} times as long as the middle one: "
-            "it weighs on the axes and the baselines; look at it, and ask again without it."
+            "it distorts the axes and the baselines; check it, and report again without it."
         )
     if read["repeated_rows"] > 0.1 * read["rows"]:
         said.append(
-            f"{read['repeated_rows']:,} rows repeat another, and a row and its copy lie on one direction."
+            f"{read['repeated_rows']:,} rows repeat another, and a row and its copy have one direction."
         )
     return " ".join(said)
 
@@ -82,7 +84,7 @@ def meaning(spiky: dict) -> str:
             "the centre of a community."
         )
     return (
-        "Items gather along directions: the direction of a row says which community it belongs to, and its length how "
+        "Items gather along directions: the direction of a row shows which community it belongs to, and its length how "
         "well it is connected there. The cosine uses the direction alone, the dot product both."
     )
 
@@ -126,7 +128,7 @@ def _similarity(tests, by, f, told):
         f"cosine {cosine.mean():.1%} (difference {_points(difference, low, high)})."
     )
     if 0 < gamma < 1:
-        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}, as much as the best exponent to within chance or a point."
+        why += f" Norm^{gamma:g} finds {by[f, gamma].mean():.1%}, less than the best exponent by at most chance or a point."
     if rare.any():
         _, low, high = retrieval.paired_interval(dot[rare], cosine[rare])
         if gamma and high < 0:
@@ -188,7 +190,7 @@ def _averages(study, told):
     if safe and max(safe) == max(shares):
         answer = f"Yes, at least up to {max(safe)} items"
     shown = ", ".join(f"{share:.0%} of {k}" for k, share in shares.items())
-    why = f"Share of items drawn at random that are among the nearest to their mean, by cosine: {shown}. Half is safe."
+    why = f"Share of items drawn at random that are among the nearest to their mean, by cosine: {shown}. From half of them on it counts as safe."
     history = told.get(("S3", "cosine, than one item"))
     if history is not None and history.verdict in ("holds", "fails"):
         answer += "; a user's history, yes" if history.verdict == "holds" else "; a user's history, no"

@@ -72,7 +72,7 @@ def saturated(by: dict[tuple[int, float], np.ndarray]) -> int:
 
 
 def dial(by: dict[tuple[int, float], np.ndarray], f: int) -> float:
-    """The smallest exponent of the norm that cannot be told from the best, or costs less than a point."""
+    """The smallest exponent of the norm that is not clearly worse than the best, or costs less than a point."""
     found = {gamma: by[f, gamma] for gamma in GAMMAS}
     best = max(found.values(), key=np.mean)
     for gamma, hit in found.items():
@@ -210,7 +210,7 @@ def last_snapshot(study: Study) -> Study:
 
 
 def _refuse_extremes(made):
-    """Refuse a row beside which all others are zero to rounding."""
+    """Refuse a row compared with which all others are zero to rounding."""
     norm, _ = row_norms("vectors", made.vectors)
     longest = int(norm.argmax())
     middle = float(np.median(norm))

@@ -130,7 +130,7 @@ def _report(content, figures) -> Iterator[str]:
     yield (
         f"<details><summary>{len({f['id'] for f in content['findings']})} claims of research, measured here</summary><p><b>H</b> holds, <b>F</b> fails, "
         "<b>U</b> undecided, <b>–</b> not applicable, one letter per part. <b>F</b> is not an error of yours: the effect is "
-        "absent here, opposite, or smaller than the claim counts. Values are means over five draws, of 80 % of the contexts or of hidden items, and so differ a little "
+        "absent here, opposite, or smaller than the claim requires. Values are means over five draws, of 80 % of the contexts or of hidden items, and so differ a little "
         f"from those above.{on} Click on a claim for what was measured, and on how many public datasets it holds.</p>"
     )
     yield from _claims(content["findings"])
@@ -199,7 +199,7 @@ def _rays(rays):
         f'spikes in {rays["f"]} dimensions, whose peaks are {escape(peaks, quote=True)}."></div>'
         f'<script type="application/json" class="rays-data">{data}</script>'
         f"<p><small>{told}. Colours: the largest spikes in {rays['f']} dimensions, by their peaks; some coincide in the "
-        f"three that are drawn. Drag to turn, or use the arrow keys; point at an item for its name.<br>{key}</small></p>"
+        f"three dimensions drawn. Drag to turn, or use the arrow keys; point at an item for its name.<br>{key}</small></p>"
     )
 
 

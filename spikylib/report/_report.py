@@ -218,7 +218,7 @@ def _spread_in_findings(study, ranks, findings):
 
 
 def _safety(study, names, redrawn):
-    """Items whose lists stay and go when the data are drawn anew, by name; none where that cannot be told."""
+    """Items whose lists stay and go when the data are drawn anew, by name; none where that is unknown."""
     if redrawn is None:
         return {}
     rows, kept = redrawn
