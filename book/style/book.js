@@ -4,7 +4,7 @@ if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined
 }
 
 // What scrolls sideways is reached with the keyboard, and fades while there is more to see.
-const SCROLLING = "article pre, .output.text_html, .pst-scrollable-table-container, mjx-container[display='true']";
+const SCROLLING = "article pre, .output.text_html, .pst-scrollable-table-container, .cell figure, mjx-container[display='true']";
 
 document.addEventListener("DOMContentLoaded", () => {
   const fade = (box) => {

@@ -66,6 +66,19 @@ def test_on_a_phone_what_scrolls_fades_until_its_end_and_takes_the_keyboard(visi
         page.wait_for_function("document.activeElement.classList.contains('more')")
 
 
+def test_on_a_phone_a_figure_scrolls_above_its_caption_so_that_its_labels_can_be_read(visit):
+    with visit(METRIC, width=390) as page:
+        figure = page.locator(".cell figure").first
+        caption = figure.locator("figcaption")
+        before = caption.bounding_box()["x"]
+        figure.focus()
+        for _ in range(20):
+            page.keyboard.press("ArrowRight")
+        page.wait_for_function("document.activeElement.scrollLeft > 100")
+        assert figure.locator("img").bounding_box()["width"] > 600
+        assert abs(caption.bounding_box()["x"] - before) < 1
+
+
 LINKS = {
     "an equation": ("#equation-", "mjx-container"),
     "a figure": ("#fig-", "img"),
