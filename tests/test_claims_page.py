@@ -186,9 +186,7 @@ def test_there_is_a_paragraph_a_claim_with_one_number(tool, chapters):
     across = claims.across("P1", [f for file in files for f in file["findings"]])
     assert f'<span class="verdict {across.verdict.replace(" ", "-")}">{across.verdict}</span>' in paragraph
     assert across.why in paragraph
-    middle = (
-        f"On glove-50d ({part.part}), whose value is the median of all catalogues: share: 50% \\*of\\* all."
-    )
+    middle = f"The median catalogue is glove-50d ({part.part}): share: 50% \\*of\\* all."
     assert middle in paragraph
     assert paragraph.count("%") == 1
     for id, claim in described().items():

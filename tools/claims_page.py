@@ -123,7 +123,8 @@ def _worst(findings):
     if part is None or not fails[part]:
         return ""
     n, of = len(fails[part]), len(decided[part])
-    where = ", ".join(fails[part]) if n <= 2 else "everywhere" if n == of else f"{n} of {of}"
+    named = ["on generated data" if data == GENERATED else data for data in fails[part]]
+    where = ", ".join(named) if n <= 2 else "everywhere" if n == of else f"{n} of {of}"
     return f"{part}: {where}" if part else where
 
 
@@ -160,7 +161,7 @@ def _one_number(id, found):
         middle = own[(len(own) - 1) // 2]
         part = f" ({middle.part})" if middle.part else ""
         found = middle.why if middle.why.startswith("Spk") else middle.why[0].lower() + middle.why[1:]
-        yield f"On {middle.data}{part}, whose value is the median of all catalogues: {found}"
+        yield f"The median catalogue is {middle.data}{part}: {found}"
 
 
 def _number(finding):

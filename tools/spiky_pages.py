@@ -235,14 +235,14 @@ class Headline(SphinxRole):
 GUIDE = (
     (
         "Do my items lie on spikes?",
-        "Compare Spk with the lowest of several nulls at the same f. With at most half as many peaks, it is spiky.",
+        "Compare Spk with the lowest of several nulls at the same f. The embedding is spiky if it needs at most half as many peaks.",
         [("P1", "f = 32", "spiky at 32 dimensions: {holds}")],
         "Where all rows share a direction, as those of word2vec may, a low Spk alone is no evidence.",
     ),
     (
         "Rank by cosine or by dot product?",
-        "The dot product for hits, the cosine for everything else, and cosine times norm^1/4 as a compromise. "
-        "Test them on hidden items.",
+        "Test both on hidden items. Where long rows are popular, the dot product mostly finds more hits, the cosine more of "
+        "the rest; cosine times norm^1/4 is a compromise.",
         [
             ("P25", "more is found", "recall is higher by dot product, by a point or more: {holds}"),
             ("P24", "less popular half", "on the less popular half, by cosine: {holds}"),
@@ -272,7 +272,7 @@ GUIDE = (
             (
                 "S3",
                 "cosine, than one item",
-                "the mean of a history finds more than a single item of it does: {holds}",
+                "by cosine, the mean of a history finds more than a single item of it does: {holds}",
             ),
             ("A7", "10 items, cosine", "the mean finds fewer of its ten items than theory predicts: {holds}"),
         ],
@@ -280,7 +280,7 @@ GUIDE = (
     ),
     (
         "Which items will lose their neighbours?",
-        "In another sample of the same listeners, those with short rows: do not rely on their lists. "
+        "In another sample of the same listeners, those in few contexts, or, without interactions, those with short rows. "
         "Over time, those that lose contexts.",
         [
             ("P27", "lists repeat, equal plays", "at equal plays, lists of long rows repeat more: {holds}"),
@@ -309,7 +309,7 @@ MODELS = (
     ("ALS", "ALS", "dot product for hits, cosine for the rest"),
     ("BPR", "BPR", "dot product for hits, cosine for the rest"),
     ("word2vec, few passes", "SGNS, 5 passes", "test both"),
-    ("word2vec, many passes", "SGNS", "cosine"),
+    ("word2vec, many passes", "SGNS", "cosine; for rarer items test both"),
 )
 
 
@@ -361,8 +361,8 @@ def spikiness(evidence):
         verdicts = [parts[k].verdict for parts in found.values() if parts[k].n]
         told.append(f"{verdicts.count(HOLDS)} of {len(verdicts)} catalogues are spiky at {ranks[k]}")
     lines = [
-        f"**{', and '.join(told)}.** Each cell contains the number of directions that capture half of the items, in percent "
-        "of the number that a random embedding needs (of several kinds and draws, the one that needs the fewest). Up to 50 % "
+        f"**{', and '.join(told)}.** Each cell gives the number of directions that capture half of the items, as a percentage "
+        "of the fewest that any of several random embeddings needs. Up to 50 % "
         "counts as spiky ({ref}`P1 <claim-p1>`). The value is the mean over five draws of 80 % of the contexts, or the single value of a "
         "published embedding; a cell is empty where the embedding has fewer dimensions. Compare catalogues with care: Spk falls as the "
         "number of items grows.",

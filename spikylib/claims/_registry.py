@@ -422,7 +422,8 @@ def across(id: str, findings: Iterable[Finding]) -> Finding:
     else:
         verdict = IN_PART
     open_on = sorted({found.data for found in own if found.verdict == UNDECIDED} - set(by_data))
-    said = [f"holds on {len(holds)} of {len(by_data)} datasets that decide it"]
+    of = "the one dataset that decides" if len(by_data) == 1 else f"the {len(by_data)} datasets that decide"
+    said = [f"holds on {len(holds)} of {of} it"]
     untested = [found.part for found in own if found.verdict == UNTESTED]
     by_part: dict[str, set[str]] = {}
     for found in real:
