@@ -1,6 +1,7 @@
 """Claims on generated catalogues where the truth is known: each must hold on one and fail on another.
 
-`make test` takes the claims that are quick, on four seeds; `make controls` all of them, on twenty.
+`make test` takes the claims that are quick, on two seeds, and on two more where one verdict was wrong;
+`make controls` takes all, on twenty.
 """
 
 from collections import Counter
@@ -21,32 +22,37 @@ for part in claims.parts():
             CONTROLS.setdefault(control, []).append((part, expected))
 
 
-def wrong(control, seeds, heavy):
-    """How often each part that has this control was called otherwise than it must be."""
-    asked = [(part, expected) for part, expected in CONTROLS[control] if heavy or not part.heavy]
+def wrong(control, asked, seeds):
+    """How often each of the parts that have this control was called otherwise than it must be."""
     missed = Counter()
     for seed in seeds:
         found = _registry.checked([part for part, _ in asked], control(seed), seed)
-        pairs = zip(asked, found)
-        missed.update(f"{p.id} {p.part}" for (p, expected), f in pairs if f.verdict != expected)
+        missed.update(pair[0] for pair, f in zip(asked, found) if f.verdict != pair[1])
     return missed
 
 
-@pytest.mark.filterwarnings(
-    "ignore::RuntimeWarning"
-)  # of rows without a direction, which some are made to have
-@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.__name__)
-def test_the_verdict_is_right_on_three_of_four_at_least(control):
-    missed = wrong(control, range(100, 104), heavy=False)
-    assert all(count <= 1 for count in missed.values()), missed
+def named(missed):
+    """Parts with the number of their wrong verdicts, of those that had more than one."""
+    return {f"{p.id} {p.part}": count for p, count in missed.items() if count > 1}
+
+
+# of rows without a direction, which some are made to have
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+QUICK = [control for control, asked in CONTROLS.items() if not all(part.heavy for part, _ in asked)]
+
+
+@pytest.mark.parametrize("control", QUICK, ids=lambda control: control.__name__)
+def test_the_verdict_is_right_on_both_or_on_three_of_four(control):
+    asked = [pair for pair in CONTROLS[control] if not pair[0].heavy]
+    missed = wrong(control, asked, (100, 101))
+    doubtful = [pair for pair in asked if missed[pair[0]] == 1]
+    assert not named(missed + wrong(control, doubtful, (102, 103)))
 
 
 @pytest.mark.controls
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.__name__)
 def test_the_verdict_is_right_on_19_of_20(control):
-    missed = wrong(control, range(100, 120), heavy=True)
-    assert all(count <= 1 for count in missed.values()), missed
+    assert not named(wrong(control, CONTROLS[control], range(100, 120)))
 
 
 @pytest.mark.controls

@@ -112,7 +112,9 @@ def few_playlists(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def nothing(seed: int) -> Study:
     """Any item in any playlist, all as popular as each other."""
-    return Study(_playlists(seed, n_communities=1, popularity_exponent=0), seed=seed)
+    return Study(
+        _playlists(seed, n_items=600, n_contexts=2000, n_communities=1, popularity_exponent=0), seed=seed
+    )
 
 
 @lru_cache(maxsize=2)
@@ -164,7 +166,7 @@ def few_dimensions(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def own_axes(seed: int) -> Study:
     """Every row has an axis of its own: a mean finds exactly what it averages."""
-    return _given(np.diag(np.random.default_rng(seed).uniform(0.9, 1.0, 600)))
+    return _given(np.diag(np.random.default_rng(seed).uniform(0.9, 1.0, 500)))
 
 
 @lru_cache(maxsize=2)
@@ -185,29 +187,29 @@ def separate(n_communities: int, seed: int) -> Study:
 def linked(seed: int) -> Study:
     """Sixteen communities that are played together with the three that follow."""
     rng = np.random.default_rng(seed)
-    one = rng.integers(0, 16, 4000)
-    taste = 0.6 * np.eye(16)[one] + 0.4 * np.eye(16)[(one + rng.integers(1, 4, 4000)) % 16]
-    return _drawn(taste, np.kron(np.eye(16), 1 / np.arange(1, 76)), 15, seed)
+    one = rng.integers(0, 16, 2000)
+    taste = 0.6 * np.eye(16)[one] + 0.4 * np.eye(16)[(one + rng.integers(1, 4, 2000)) % 16]
+    return _drawn(taste, np.kron(np.eye(16), 1 / np.arange(1, 41)), 15, seed)
 
 
 @lru_cache(maxsize=2)
 def overlapping(seed: int) -> Study:
     """Sixteen communities of rank 1, of whose items many belong to another one as well, any of them."""
     rng = np.random.default_rng(seed)
-    home = np.eye(16)[np.repeat(np.arange(16), 75)].T
-    share = 0.8 * rng.beta(0.5, 1.0, 1200)
-    member = (1 - share) * home + share * np.eye(16)[rng.integers(0, 16, 1200)].T
-    return _drawn(np.eye(16)[rng.integers(0, 16, 4000)], member * np.tile(1 / np.arange(1, 76), 16), 15, seed)
+    home = np.eye(16)[np.repeat(np.arange(16), 40)].T
+    share = 0.8 * rng.beta(0.5, 1.0, 640)
+    member = (1 - share) * home + share * np.eye(16)[rng.integers(0, 16, 640)].T
+    return _drawn(np.eye(16)[rng.integers(0, 16, 2000)], member * np.tile(1 / np.arange(1, 41), 16), 15, seed)
 
 
 @lru_cache(maxsize=2)
 def drifting(seed: int) -> Study:
     """Eight communities whose items are played together when they are near in time, and so of higher rank."""
     rng = np.random.default_rng(seed)
-    home, position = np.eye(8)[np.repeat(np.arange(8), 150)].T, rng.random(1200)
+    home, position = np.eye(8)[np.repeat(np.arange(8), 75)].T, rng.random(600)
     near = np.exp(-((position - np.linspace(0.025, 0.975, 20)[:, None]) ** 2) / (2 * 0.15**2))
-    weight = (home[:, None] * near).reshape(160, 1200) * rng.uniform(0.1, 1, 1200) ** 2
-    return _drawn(np.eye(160)[rng.integers(0, 160, 4000)], weight, 15, seed)
+    weight = (home[:, None] * near).reshape(160, 600) * rng.uniform(0.1, 1, 600) ** 2
+    return _drawn(np.eye(160)[rng.integers(0, 160, 2000)], weight, 15, seed)
 
 
 @lru_cache(maxsize=2)
@@ -306,7 +308,7 @@ def untidy(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def dense(seed: int) -> Study:
     """Few long contexts, half of them noise, as users of films: popular items meet all others, in short rows."""
-    options = {"n_contexts": 300, "n_communities": 10, "mean_length": 120, "noise": 0.5}
+    options = {"n_items": 600, "n_contexts": 300, "n_communities": 10, "mean_length": 120, "noise": 0.5}
     return Study(_playlists(seed, **options), seed=seed)
 
 
@@ -338,13 +340,13 @@ def as_many_as_a_rank(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def well_sampled(seed: int) -> Study:
     """The same in five times as many contexts: 32 dimensions hold all there is, for rare items, too."""
-    return Study(_playlists(seed, n_communities=32, n_contexts=20_000, noise=0.0), seed=seed)
+    return Study(_playlists(seed, n_items=600, n_communities=32, n_contexts=20_000, noise=0.0), seed=seed)
 
 
 @lru_cache(maxsize=2)
 def a_hundred(seed: int) -> Study:
     """A hundred communities of unequal size: their spectrum has no gap."""
-    return Study(_playlists(seed, n_communities=100, n_contexts=10_000, noise=0.2), seed=seed)
+    return Study(_playlists(seed, n_items=600, n_communities=100, n_contexts=10_000, noise=0.2), seed=seed)
 
 
 @lru_cache(maxsize=2)
