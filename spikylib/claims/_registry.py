@@ -6,7 +6,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,7 +76,7 @@ class Part:
         """Code of the measure, its decorator included."""
         return inspect.getsource(self.measure)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Of the code of the measure and of `judge`: a stored finding with another one is out of date."""
         return hashlib.sha256((self.source + inspect.getsource(judge)).encode()).hexdigest()[:16]
