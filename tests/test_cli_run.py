@@ -695,34 +695,33 @@ def command(tmp_path):
     return f"{file.parent}:{os.environ['PATH']}"
 
 
-@pytest.mark.parametrize(
-    ("line", "offered"),
-    [
-        ("spiky sw", ["sweep"]),
-        ("spiky run 03", ["03_spk_metric"]),
-        ("spiky run 3 -p cos", ["cos_theta=0.9"]),
-        ("spiky sweep 03_spk_metric -p f=2 -j 2 -p rh", ["rho=0.5"]),
-        ("spiky run nothing -p rh", []),
-        ("spiky params ", [str(int(p.stem[:2])) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))]),
-    ],
-)
-def test_completion_in_bash(command, line, offered):
+def test_completion_in_bash(command):
     if not shutil.which("bash"):
         pytest.skip("bash is not here")
+    offered = {
+        "spiky sw": ["sweep"],
+        "spiky run 03": ["03_spk_metric"],
+        "spiky run 3 -p cos": ["cos_theta=0.9"],
+        "spiky sweep 03_spk_metric -p f=2 -j 2 -p rh": ["rho=0.5"],
+        "spiky run nothing -p rh": [],
+        "spiky params ": [str(int(p.stem[:2])) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))],
+    }
     script = """
     eval "$(_SPIKY_COMPLETE=bash_source spiky)"
     complete -p spiky >&2
-    read -ra COMP_WORDS <<< "$1"; [[ "$1" == *" " ]] && COMP_WORDS+=("")
-    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-    _spiky_completion spiky
-    printf '%s\\n' "${COMPREPLY[@]}"
+    for line; do COMPREPLY=()
+        read -ra COMP_WORDS <<< "$line"; [[ "$line" == *" " ]] && COMP_WORDS+=("")
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        _spiky_completion spiky
+        echo "${COMPREPLY[@]}"
+    done
     """
     shell = subprocess.run(
-        ["bash", "-c", script, "bash", line],
+        ["bash", "-c", script, "bash", *offered],
         env=os.environ | {"PATH": command}, capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     assert "_spiky_completion spiky" in shell.stderr
-    assert shell.stdout.split() == offered
+    assert dict(zip(offered, map(str.split, shell.stdout.splitlines()), strict=True)) == offered
 
 
 def test_completion_in_zsh(command):
@@ -757,15 +756,15 @@ def test_a_sweep_on_a_dask_cluster_of_two_processes(tiny, tmp_path):
     )
     with cluster:
         words = ["-o", tmp_path / "out", "--scheduler", cluster.scheduler_address]
-        swept = spiky("sweep", tiny, "-p", "f=16,404,32", *words)
+        swept = spiky("sweep", tiny, "-p", "f=16,404", *words)
         assert swept.exit_code == 1
-        assert swept.stdout.count(" done in ") == 2
-        assert "1 of 3 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
-        again = spiky("sweep", tiny, "-p", "f=16,32,48", *words)
-        assert again.stdout.count("exists already") == 2
-    assert sorted(ran(tiny)) == [16, 32, 48]
+        assert swept.stdout.count(" done in ") == 1
+        assert "1 of 2 failed:\n  tiny--f=404: AssertionError: no such rank" in swept.stderr
+        again = spiky("sweep", tiny, "-p", "f=16,32", *words)
+        assert again.stdout.count("exists already") == 1
+    assert sorted(ran(tiny)) == [16, 32]
     rows = json.loads(spiky("results", tmp_path / "out", "--json").stdout)
-    assert [row["double"] for row in rows] == [32, 64, 96]
+    assert [row["double"] for row in rows] == [32, 64]
 
 
 def test_a_scheduler_that_does_not_answer_is_wrong_usage(tiny, tmp_path, monkeypatch):
