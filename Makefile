@@ -40,7 +40,7 @@ test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
 	$(RUN) -m pytest -n 2 $(ARGS)
 
 browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on this machine
-	$(RUN) -m pytest -m browser tests/browser $(ARGS)
+	$(RUN) -m pytest -n 2 --dist=worksteal -m browser tests/browser $(ARGS)
 
 pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 	$(RUN) tools/pdf.py

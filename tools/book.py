@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock
 from PIL import Image
 
 # notebooks run two at a time: threads that fight for the cores are several times slower
@@ -89,8 +90,10 @@ def html(source=ROOT):
 
 def current():
     """Build the HTML from stored outputs, unless that is what stands there."""
-    if not DIGEST.exists() or DIGEST.read_text(encoding="utf-8") != _digest():
-        html()
+    BUILD.mkdir(exist_ok=True)
+    with FileLock(BUILD / ".lock"):  # one build serves all workers of the tests
+        if not DIGEST.exists() or DIGEST.read_text(encoding="utf-8") != _digest():
+            html()
 
 
 def book():

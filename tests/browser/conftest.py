@@ -11,6 +11,24 @@ SETTLED = """async () => {
     if (window.MathJax?.startup) await MathJax.startup.promise;
     await document.fonts.ready;
 }"""
+# One element of each look: how text and ground contrast follows from their colours, the size and the weight.
+LOOKS = """() => {
+    const seen = new Set();
+    for (const e of document.body.querySelectorAll("*")) {
+        const words = [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
+        if (!(words || e.matches("input, select, textarea"))) continue;
+        if (!e.checkVisibility({ visibilityProperty: true })) continue;
+        const { color, fontSize, fontWeight } = getComputedStyle(e);
+        const look = [color, fontSize, fontWeight];
+        for (let box = e; box; box = box.parentElement) {
+            const { backgroundColor, backgroundImage, opacity } = getComputedStyle(box);
+            look.push(`${backgroundColor} ${backgroundImage} ${opacity}`);
+        }
+        const key = look.filter((part, i) => part !== look[i - 1]).join();
+        e.toggleAttribute("data-look", !seen.has(key));
+        seen.add(key);
+    }
+}"""
 INSIDE = ("file:", "data:", "blob:", "about:")
 
 
@@ -73,3 +91,29 @@ def visit(chromium, html):
             context.close()
 
     return visit
+
+
+@pytest.fixture(scope="session")
+def violations():
+    """A function: what axe finds in a box, or what is serious on a page, whose theme is not ours."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def found(page, within, **options):
+        # without the elements that pass, each of which would be named
+        response = Axe().run(page, within or None, {"resultTypes": ["violations"]} | options).response
+        return [
+            f"{rule['id']}: {node['target']} {node['html'][:120]}"
+            for rule in response["violations"]
+            if within or rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+
+    def violations(page, box="", *, contrast_only=False):
+        page.evaluate(LOOKS)
+        looks = {"include": [[f"{box} [data-look]"]]}
+        wrong = found(page, looks, runOnly=["color-contrast"])
+        if not contrast_only:
+            wrong += found(page, box, rules={"color-contrast": {"enabled": False}})
+        return wrong
+
+    return violations

@@ -159,9 +159,7 @@ def test_ten_frames_a_second(visit):
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1300, "light")])
 @pytest.mark.parametrize("name", [PLAY, DROP])
-def test_it_is_accessible_and_fits(visit, name, width, scheme, embedding):
-    from axe_playwright_python.sync_playwright import Axe
-
+def test_it_is_accessible_and_fits(visit, violations, name, width, scheme, embedding):
     with visit(name, width=width, scheme=scheme) as page:
         if name == PLAY:
             page.wait_for_function(READY)
@@ -170,8 +168,7 @@ def test_it_is_accessible_and_fits(visit, name, width, scheme, embedding):
             page.wait_for_selector(".spiky-drop .rays canvas")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.wrong == []  # before axe, which asks for the style sheets again
-        box = ".spiky-play" if name == PLAY else ".spiky-drop"
-        assert Axe().run(page, box).response["violations"] == []
+        assert violations(page, ".spiky-play" if name == PLAY else ".spiky-drop") == []
 
 
 @pytest.mark.parametrize("name", [PLAY, DROP])

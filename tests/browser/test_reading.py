@@ -14,31 +14,6 @@ pytestmark = pytest.mark.browser
 CONTENTS = re.findall(r"(?:file|root): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [name for name in CONTENTS if name.startswith("notebooks/")]
 THEOREM, METRIC = "notebooks/04_theorem_dcbm.html", "notebooks/03_spk_metric.html"
-SEEN = ".filter((e) => e.checkVisibility({ visibilityProperty: true }))"
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_a_reader_scrolls_past_little_code(visit, name):
-    with visit(f"{name}.html") as page:
-        share = page.evaluate(f"""() => {{
-            const article = document.querySelector("article");
-            const code = [...article.querySelectorAll(".cell_input")]{SEEN};
-            const height = (e) => e.getBoundingClientRect().height;
-            return code.reduce((sum, e) => sum + height(e), 0) / height(article);
-        }}""")
-    assert share <= 0.15
-
-
-@pytest.mark.parametrize("name", CONTENTS)
-def test_nothing_is_cut_off_on_a_wide_screen(visit, name):
-    with visit(f"{name}.html") as page:
-        page.evaluate("document.querySelectorAll('details').forEach((folded) => (folded.open = true))")
-        cut = page.evaluate(f"""() => [...document.querySelectorAll(
-            "article pre, .output.text_html, .pst-scrollable-table-container, article figure, mjx-container[display]"
-        )]{SEEN}.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) =>
-            `${{e.closest(".cell")?.id ?? "text"}}: ${{e.scrollWidth - e.clientWidth}} px of ${{e.innerText.slice(0, 80)}}`
-        )""")
-    assert cut == []
 
 
 def test_lines_of_75_characters_fit_in_every_cell(visit):
