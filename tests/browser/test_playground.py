@@ -13,6 +13,22 @@ PLAY, DROP = "notebooks/04_theorem_dcbm.html", "book/start.html"
 READY = "document.querySelector('.spiky-play')?.dataset.ready === 'yes'"
 
 
+@pytest.fixture(scope="module")
+def opened(visit):
+    with visit(PLAY) as page:
+        page.wait_for_function(READY)
+        yield page
+
+
+@pytest.fixture
+def play(opened):
+    """The page that tests of the playground share, at its first preset, with which it starts."""
+    opened.locator(".play-presets button").first.click()
+    drawn(opened)
+    yield opened
+    assert opened.wrong == []
+
+
 def drawn(page):
     """What the pictures and the table show, as one text, after the next frame."""
     return page.evaluate("""async () => {
@@ -26,43 +42,38 @@ def values(page):
     return page.locator(".play-sliders input").evaluate_all("all => all.map((i) => Number(i.value))")
 
 
-def test_every_slider_and_every_preset_changes_what_is_drawn(visit):
-    with visit(PLAY) as page:
-        page.wait_for_function(READY)
-        before = drawn(page)
-        sliders = page.locator(".spiky-play input[type=range]")
-        assert sliders.count() == 9
-        for slider in sliders.all():
-            assert slider.get_attribute("aria-valuetext")
-            slider.focus()
-            page.keyboard.press(
-                "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight"
-            )
-            after = drawn(page)
-            assert after != before, slider.get_attribute("id")
-            before = after
-        stories = set()
-        for button in page.locator(".play-presets button").all():
-            button.click()
-            after = drawn(page)
-            assert after != before, button.inner_text()
-            before = after
-            assert button.get_attribute("aria-pressed") == "true"
-            stories.add(page.locator(".play-story").inner_text())
-        assert len(stories) == 7
-        assert page.wrong == []
+def test_every_slider_and_every_preset_changes_what_is_drawn(play):
+    before = drawn(play)
+    sliders = play.locator(".spiky-play input[type=range]")
+    assert sliders.count() == 9
+    for slider in sliders.all():
+        assert slider.get_attribute("aria-valuetext")
+        slider.focus()
+        play.keyboard.press(
+            "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight"
+        )
+        after = drawn(play)
+        assert after != before, slider.get_attribute("id")
+        before = after
+    stories = set()
+    for button in play.locator(".play-presets button").all():
+        button.click()
+        after = drawn(play)
+        assert after != before, button.inner_text()
+        before = after
+        assert button.get_attribute("aria-pressed") == "true"
+        stories.add(play.locator(".play-story").inner_text())
+    assert len(stories) == 7
 
 
-def test_the_presets_end_as_their_sentences_say(visit):
-    with visit(PLAY) as page:
-        page.wait_for_function(READY)
-        verdicts = {}
-        for button in page.locator(".play-presets button").all():
-            button.click()
-            drawn(page)
-            verdicts[button.inner_text()] = page.locator(".play-verdict").inner_text().split(":")[0]
-        spiky = {name for name, said in verdicts.items() if said == "Spiky"}
-        assert spiky == {"Exact", "Equal weights", "Disassortative"}
+def test_the_presets_end_as_their_sentences_say(play):
+    verdicts = {}
+    for button in play.locator(".play-presets button").all():
+        button.click()
+        drawn(play)
+        verdicts[button.inner_text()] = play.locator(".play-verdict").inner_text().split(":")[0]
+    spiky = {name for name, said in verdicts.items() if said == "Spiky"}
+    assert spiky == {"Exact", "Equal weights", "Disassortative"}
 
 
 def slide(page, **settings):
@@ -71,50 +82,42 @@ def slide(page, **settings):
     drawn(page)
 
 
-def test_the_words_follow_the_sliders(visit):
-    with visit(PLAY) as page:
-        page.wait_for_function(READY)
-        story, verdict = page.locator(".play-story"), page.locator(".play-verdict")
-        preset, spiky = story.inner_text(), verdict.inner_text()
-        slide(page, within=0.5, f=1)
-        assert story.inner_text() == "Moved from “Exact”. Affinity within: 0.50; Dimensions f: 1."
-        assert verdict.inner_text().startswith("Not spiky at 1 dimension: ")
-        assert page.locator(".play-presets [aria-pressed=true]").count() == 0
-        slide(page, within=0.9, f=5)
-        assert (story.inner_text(), verdict.inner_text()) == (preset, spiky)
+def test_the_words_follow_the_sliders(play):
+    story, verdict = play.locator(".play-story"), play.locator(".play-verdict")
+    preset, spiky = story.inner_text(), verdict.inner_text()
+    slide(play, within=0.5, f=1)
+    assert story.inner_text() == "Moved from “Exact”. Affinity within: 0.50; Dimensions f: 1."
+    assert verdict.inner_text().startswith("Not spiky at 1 dimension: ")
+    assert play.locator(".play-presets [aria-pressed=true]").count() == 0
+    slide(play, within=0.9, f=5)
+    assert (story.inner_text(), verdict.inner_text()) == (preset, spiky)
 
 
-def test_dimensions_end_at_the_rank(visit):
-    with visit(PLAY) as page:
-        page.wait_for_function(READY)
-        slide(page, p=0)
-        five = page.locator(".play-verdict").inner_text()
-        slide(page, f=24)
-        further = " M has rank 5: there are no further dimensions to keep."
-        assert page.locator(".play-verdict").inner_text() == five + further
-        slide(page, within=0, between=0)
-        assert page.locator(".play-verdict").inner_text().startswith("M is zero: ")
-        assert not page.locator(".play-grid").is_visible()
-        slide(page, between=0.3)
-        assert page.locator(".play-verdict").inner_text().startswith("Spiky: ")
-        assert page.locator(".play-grid").is_visible()
-        assert page.wrong == []
+def test_dimensions_end_at_the_rank(play):
+    slide(play, p=0)
+    five = play.locator(".play-verdict").inner_text()
+    slide(play, f=24)
+    further = " M has rank 5: there are no further dimensions to keep."
+    assert play.locator(".play-verdict").inner_text() == five + further
+    slide(play, within=0, between=0)
+    assert play.locator(".play-verdict").inner_text().startswith("M is zero: ")
+    assert not play.locator(".play-grid").is_visible()
+    slide(play, between=0.3)
+    assert play.locator(".play-verdict").inner_text().startswith("Spiky: ")
+    assert play.locator(".play-grid").is_visible()
 
 
-def test_numbers_are_spoken_once_a_slider_rests(visit):
-    with visit(PLAY) as page:
-        page.wait_for_function(READY)
-        spoken = page.locator(".play-spoken")
-        assert spoken.get_attribute("aria-live") == "polite"
-        page.wait_for_function("document.querySelector('.play-spoken').textContent")
-        before = spoken.text_content()
-        page.locator(".play-presets button").last.click()
-        drawn(page)
-        assert page.locator(".play-verdict").inner_text() != before
-        page.wait_for_function(
-            "before => document.querySelector('.play-spoken').textContent !== before", arg=before
+def test_numbers_are_spoken_once_a_slider_rests(play):
+    spoken = play.locator(".play-spoken")
+    assert spoken.get_attribute("aria-live") == "polite"
+    for button in (play.locator(".play-presets button").last, play.locator(".play-presets button").first):
+        button.click()
+        drawn(play)
+        verdict = play.locator(".play-verdict").inner_text()
+        assert verdict not in spoken.text_content()
+        play.wait_for_function(
+            "said => document.querySelector('.play-spoken').textContent.includes(said)", arg=verdict
         )
-        assert page.locator(".play-verdict").inner_text() in spoken.text_content()
 
 
 def test_a_link_holds_the_settings(visit):
@@ -134,27 +137,25 @@ def test_a_link_holds_the_settings(visit):
         assert values(page)[5] == 4 and values(page)[7] == 1
 
 
-def test_ten_frames_a_second(visit):
-    with visit(PLAY) as page:
-        page.wait_for_function(READY)
-        clock = page.context.new_cdp_session(page)
-        # of the processor: the wall clock also counts what else the machine does
-        clock.send("Performance.enable", {"timeDomain": "threadTicks"})
+def test_ten_frames_a_second(play):
+    clock = play.context.new_cdp_session(play)
+    # of the processor: the wall clock also counts what else the machine does
+    clock.send("Performance.enable", {"timeDomain": "threadTicks"})
 
-        def busy():
-            metrics = clock.send("Performance.getMetrics")["metrics"]
-            return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+    def busy():
+        metrics = clock.send("Performance.getMetrics")["metrics"]
+        return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
 
-        before = busy()
-        page.evaluate("""async () => {
-            const slider = document.getElementById("play-0-between");
-            for (let k = 0; k < 20; k += 1) {
-                slider.value = 0.05 * (k % 10);
-                slider.dispatchEvent(new Event("input"));
-                await new Promise(requestAnimationFrame);
-            }
-        }""")
-        assert 0.005 < (busy() - before) / 20 < 0.1
+    before = busy()
+    play.evaluate("""async () => {
+        const slider = document.getElementById("play-0-between");
+        for (let k = 0; k < 20; k += 1) {
+            slider.value = 0.05 * (k % 10);
+            slider.dispatchEvent(new Event("input"));
+            await new Promise(requestAnimationFrame);
+        }
+    }""")
+    assert 0.005 < (busy() - before) / 20 < 0.1
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1300, "light")])
