@@ -36,6 +36,15 @@ def test_axe_finds_no_serious_violation(page, violations):
     assert violations(page, contrast_only=True) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_faint_word_anywhere_is_found(visit, violations, scheme):
+    with visit("genindex.html", scheme=scheme) as page:
+        assert violations(page, contrast_only=True) == []
+        page.locator("article li a").last.evaluate("e => (e.style.color = 'rgb(128 128 128 / 50%)')")
+        (found,) = violations(page, contrast_only=True)
+        assert found.startswith("color-contrast: ")
+
+
 def test_a_reader_scrolls_past_little_code(page):
     share = page.evaluate(f"""() => {{
         const article = document.querySelector("article") ?? document.body;  // of the search
