@@ -337,7 +337,7 @@ def models(evidence):
         lines.append(f"| **{name}** | {rule} | {' | '.join(f'{a}, {b}' for a, b in counts)} |")
     return "\n".join(
         [
-            f"| of {len(spiky)} catalogues | rank by | spiky at f = 32, at 64 | norm rises, falls with plays"
+            f"| of {len(spiky)} catalogues | rank items by | spiky at f = 32, at 64 | norm rises, falls with plays"
             " | more found by dot product, by cosine | of the rarer half | more found at f = 64, at 32 |",
             "|---|---|" + "--:|" * 5,
             *lines,
