@@ -71,8 +71,9 @@ def subset(C, keep):
 def vstack_csr(parts, n_columns):
     """The parts one below the other, dropped from the list as they are copied: half of vstack's memory."""
     indptr = np.concatenate([[0], *(np.diff(C.indptr) for C in parts)]).cumsum()
-    data = np.empty(indptr[-1], dtype=parts[0].dtype)
-    indices, start = np.empty(indptr[-1], dtype=np.int32), 0
+    indptr = indptr.astype(sp.get_index_dtype(maxval=max(indptr[-1], n_columns)))
+    data, indices = np.empty(indptr[-1], dtype=parts[0].dtype), np.empty(indptr[-1], dtype=indptr.dtype)
+    start = 0
     for k, C in enumerate(parts):
         data[start : start + C.nnz], indices[start : start + C.nnz] = C.data, C.indices
         start, parts[k] = start + C.nnz, None

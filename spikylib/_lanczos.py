@@ -25,7 +25,7 @@ _SLOWDOWN = 20  # time of f sparse products with a full matrix over f / n of its
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
 _PROOF = 48, 8  # columns, and steps at least, grown from a random block to see what was missed (measured)
 _MAX_RESTARTS = 300
-_CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
+_CHUNK = 4096  # rows of the basis worked on at a time: what is made of them stays in cache
 
 
 def is_small(n, f, n_entries=0):
@@ -129,13 +129,13 @@ def _append_random(basis):
 def _append_orthonormal(basis, coordinates, scale):
     """Add what is left of M times the last block; return R of its QR."""
     R = basis.orthonormal(coordinates)
-    diagonal = np.abs(np.diag(R))
+    diagonal, eps = np.abs(np.diag(R)), np.finfo(R.dtype).eps
     scale = max(scale, diagonal.max())
-    if diagonal.min() > 1e-8 * scale:
+    if diagonal.min() > np.sqrt(eps) * scale:
         basis.append()
         return R
     # W has lost rank: what is left of it is rounding, and where nothing is left any direction will do
-    lost = diagonal <= ROUNDING * scale
+    lost = diagonal <= 50 * eps * scale
     basis.randomise(lost)
     R[lost] = 0
     return _reorthogonalise(basis) @ R
@@ -150,13 +150,17 @@ def _reorthogonalise(basis):
 
 
 class LocalBasis:
-    """A basis in memory: one array, worked on in place, a stretch of rows for each thread."""
+    """A basis in memory: one array, worked on in place, a stretch of rows for each thread.
 
-    def __init__(self, product, n, size, block, seed, map_blocks):
+    Each stretch is worked on in chunks, and a chunk of W has all that is due before the next is read.
+    """
+
+    def __init__(self, product, n, size, block, seed, map_blocks, dtype=np.float64):
         self.product, self.n, self.block, self.columns = product, n, block, 0
-        self.V, self.W = np.empty((n, size + block)), np.empty((n, block))
+        self.V, self.W = np.empty((n, size + block), dtype), np.empty((n, block), dtype)
         self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
-        self.stretches = list(pairwise(np.linspace(0, n, n_threads() + 1).astype(int)))
+        edges = np.linspace(0, n, -(-n // _CHUNK) + 1).astype(int)
+        self.stretches = np.array_split([slice(*pair) for pair in pairwise(edges)], n_threads())
 
     def load(self, vectors):
         self.columns = vectors.shape[1]
@@ -164,15 +168,27 @@ class LocalBasis:
 
     def multiply(self, near):
         self.W = self.product(self.V[:, self.columns - self.block : self.columns])
-        return self._products(slice(self.columns - near, self.columns))
+        return self._products(near, np.zeros((0, self.block)))
 
     def project_out(self, coordinates):
-        self._subtract(slice(self.columns - len(coordinates), self.columns), coordinates)
-        return self._products(slice(0, self.columns))
+        return self._products(self.columns, coordinates)
 
     def orthonormal(self, coordinates):
-        self._subtract(slice(0, self.columns), coordinates)
-        self.W, R = np.linalg.qr(self.W)
+        """The QR by chunks of rows, then of their R, of Demmel, Grigori, Hoemmen, Langou (2012)."""
+        rest = self._rest(coordinates)
+
+        def subtract_qr(rows):
+            self.W[rows], R = np.linalg.qr(rest(rows))
+            return rows, R
+
+        chunks, factors = zip(*self._by_rows(subtract_qr))
+        Q, R = np.linalg.qr(np.vstack(factors))
+        small = dict(zip((rows.start for rows in chunks), np.split(Q, len(chunks))))
+
+        def times(rows):
+            self.W[rows] = self.W[rows] @ small[rows.start]
+
+        self._by_rows(times)
         return R
 
     def randomise(self, lost):
@@ -183,8 +199,8 @@ class LocalBasis:
         self.columns += self.block
 
     def rotate(self, Y, keep_last):
-        old, new = Y.shape
-        V, last = self.V, slice(self.columns - self.block, self.columns)
+        V, Y, (old, new) = self.V, Y.astype(self.V.dtype), Y.shape
+        last = slice(self.columns - self.block, self.columns)
 
         def of(rows):
             V[rows, :new] = V[rows, :old] @ Y
@@ -194,37 +210,41 @@ class LocalBasis:
         self._by_rows(of)
         self.columns = new + self.block * keep_last
 
-    def _products(self, columns):
-        return sum(self._by_rows(lambda rows: self.V[rows, columns].T @ self.W[rows]))
+    def _products(self, near, coordinates):
+        rest = self._rest(coordinates)
 
-    def _subtract(self, columns, coordinates):
         def of(rows):
-            self.W[rows] -= self.V[rows, columns] @ coordinates
+            self.W[rows] = W = rest(rows)
+            return self.V[rows, self.columns - near : self.columns].T @ W
 
-        if len(coordinates):
-            self._by_rows(of)
+        return sum(self._by_rows(of), np.float64(0))
+
+    def _rest(self, coordinates):
+        """What is left of a chunk of W once the last columns of V times the coordinates are taken out."""
+        coordinates = coordinates.astype(self.V.dtype)
+        columns = slice(self.columns - len(coordinates), self.columns)
+        return lambda rows: self.W[rows] - self.V[rows, columns] @ coordinates
 
     def _by_rows(self, function):
-        def stretch(edges):
-            a, b = edges
-            return [function(slice(k, min(k + _CHUNK, b))) for k in range(a, b, _CHUNK)]
+        def stretch(chunks):
+            return [function(rows) for rows in chunks]
 
         return chain.from_iterable(list(self.map_blocks(stretch, self.stretches)))
 
 
-def threaded_product(M, map_blocks):
-    """A function X -> M X that keeps every thread busy; each has rows of equal weight."""
+def threaded_product(M, map_blocks, dtype=np.float64):
+    """A function X -> M X in that precision that keeps every thread busy; each has rows of equal weight."""
     n = M.shape[0]
     inner = np.searchsorted(M.indptr, np.linspace(0, M.nnz, n_threads() + 1)[1:-1])
     parts = []
     for a, b in pairwise(np.unique([0, *inner, n])):
         entries = slice(M.indptr[a], M.indptr[b])
-        rows = (M.data[entries], M.indices[entries], M.indptr[a : b + 1] - M.indptr[a])
+        rows = (M.data[entries].astype(dtype, copy=False), M.indices[entries], M.indptr[a : b + 1] - M.indptr[a])
         parts.append((slice(a, b), sp.csr_array(rows, shape=(b - a, n))))
 
     def multiply(X):
-        X = np.ascontiguousarray(X, dtype=M.dtype)
-        out = np.empty(X.shape)
+        X = np.ascontiguousarray(X, dtype=dtype)
+        out = np.empty_like(X)
 
         def one(part):
             out[part[0]] = part[1] @ X

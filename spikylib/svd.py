@@ -19,12 +19,14 @@ from spikylib import _lanczos
 from spikylib._arrays import threaded_map
 from spikylib._checks import check_range
 
-_NARROW, _WIDE = 4, 8  # columns of a block: few converge in fewer products, many share the reading of M
+_NARROW = 4  # columns of a block: few converge in fewer products
+_CACHE_LINE = 64  # bytes that memory hands over at once: many columns share the reading of M, a row this long
 _PROVING = 2  # columns of a block that only looks for what ARPACK lacks
+_RESIDUALS = 8  # columns whose residuals are measured at a time
 _ARPACK_UP_TO = 400_000  # entries of U up to which ARPACK is faster (measured)
 _WIDE_FROM = 1_000_000  # entries of M from which its reading costs more than the basis (measured)
 _THREADED = 8192  # rows from which threads pay for their hand-over at every step
-_SINGLE = 1e-5  # a tolerance that products in single precision keep with room to spare
+_SINGLE = 1e-6  # a tolerance that single precision keeps, unless rows have thousands of entries (measured)
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,8 @@ def truncated_svd(
         typically a few percent of the largest singular value.
     tol : float, default 1e-10
         Largest residual allowed, as a share of the largest singular value ("exact" only). Raise it
-        to trade accuracy for speed: from 1e-5 on, M is multiplied in single precision. Rounding
-        prevents values below about 1e-13.
+        to trade accuracy for speed: from 1e-6 on, a large M is factorised in single precision, and once
+        more in double where that was not enough. Rounding prevents values below about 1e-13.
     seed : int, default 0
         Seed of the starting vector, or of the random projection.
 
@@ -129,7 +131,7 @@ def truncated_svd(
     -------
     TruncatedSVD
         2 n f float64. While it runs, besides M, 3 n f of them (n (2 f + 88) where f is below 64)
-        and little more; from `tol` 1e-5 on, 4 bytes per entry of M as well.
+        and little more; in single precision, 4 bytes per entry of M as well.
 
     Raises
     ------
@@ -154,7 +156,7 @@ def truncated_svd(
     >>> bool(np.allclose(svd.reconstruct([0, 1], [0, 1, 2]), M[:2]))
     True
     """
-    M, exponent = _checked(M)
+    asked, (M, exponent) = M, _checked(M)
     n = M.shape[0]
     check_range("f", operator.index(f), 1, n, "rows of M")
     with threaded_map(n >= _THREADED) as map_blocks:
@@ -176,6 +178,9 @@ def truncated_svd(
         product = M.toarray().__matmul__ if full else _lanczos.threaded_product(M, map_blocks)
         residuals = _residuals(product, U, s, V)
     if solver == "exact" and residuals.max() > tol * s[0]:
+        if tol >= _SINGLE:
+            del U, V
+            return truncated_svd(asked, f, tol=np.nextafter(_SINGLE, 0), seed=seed)
         raise _lanczos.not_converged(residuals, s[0], tol)
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
 
@@ -196,7 +201,7 @@ def _checked(M):
     if not _is_symmetric(M):
         raise ValueError("M is not symmetric; use ppmi_matrix, or M @ M.T, or (M + M.T) / 2")
     largest = max(M.data.max(), -M.data.min())
-    if 1e-100 < largest < 1e100:
+    if 1e-10 < largest < 1e10:
         return M, 0
     exponent = int(np.frexp(largest)[1])
     return sp.csr_array((np.ldexp(M.data, -exponent), M.indices, M.indptr), shape=M.shape), exponent
@@ -220,12 +225,18 @@ def _eigenpairs(M, f, tol, seed, map_blocks):
     # busy machine that takes ten times as long
     with threadpool_limits(1):
         known = _arpack(M, f, tol, seed) if n * f <= _ARPACK_UP_TO else None
-        block = _PROVING if known else _WIDE if M.nnz >= _WIDE_FROM else _NARROW
-        product = _lanczos.threaded_product(M.astype(np.float32) if tol >= _SINGLE else M, map_blocks)
-        basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks)
+        dtype = np.float32 if tol >= _SINGLE and not known else np.float64
+        wide = _CACHE_LINE // np.dtype(dtype).itemsize
+        block = _PROVING if known else wide if M.nnz >= _WIDE_FROM else _NARROW
+        product = _lanczos.threaded_product(M, map_blocks, dtype)
+        basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks, dtype)
         # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
         d = _lanczos.leading_eigenpairs(basis, f, max(tol, _lanczos.ROUNDING) / 2, known)
-    return basis.V[:, :f].copy(), d
+        U = basis.V[:, :f].astype(np.float64)
+        del basis, product
+        if dtype != np.float64:  # then they are orthonormal to single precision so far
+            U = U @ np.linalg.inv(np.linalg.cholesky(U.T @ U)).T
+    return U, d
 
 
 def _arpack(M, f, tol, seed):
@@ -245,7 +256,7 @@ def _arpack(M, f, tol, seed):
 
 def _residuals(product, U, s, V):
     norms = []
-    for k in range(0, len(s), _WIDE):
-        columns = slice(k, k + _WIDE)  # in blocks, so that no second matrix of the size of U is made
+    for k in range(0, len(s), _RESIDUALS):
+        columns = slice(k, k + _RESIDUALS)  # in blocks, so that no second matrix of the size of U is made
         norms.append(np.linalg.norm(product(V[:, columns]) - U[:, columns] * s[columns], axis=0))
     return np.concatenate(norms)
