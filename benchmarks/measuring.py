@@ -11,6 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+import numpy as np
+
+from spikylib import _lanczos
+from spikylib._arrays import n_threads, threaded_map
 
 _STATUS = Path("/proc/self/status")  # Linux tells resident memory there, and its peak since a reset
 
@@ -40,6 +44,47 @@ def table(title, rows, note=""):
     for name, seconds, peak, remark in rows:
         click.echo(f"| {name} | {seconds:.3g} | {seconds / rows[0][1]:.2f} | {peak:.0f} | {remark} |")
     click.echo(f"\n{note}\n" if note else "")
+
+
+def fastest(function, repeats=5):
+    """Least seconds of some calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def memory_rate():
+    """Bytes a second that every thread together adds, a = a + b, in arrays far larger than a cache."""
+    a, b = np.zeros((2, n_threads(), 1 << 25))
+
+    def add(k):
+        np.add(a[k], b[k], out=a[k])
+
+    with threaded_map() as map_blocks:
+        return 3 * a.nbytes / fastest(lambda: list(map_blocks(add, range(len(a)))))
+
+
+def product_rate(dtype):
+    """Operations a second of a product of two dense matrices."""
+    a = np.ones((2048, 2048), dtype)
+    return 2 * len(a) ** 3 / fastest(lambda: a @ a)
+
+
+def sparse_product(M, dtype, memory):
+    """Seconds of M times a block as the SVD multiplies, its bytes, and what they would take at the memory's rate.
+
+    Bytes are those of M and the result, and a cache line for each entry: a row of the block.
+    """
+    columns = 64 // np.dtype(dtype).itemsize
+    block = np.random.default_rng(0).standard_normal((M.shape[1], columns)).astype(dtype)
+    with threaded_map() as map_blocks:
+        product = _lanczos.threaded_product(M, map_blocks, dtype)
+        seconds = fastest(lambda: product(block), 3)
+    moved = M.nnz * (block.itemsize + M.indices.itemsize + 64) + 2 * block.nbytes
+    return {"columns": columns, "seconds": seconds, "bytes": moved, "at_memory_rate": moved / memory}
 
 
 def machine(packages):

@@ -5,6 +5,7 @@ near nothing. That rule, and each of the helpers below, is defined here once.
 """
 
 import contextlib
+import ctypes
 import functools
 import math
 import os
@@ -23,9 +24,11 @@ ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a cor
 _ZERO = 1e-9  # share of the largest norm up to which a row has no direction
 
 # glibc gives every large array back to the system when it is freed, and mapping and clearing its
-# pages anew can take as long as the work on it. Freeing one array just under 32 MB, untouched, raises
-# the size from which it does so (M_MMAP_THRESHOLD in mallopt(3)); elsewhere it does nothing.
-np.empty(2**25 - 2**16, dtype=np.uint8)
+# pages anew can take as long as the work on it; Dask has its workers give back the small ones too.
+# Up to 32 MB are kept, as after a while they would be anyway (mallopt(3)); elsewhere this does nothing.
+with contextlib.suppress(AttributeError, TypeError):
+    ctypes.CDLL(None).mallopt(-3, 2**25 - 2**16)  # M_MMAP_THRESHOLD
+    ctypes.CDLL(None).mallopt(-1, 2**26)  # M_TRIM_THRESHOLD
 
 
 def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:

@@ -4,7 +4,7 @@ import operator
 import threading
 import uuid
 import weakref
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +12,7 @@ from dask.sizeof import sizeof
 from distributed import Client, as_completed
 from tqdm import tqdm
 
+from spikylib import _lanczos
 from spikylib._arrays import at_safe_scale, checked_rows, largest_entry, scaled_norms
 from spikylib._counts import row_blocks
 from spikylib._greedy import LocalRows
@@ -19,7 +20,7 @@ from spikylib._greedy import LocalRows
 _SENT = 1 << 19  # entries sent to the cluster in one message: 6 MB
 _SHARE = 4  # a task works in one part in so many of its thread's memory
 _UNLIMITED = 8 << 30  # bytes counted on where workers have no limit
-_BLOCK = 8  # columns multiplied at a time
+_BLOCK = 16  # columns multiplied at a time
 
 _lock = threading.Lock()
 _columns = weakref.WeakValueDictionary()  # multiplied by this worker at this moment, by step
@@ -115,22 +116,23 @@ class Basis:
     """The basis of spikylib._lanczos on the workers: by partition, a list of blocks of columns.
 
     The newest block is a future of an array, or of a pair (array, products with the basis): what
-    can be done in one task a partition is, as a round trip costs more than the arithmetic.
-    The QR of row blocks is that of Demmel, Grigori, Hoemmen, Langou (2012),
-    https://doi.org/10.1137/080731992.
+    can be done in one task a partition is, as a round trip costs more than the arithmetic. So is
+    the QR: R comes along with the last products, by partition and then of those, as in Demmel, Grigori,
+    Hoemmen, Langou (2012), https://doi.org/10.1137/080731992, and Q is W times its inverse.
     """
 
     def __init__(self, work, M, seed):
         self.work, self.M, self.seed, self.draws, self.block = work, M, seed, 0, _BLOCK
         self.heights = np.diff(M.edges).tolist()
         self.columns, self.blocks, self.newest = 0, [[] for _ in M.parts], [None] * len(M.parts)
+        self.R = None  # of the QR of the newest block, once it is known
 
     def multiply(self, near):
         last = [own[-1] for own in self.blocks]
         self.newest = self.work.map(
             _multiply, self.M.parts, [last] * len(last), uuid.uuid4().hex, self._last(near)
         )
-        products = self._products()
+        products = sum(self._found())
         if self.columns == self.block:  # the first: Q' M Q for random Q
             _check_symmetric(products)
         return products
@@ -138,20 +140,24 @@ class Basis:
     def project_out(self, coordinates):
         near = self._last(len(coordinates))
         self.newest = self.work.map(_project_out, self.newest, near, coordinates, self.blocks)
-        return self._products()
+        products, factors = zip(*self._found())
+        self.R = np.linalg.qr(np.vstack(factors), mode="r")
+        return sum(products)
 
     def orthonormal(self, coordinates):
-        factors = self.work.map(_subtract_qr, self.newest, self.blocks, coordinates)
-        small = self.work.gather(self.work.map(operator.itemgetter(1), factors))
-        Q, R = np.linalg.qr(np.vstack(small))
-        cuts = np.cumsum([len(r) for r in small])[:-1]
-        self.newest = self.work.map(_times, factors, np.vsplit(Q, cuts))
+        if self.R is None:
+            self.project_out(np.zeros((0, self.block)))
+        R, self.R = self.R, None
+        diagonal = np.abs(np.diag(R))
+        # a column of which nothing is left stays as it is: to be drawn anew
+        divisor = R + np.diag(diagonal <= _lanczos.ROUNDING * diagonal.max())
+        self.newest = self.work.map(_finish, self.newest, self.blocks, coordinates, np.linalg.inv(divisor))
         return R
 
     def randomise(self, lost):
         seeds = [[self.seed, p, self.draws] for p in range(len(self.heights))]
         self.newest = self.work.map(_randomised, self.newest, self.heights, lost, seeds)
-        self.draws += 1
+        self.draws, self.R = self.draws + 1, None
 
     def append(self):
         self.blocks = [[*own, new] for own, new in zip(self.blocks, self.newest)]
@@ -178,8 +184,9 @@ class Basis:
             return self.blocks
         return [own[len(own) - columns // self.block :] for own in self.blocks]
 
-    def _products(self):
-        return sum(self.work.gather(self.work.map(operator.itemgetter(1), self.newest)))
+    def _found(self):
+        """What comes along with the newest block, by partition."""
+        return self.work.gather(self.work.map(operator.itemgetter(1), self.newest))
 
 
 def _check_symmetric(products):
@@ -197,27 +204,30 @@ def _multiply(part, newest, name, near):
         columns = _columns.get(name)
         if columns is None:
             columns = _columns[name] = np.vstack(newest)
-    return _with_products(part @ columns, near)
+    W = part @ columns
+    return W, _products(near, W)
 
 
 def _array(block):
     return block[0] if isinstance(block, tuple) else block
 
 
-def _with_products(W, own):
-    return W, np.vstack([np.empty((0, W.shape[1])), *(block.T @ W for block in own)])
+def _products(own, W):
+    return np.vstack([np.empty((0, W.shape[1])), *(block.T @ W for block in own)])
 
 
 def _project_out(block, near, coordinates, own):
-    return _with_products(_array(block) - _combine(near, coordinates), own)
+    W = _rest(block, near, coordinates)
+    factors = np.vstack([np.linalg.qr(W[chunk], mode="r") for chunk in _chunks(len(W))])
+    return W, (_products(own, W), np.linalg.qr(factors, mode="r"))
 
 
-def _subtract_qr(block, own, coordinates):
-    return np.linalg.qr(_array(block) - _combine(own, coordinates))
+def _finish(block, own, coordinates, divisor):
+    return _rest(block, own, coordinates) @ divisor
 
 
-def _times(factors, small):
-    return factors[0] @ small
+def _rest(block, own, coordinates):
+    return _array(block) - _combine(own, coordinates) if own else _array(block)
 
 
 def _randomised(block, height, lost, seed):
@@ -227,9 +237,15 @@ def _randomised(block, height, lost, seed):
 
 
 def _combine(blocks, Y):
-    """The product of a basis in column blocks with a small matrix; 0 where there is no block."""
-    ends = accumulate(block.shape[1] for block in blocks)
-    return sum(block @ Y[end - block.shape[1] : end] for block, end in zip(blocks, ends))
+    """The product of a basis in column blocks with a small matrix."""
+    factors = np.split(Y, np.cumsum([block.shape[1] for block in blocks])[:-1])
+    rows = _chunks(len(blocks[0]))
+    return np.vstack([sum(block[chunk] @ y for block, y in zip(blocks, factors)) for chunk in rows])
+
+
+def _chunks(height):
+    """Rows that fit a core's cache at a time."""
+    return (slice(a, a + _lanczos.CHUNK) for a in range(0, height, _lanczos.CHUNK))
 
 
 def _take_columns(rows, columns):
@@ -246,13 +262,15 @@ class Rows:
     def __init__(self, work, E):
         self.work, self.edges = work, E.edges
         starts = E.edges[:-1].tolist()
-        self.norm, scale = at_safe_scale(
+        self.norm, _ = at_safe_scale(
             "E",
-            lambda scale: np.concatenate(work.gather(work.map(_norms, E.parts, scale))),
+            lambda scale: np.concatenate(work.gather(self._measured(E.parts, scale))),
             lambda: max(work.gather(work.map(largest_entry, "E", E.parts, starts))),
         )
-        norms = [self.norm[a:b] for a, b in pairwise(E.edges)]
-        self.parts = work.map(LocalRows, E.parts, norms, scale)
+
+    def _measured(self, parts, scale):
+        self.parts = self.work.map(_rows, parts, scale)
+        return self.work.map(operator.attrgetter("norm"), self.parts)
 
     def take(self, rows):
         place = np.searchsorted(self.edges, rows, side="right") - 1
@@ -270,8 +288,8 @@ class Rows:
         return np.concatenate([self.edges[p] + r for p, r in zip(held, rows)]), np.concatenate(position)
 
 
-def _norms(rows, scale):
-    return scaled_norms(checked_rows("E", rows), scale)
+def _rows(rows, scale):
+    return LocalRows(checked_rows("E", rows), scaled_norms(rows, scale), scale)
 
 
 def _captured_by(rows, peaks, bits):

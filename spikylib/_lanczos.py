@@ -25,7 +25,7 @@ _SLOWDOWN = 20  # time of f sparse products with a full matrix over f / n of its
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
 _PROOF = 48, 8  # columns, and steps at least, grown from a random block to see what was missed (measured)
 _MAX_RESTARTS = 300
-_CHUNK = 4096  # rows of the basis worked on at a time: what is made of them stays in cache
+CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
 
 
 def is_small(n, f, n_entries=0):
@@ -159,7 +159,7 @@ class LocalBasis:
         self.product, self.n, self.block, self.columns = product, n, block, 0
         self.V, self.W = np.empty((n, size + block), dtype), np.empty((n, block), dtype)
         self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
-        edges = np.linspace(0, n, -(-n // _CHUNK) + 1).astype(int)
+        edges = np.linspace(0, n, -(-n // CHUNK) + 1).astype(int)
         self.stretches = np.array_split([slice(*pair) for pair in pairwise(edges)], n_threads())
 
     def load(self, vectors):
@@ -239,7 +239,11 @@ def threaded_product(M, map_blocks, dtype=np.float64):
     parts = []
     for a, b in pairwise(np.unique([0, *inner, n])):
         entries = slice(M.indptr[a], M.indptr[b])
-        rows = (M.data[entries].astype(dtype, copy=False), M.indices[entries], M.indptr[a : b + 1] - M.indptr[a])
+        rows = (
+            M.data[entries].astype(dtype, copy=False),
+            M.indices[entries],
+            M.indptr[a : b + 1] - M.indptr[a],
+        )
         parts.append((slice(a, b), sp.csr_array(rows, shape=(b - a, n))))
 
     def multiply(X):
