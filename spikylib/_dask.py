@@ -116,16 +116,13 @@ class Basis:
     """The basis of spikylib._lanczos on the workers: by partition, a list of blocks of columns.
 
     The newest block is a future of an array, or of a pair (array, products with the basis): what
-    can be done in one task a partition is, as a round trip costs more than the arithmetic. So is
-    the QR: R comes along with the last products, by partition and then of those, as in Demmel, Grigori,
-    Hoemmen, Langou (2012), https://doi.org/10.1137/080731992, and Q is W times its inverse.
+    can be done in one task a partition is, as a round trip costs more than the arithmetic.
     """
 
     def __init__(self, work, M, seed):
         self.work, self.M, self.seed, self.draws, self.block = work, M, seed, 0, _BLOCK
         self.heights = np.diff(M.edges).tolist()
         self.columns, self.blocks, self.newest = 0, [[] for _ in M.parts], [None] * len(M.parts)
-        self.R = None  # of the QR of the newest block, once it is known
 
     def multiply(self, near):
         last = [own[-1] for own in self.blocks]
@@ -141,23 +138,15 @@ class Basis:
         near = self._last(len(coordinates))
         self.newest = self.work.map(_project_out, self.newest, near, coordinates, self.blocks)
         products, factors = zip(*self._found())
-        self.R = np.linalg.qr(np.vstack(factors), mode="r")
-        return sum(products)
+        return sum(products), np.linalg.qr(np.vstack(factors), mode="r")
 
-    def orthonormal(self, coordinates):
-        if self.R is None:
-            self.project_out(np.zeros((0, self.block)))
-        R, self.R = self.R, None
-        diagonal = np.abs(np.diag(R))
-        # a column of which nothing is left stays as it is: to be drawn anew
-        divisor = R + np.diag(diagonal <= _lanczos.ROUNDING * diagonal.max())
-        self.newest = self.work.map(_finish, self.newest, self.blocks, coordinates, np.linalg.inv(divisor))
-        return R
+    def divide(self, coordinates, inverse):
+        self.newest = self.work.map(_divide, self.newest, self.blocks, coordinates, inverse)
 
     def randomise(self, lost):
         seeds = [[self.seed, p, self.draws] for p in range(len(self.heights))]
         self.newest = self.work.map(_randomised, self.newest, self.heights, lost, seeds)
-        self.draws, self.R = self.draws + 1, None
+        self.draws += 1
 
     def append(self):
         self.blocks = [[*own, new] for own, new in zip(self.blocks, self.newest)]
@@ -222,8 +211,8 @@ def _project_out(block, near, coordinates, own):
     return W, (_products(own, W), np.linalg.qr(factors, mode="r"))
 
 
-def _finish(block, own, coordinates, divisor):
-    return _rest(block, own, coordinates) @ divisor
+def _divide(block, own, coordinates, inverse):
+    return _rest(block, own, coordinates) @ inverse
 
 
 def _rest(block, own, coordinates):

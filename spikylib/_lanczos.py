@@ -4,8 +4,10 @@ A *basis* holds orthonormal columns V, cut by rows or not, and the newest block 
 
 - ``columns`` is the number of columns of V, ``block`` that of W;
 - ``multiply(near)`` sets W = M V[:, -block:] and returns V[:, -near:]' W;
-- ``project_out(coordinates)`` takes V[:, -len(coordinates):] times them from W and returns V' W;
-- ``orthonormal(coordinates)`` takes V times them from W, sets W to Q of W = Q R and returns R;
+- ``project_out(coordinates)`` takes V[:, -len(coordinates):] times them from W, and returns V' W and
+  R of W = Q R, found by stretches of rows and then of their R, as in Demmel, Grigori, Hoemmen, Langou
+  (2012), https://doi.org/10.1137/080731992;
+- ``divide(coordinates, inverse)`` sets W = (W - V coordinates) inverse;
 - ``randomise(lost)`` draws those columns of W anew;
 - ``append()`` makes W the last columns of V;
 - ``rotate(Y, keep_last)`` sets V = V[:, :len(Y)] Y, followed by its last block if that is kept.
@@ -20,6 +22,7 @@ from tqdm import tqdm
 from spikylib._arrays import n_threads
 
 ROUNDING = 1e-14  # share of the largest singular value below which rounding decides
+_LOST = 50  # times the rounding of R: what is smaller on its diagonal is nothing
 _DENSE_UP_TO = 500  # rows up to which a full eigendecomposition is the fastest way
 _SLOWDOWN = 20  # time of f sparse products with a full matrix over f / n of its decomposition (measured)
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
@@ -64,13 +67,13 @@ def leading_eigenpairs(basis, f, tol, known=None):
                 # M times a block lies in the span of it, its two neighbours and, right after a
                 # restart, of all before: take that out first, and then what rounding left
                 first = basis.multiply(j + b if j == start else 2 * b)
-                rest = basis.project_out(first)
+                rest, R = basis.project_out(first)
                 overlap = rest.copy()
                 overlap[-len(first) :] += first
                 scale = max(scale, np.abs(overlap).max())
                 H[: j + b, j : j + b] = overlap
                 H[j : j + b, : j + b] = overlap.T
-                R = _append_orthonormal(basis, rest, scale)
+                R = _append_orthonormal(basis, rest, R, scale)
             d, Y = np.linalg.eigh((H[:end, :end] + H[:end, :end].T) / 2)
             order = by_magnitude(d)
             d, Y = d[order], Y[:, order]
@@ -126,34 +129,40 @@ def _append_random(basis):
     _reorthogonalise(basis)
 
 
-def _append_orthonormal(basis, coordinates, scale):
-    """Add what is left of M times the last block; return R of its QR."""
-    R = basis.orthonormal(coordinates)
+def _append_orthonormal(basis, coordinates, R, scale):
+    """Add what is left of M times the last block, W = Q R; return R."""
+    _orthonormalise(basis, coordinates, R)
     diagonal, eps = np.abs(np.diag(R)), np.finfo(R.dtype).eps
     scale = max(scale, diagonal.max())
     if diagonal.min() > np.sqrt(eps) * scale:
         basis.append()
         return R
     # W has lost rank: what is left of it is rounding, and where nothing is left any direction will do
-    lost = diagonal <= 50 * eps * scale
+    lost = diagonal <= _LOST * eps * scale
     basis.randomise(lost)
     R[lost] = 0
     return _reorthogonalise(basis) @ R
 
 
 def _reorthogonalise(basis):
-    R = basis.orthonormal(np.zeros((basis.columns, basis.block)))
-    for _ in range(2):  # twice is enough (Kahan, Parlett)
-        R = basis.orthonormal(basis.project_out(np.zeros((0, basis.block)))) @ R
+    total = np.eye(basis.block)
+    for _ in range(3):  # twice is enough (Kahan, Parlett), once R is that of what is outside the basis
+        coordinates, R = basis.project_out(np.zeros((0, basis.block)))
+        _orthonormalise(basis, coordinates, R)
+        total = R @ total
     basis.append()
-    return R
+    return total
+
+
+def _orthonormalise(basis, coordinates, R):
+    """Set W to what is left of it outside the basis, divided by R; a column without rest stays near zero."""
+    diagonal = np.abs(np.diag(R))
+    lost = diagonal <= _LOST * np.finfo(R.dtype).eps * diagonal.max()
+    basis.divide(coordinates, np.linalg.inv(R + np.diag(lost)))
 
 
 class LocalBasis:
-    """A basis in memory: one array, worked on in place, a stretch of rows for each thread.
-
-    Each stretch is worked on in chunks, and a chunk of W has all that is due before the next is read.
-    """
+    """A basis in memory: one array, worked on in place by chunks of rows, a stretch of them for each thread."""
 
     def __init__(self, product, n, size, block, seed, map_blocks, dtype=np.float64):
         self.product, self.n, self.block, self.columns = product, n, block, 0
@@ -168,28 +177,27 @@ class LocalBasis:
 
     def multiply(self, near):
         self.W = self.product(self.V[:, self.columns - self.block : self.columns])
-        return self._products(near, np.zeros((0, self.block)))
+        columns = slice(self.columns - near, self.columns)
+        return sum(self._by_rows(lambda rows: self.V[rows, columns].T @ self.W[rows]), np.float64(0))
 
     def project_out(self, coordinates):
-        return self._products(self.columns, coordinates)
+        coordinates = coordinates.astype(self.V.dtype)
+        near = slice(self.columns - len(coordinates), self.columns)
 
-    def orthonormal(self, coordinates):
-        """The QR by chunks of rows, then of their R, of Demmel, Grigori, Hoemmen, Langou (2012)."""
-        rest = self._rest(coordinates)
+        def of(rows):
+            self.W[rows] -= self.V[rows, near] @ coordinates
+            return self.V[rows, : self.columns].T @ self.W[rows], np.linalg.qr(self.W[rows], mode="r")
 
-        def subtract_qr(rows):
-            self.W[rows], R = np.linalg.qr(rest(rows))
-            return rows, R
+        products, factors = zip(*self._by_rows(of))
+        return sum(products, np.float64(0)), np.linalg.qr(np.vstack(factors), mode="r")
 
-        chunks, factors = zip(*self._by_rows(subtract_qr))
-        Q, R = np.linalg.qr(np.vstack(factors))
-        small = dict(zip((rows.start for rows in chunks), np.split(Q, len(chunks))))
+    def divide(self, coordinates, inverse):
+        coordinates, inverse = coordinates.astype(self.V.dtype), inverse.astype(self.V.dtype)
 
-        def times(rows):
-            self.W[rows] = self.W[rows] @ small[rows.start]
+        def of(rows):
+            self.W[rows] = (self.W[rows] - self.V[rows, : self.columns] @ coordinates) @ inverse
 
-        self._by_rows(times)
-        return R
+        self._by_rows(of)
 
     def randomise(self, lost):
         self.W[:, lost] = self.rng.standard_normal((self.n, np.count_nonzero(lost)))
@@ -209,21 +217,6 @@ class LocalBasis:
 
         self._by_rows(of)
         self.columns = new + self.block * keep_last
-
-    def _products(self, near, coordinates):
-        rest = self._rest(coordinates)
-
-        def of(rows):
-            self.W[rows] = W = rest(rows)
-            return self.V[rows, self.columns - near : self.columns].T @ W
-
-        return sum(self._by_rows(of), np.float64(0))
-
-    def _rest(self, coordinates):
-        """What is left of a chunk of W once the last columns of V times the coordinates are taken out."""
-        coordinates = coordinates.astype(self.V.dtype)
-        columns = slice(self.columns - len(coordinates), self.columns)
-        return lambda rows: self.W[rows] - self.V[rows, columns] @ coordinates
 
     def _by_rows(self, function):
         def stretch(chunks):
