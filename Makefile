@@ -8,12 +8,12 @@ BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf browser notebooks results evidence controls test bench lint check hooks clean \
+.PHONY: help book html pdf browser notebooks results evidence controls test bench bench-full lint check hooks clean \
 	table1 mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
 	@echo "make TARGET, where TARGET is one of:"
-	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)$$/  \1\t\2/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)$$/  \1\t\2/' | expand -t 14
 
 book: $(READY) ## execute every notebook now, build the HTML (a warning is an error)
 	$(RUN) tools/book.py book
@@ -45,10 +45,11 @@ browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on thi
 pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 	$(RUN) tools/pdf.py
 
-bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (some 12 minutes)
+bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (12 minutes)
 	$(RUN) benchmarks/bench.py
-	OMP_NUM_THREADS=1 $(RUN) benchmarks/small.py > benchmarks/small.md
-	OMP_NUM_THREADS=1 $(RUN) benchmarks/cluster.py run
+
+bench-full: $(BENCH) ## run the pipeline at the size of a million playlists, into benchmarks/full.md (25 minutes, 8 GiB)
+	$(RUN) benchmarks/full.py _build/full --stages draw,ppmi,svd,spikes
 
 mutants: $(READY) ## break the library in over sixty ways, and check that a test fails for each (3 minutes)
 	$(RUN) -m trust.mutants

@@ -1,9 +1,10 @@
 """Run every benchmark, one after the other, and write what they print into README.md.
 
-make bench                                # some 12 minutes; alone on the machine, please
+make bench                                # at most 12 minutes; alone on the machine, please
 python benchmarks/bench.py --only spikes  # one of them, printed only
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -15,28 +16,40 @@ from measuring import machine
 
 HERE = Path(__file__).parent
 PARTS = {
+    "limits": ["limits.py"],
     "cooccurrence": ["cooccurrence.py"],
     "svd": ["pipeline.py", "svd"],
     "spikes": ["pipeline.py", "spikes"],
     "retrieval": ["retrieval.py"],
     "stability": ["stability.py", "curves"],
     "consistency": ["consistency.py"],
-    "sweep": ["sweep.py", "--repeats", "1"],
+    "sweep": ["sweep.py", "--repeats", "1", "--values", "f=32,64,96,128"],
     "growth": ["growth.py"],
+    "small": ["small.py", "--repeats", "5"],
+    "cluster": ["cluster.py", "run"],
 }
-PACKAGES = ("numpy", "scipy", "scikit-learn", "duckdb", "faiss-cpu", "implicit", "sparse_dot_topn")
+ONE_THREAD = ("small", "cluster")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "duckdb",
+    "faiss-cpu",
+    "implicit",
+    "sparse_dot_topn",
+    "distributed",
+)
 TEXT = """# Benchmarks
 
-Written by `make bench`; what is timed, and beside whom, is told at the head of each script here. Times are
+Written by `make bench`; the head of each script here says what it times, and beside whom. Times are
 medians of several calls (of one where a peer takes a minute), memory is what the process held at its
 highest beyond what it held before. The ratio is to the first line of its table: compare ratios, not
 seconds, with those of another machine. No test depends on a clock.
 
-Five scripts have tables of their own: `small.py`, the kernels at the sizes of the chapters beside the plain way
-and on one thread, in [small.md](small.md); `full.py`, the whole pipeline at the size of the paper's largest
-catalogue, in [full.md](full.md); `cluster.py`, whose numbers are on the book's page *Run past one
-machine*; `loaders.py`, in [loaders.md](loaders.md); and `stability.py warm`, which shows that an SVD started
-from that of the month before is not faster.
+`make bench-full` runs the whole pipeline at the size of the paper's largest catalogue, into
+[full.md](full.md). `cluster.py` runs here too, and writes its tables on the book's page *Run past one machine*.
+Apart from both are `loaders.py`, in [loaders.md](loaders.md), and `stability.py warm`, which shows that an
+SVD started from that of the month before is not faster.
 
 Run of {day}, {minutes:.0f} minutes, on {machine}.
 
@@ -51,10 +64,13 @@ def main(only):
     start, printed = time.perf_counter(), []
     for name in only or PARTS:
         call = [sys.executable, *PARTS[name]]
-        with subprocess.Popen(call, cwd=HERE, stdout=subprocess.PIPE, text=True) as process:
+        one = {"OMP_NUM_THREADS": "1"} if name in ONE_THREAD else {}
+        with subprocess.Popen(
+            call, cwd=HERE, stdout=subprocess.PIPE, text=True, env=os.environ | one
+        ) as process:
             for line in process.stdout:
                 click.echo(line, nl=False)
-                printed.append(line)
+                printed += [line] * (name != "cluster")  # its tables are on its page
         if process.returncode:
             raise click.ClickException(f"{' '.join(PARTS[name])} ended with exit code {process.returncode}")
     if not only:

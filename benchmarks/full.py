@@ -100,7 +100,7 @@ def svd(folder):
     parts = [np.load(folder / f"M_{name}.npy") for name in ("data", "indices", "indptr")]
     M = sp.csr_array(tuple(parts), shape=(len(parts[2]) - 1,) * 2)
     del parts
-    spent = {name: 0.0 for name in ("multiply", "project_out", "orthonormal", "rotate")}
+    spent = {name: 0.0 for name in ("multiply", "project_out", "divide", "rotate")}
     products = 0
 
     def timed(name, inner):
@@ -196,16 +196,36 @@ def page(results):
         for name, found in results.items()
     ]
     text = "# The whole pipeline at the size of the paper's largest catalogue\n\n"
-    text += "Written by `full.py`, which tells how the catalogue is drawn; each stage ran once, in a process of its own, while the machine did other work too.\n\n"
-    text += (
-        "| stage | seconds | peak of the process (GiB) | |\n|---|---:|---:|---|\n" + "\n".join(lines) + "\n"
-    )
+    text += "Written by `full.py`, which says how the catalogue is drawn; each stage ran once, in a process of its own.\n\n"
+    text += "| stage | seconds | peak of the process (GiB) | |\n|---|---:|---:|---|\n"
+    text += "\n".join(lines) + "\n"
+    if "product" in results.get("svd", {}):
+        text += _where_the_time_goes(**results["svd"])
+    for day, machine_ in sorted({(r["day"], r["machine"]) for r in results.values() if "day" in r}):
+        names = ", ".join(
+            name for name, r in results.items() if (r.get("day"), r.get("machine")) == (day, machine_)
+        )
+        text += f"\nRun of {day} ({names}) on {machine_}.\n"
     if "curves" in results:
         text += "\nThe peak of the last stage includes the matrix and the SVD of the first half of the playlists. "
         text += "Overlap of the lists with those of all playlists, by part of the norm, lowest first:\n\n"
         for name, overlap in results["curves"]["overlap"].items():
             text += f"- {name}: {', '.join(f'{x:.0%}' for x in overlap)}\n"
     return text
+
+
+def _where_the_time_goes(seconds, spent, products, product, memory_rate, **_):
+    share = {name: f"{part:.0f} s ({part / seconds:.0%})" for name, part in spent.items()}
+    moved, least = product["bytes"] / 1e9, product["at_memory_rate"]
+    return (
+        f"\nOf the SVD's {seconds:.0f} s, {share['multiply']} went into {products} products of M with "
+        f"{product['columns']} columns in single precision, {share['project_out']} into taking the basis out of them, "
+        f"{share['divide']} into their QR, and {share['rotate']} into restarts. A product needs {moved:.1f} GB: M, "
+        "the result, and for each entry a cache line, the row of the block that it meets. Alone it takes "
+        f"{product['seconds']:.2f} s. This machine's memory moves {memory_rate / 1e9:.1f} GB a second (a sum of two "
+        f"arrays, measured in the same process), at which {moved:.1f} GB take {least:.2f} s: the product takes "
+        f"{product['seconds'] / least:.1f} times as long.\n"
+    )
 
 
 @click.command()
