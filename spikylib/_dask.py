@@ -20,7 +20,7 @@ from spikylib._greedy import LocalRows
 _SENT = 1 << 19  # entries sent to the cluster in one message: 6 MB
 _SHARE = 4  # a task works in one part in so many of its thread's memory
 _UNLIMITED = 8 << 30  # bytes counted on where workers have no limit
-_BLOCK = 16  # columns multiplied at a time
+_BLOCK = 8  # columns multiplied at a time
 
 _lock = threading.Lock()
 _columns = weakref.WeakValueDictionary()  # multiplied by this worker at this moment, by step
@@ -162,7 +162,7 @@ class Basis:
         squares, places = [], list(range(len(vectors)))
         for k in range(0, len(d), self.block):
             columns = slice(k, min(k + self.block, len(d)))
-            taken = self.work.map(_take_columns, vectors, columns)
+            taken = self.work.map(operator.getitem, vectors, [(slice(None), columns)] * len(vectors))
             parts = self.work.map(_square, self.M.parts, [taken] * len(taken), places, d[columns])
             squares.append(sum(self.work.gather(parts)))
         return np.sqrt(np.concatenate(squares))
@@ -207,7 +207,7 @@ def _products(own, W):
 
 def _project_out(block, near, coordinates, own):
     W = _rest(block, near, coordinates)
-    factors = np.vstack([np.linalg.qr(W[chunk], mode="r") for chunk in _chunks(len(W))])
+    factors = np.vstack([np.linalg.qr(W[chunk], mode="r") for chunk in _lanczos.chunks(len(W))])
     return W, (_products(own, W), np.linalg.qr(factors, mode="r"))
 
 
@@ -228,17 +228,8 @@ def _randomised(block, height, lost, seed):
 def _combine(blocks, Y):
     """The product of a basis in column blocks with a small matrix."""
     factors = np.split(Y, np.cumsum([block.shape[1] for block in blocks])[:-1])
-    rows = _chunks(len(blocks[0]))
+    rows = _lanczos.chunks(len(blocks[0]))
     return np.vstack([sum(block[chunk] @ y for block, y in zip(blocks, factors)) for chunk in rows])
-
-
-def _chunks(height):
-    """Rows that fit a core's cache at a time."""
-    return (slice(a, a + _lanczos.CHUNK) for a in range(0, height, _lanczos.CHUNK))
-
-
-def _take_columns(rows, columns):
-    return rows[:, columns]
 
 
 def _square(part, columns, p, d):

@@ -28,7 +28,7 @@ _SLOWDOWN = 20  # time of f sparse products with a full matrix over f / n of its
 _ROOM = 64  # columns of the basis beyond the wanted ones, at least: near ties need them
 _PROOF = 48, 8  # columns, and steps at least, grown from a random block to see what was missed (measured)
 _MAX_RESTARTS = 300
-CHUNK = 1024  # rows of the basis worked on at a time: they fit a core's cache
+_CHUNK = 1024  # rows of the basis worked on at a time
 
 
 def is_small(n, f, n_entries=0):
@@ -101,6 +101,11 @@ def by_magnitude(d):
     return np.lexsort((d < 0, -magnitude))
 
 
+def chunks(n):
+    """Stretches of rows that fit a core's cache."""
+    return [slice(*edges) for edges in pairwise(np.linspace(0, n, -(-n // _CHUNK) + 1).astype(int))]
+
+
 def largest_magnitudes(U):
     """Largest magnitude in each column."""
     return np.abs(U).max(axis=0)
@@ -168,8 +173,7 @@ class LocalBasis:
         self.product, self.n, self.block, self.columns = product, n, block, 0
         self.V, self.W = np.empty((n, size + block), dtype), np.empty((n, block), dtype)
         self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
-        edges = np.linspace(0, n, -(-n // CHUNK) + 1).astype(int)
-        self.stretches = np.array_split([slice(*pair) for pair in pairwise(edges)], n_threads())
+        self.stretches = np.array_split(chunks(n), n_threads())
 
     def load(self, vectors):
         self.columns = vectors.shape[1]

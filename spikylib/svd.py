@@ -162,8 +162,7 @@ def truncated_svd(
     with threaded_map(n >= _THREADED) as map_blocks:
         if solver == "exact":
             U, d = _eigenpairs(M, f, tol, seed, map_blocks)
-            s, V = np.abs(d), U.copy()
-            V *= np.where(d < 0, -1.0, 1.0)
+            s, V = np.abs(d), U * np.where(d < 0, -1.0, 1.0)
         elif solver == "randomized":
             from sklearn.utils.extmath import randomized_svd
 
@@ -255,8 +254,6 @@ def _arpack(M, f, tol, seed):
 
 
 def _residuals(product, U, s, V):
-    norms = []
-    for k in range(0, len(s), _RESIDUALS):
-        columns = slice(k, k + _RESIDUALS)  # in blocks, so that no second matrix of the size of U is made
-        norms.append(np.linalg.norm(product(V[:, columns]) - U[:, columns] * s[columns], axis=0))
-    return np.concatenate(norms)
+    # in blocks, so that no second matrix of the size of U is made
+    blocks = [slice(k, k + _RESIDUALS) for k in range(0, len(s), _RESIDUALS)]
+    return np.concatenate([np.linalg.norm(product(V[:, b]) - U[:, b] * s[b], axis=0) for b in blocks])
