@@ -1,8 +1,6 @@
 """What :mod:`spikylib.cluster` needs of Dask: tasks, and the basis and the rows that live on workers."""
 
 import operator
-import threading
-import uuid
 import weakref
 from itertools import pairwise
 
@@ -21,9 +19,6 @@ _SENT = 1 << 19  # entries sent to the cluster in one message: 6 MB
 _SHARE = 4  # a task works in one part in so many of its thread's memory
 _UNLIMITED = 8 << 30  # bytes counted on where workers have no limit
 _BLOCK = 8  # columns multiplied at a time
-
-_lock = threading.Lock()
-_columns = weakref.WeakValueDictionary()  # multiplied by this worker at this moment, by step
 
 
 class Work:
@@ -126,9 +121,7 @@ class Basis:
 
     def multiply(self, near):
         last = [own[-1] for own in self.blocks]
-        self.newest = self.work.map(
-            _multiply, self.M.parts, [last] * len(last), uuid.uuid4().hex, self._last(near)
-        )
+        self.newest = self.work.map(_multiply, self.M.parts, [last] * len(last), self._last(near))
         products = sum(self._found())
         if self.columns == self.block:  # the first: Q' M Q for random Q
             _check_symmetric(products)
@@ -188,12 +181,8 @@ def _check_symmetric(products):
         raise ValueError("M is not symmetric; use ppmi_matrix")
 
 
-def _multiply(part, newest, name, near):
-    with _lock:  # threads of a worker that are at the same step share the columns
-        columns = _columns.get(name)
-        if columns is None:
-            columns = _columns[name] = np.vstack(newest)
-    W = part @ columns
+def _multiply(part, newest, near):
+    W = part @ np.vstack(newest)
     return W, _products(near, W)
 
 

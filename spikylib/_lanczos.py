@@ -41,25 +41,19 @@ def basis_size(f, block):
     return -(-(f + max(f, _ROOM) + 2 * block) // block) * block
 
 
-def leading_eigenpairs(basis, f, tol, known=None):
+def leading_eigenpairs(basis, f, tol):
     """The f eigenvalues of largest magnitude; the first columns of the basis become their vectors.
 
     The basis V grows by blocks until it has `size` columns; H = V' M V is then decomposed. The
     residual of a Ritz vector V y is that of the last block, R y[-b:], so it costs nothing to
     know. Unless the f leading ones are small, V shrinks to its leading Ritz vectors and grows
     again. Blocks make every step a matrix product, and find eigenvalues repeated up to b times;
-    to find those repeated more often, V grows once more at the end, from a random block. With
-    `known` eigenvalues and their vectors, that is all there is to do, if they are the leading ones.
+    to find those repeated more often, V grows once more at the end, from a random block.
     """
     b, size = basis.block, basis_size(f, basis.block)
     proof = f + min(max(_PROOF[0] // b, _PROOF[1]), (size - f) // b) * b
     H = np.zeros((size, size))
     start, end, scale, found = 0, size, 0.0, None
-    if known is not None:
-        found, vectors = known
-        basis.load(vectors)
-        start, end = f, proof
-        np.fill_diagonal(H[:f, :f], found)
     _append_random(basis)
     with tqdm(total=f, desc="singular pairs", disable=None, delay=3) as bar:
         for _ in range(_MAX_RESTARTS):
@@ -174,10 +168,6 @@ class LocalBasis:
         self.V, self.W = np.empty((n, size + block), dtype), np.empty((n, block), dtype)
         self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
         self.stretches = np.array_split(chunks(n), n_threads())
-
-    def load(self, vectors):
-        self.columns = vectors.shape[1]
-        self.V[:, : self.columns] = vectors
 
     def multiply(self, near):
         self.W = self.product(self.V[:, self.columns - self.block : self.columns])

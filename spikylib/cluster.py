@@ -209,7 +209,7 @@ def truncated_svd(
     -------
     spikylib.svd.TruncatedSVD
         `U` and `V` are RowPartitions, cut as M is; so is what `embeddings` returns. While it runs, a
-        partition of r rows takes about 4 r f float64 on its worker besides M, and each worker 16 n float64
+        partition of r rows takes about 4 r f float64 on its worker besides M, and each thread 16 n float64
         for the columns that it multiplies. The client uses O(f^2).
 
     Examples

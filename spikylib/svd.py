@@ -6,13 +6,11 @@ M is symmetric, so its singular triplets come from the eigenpairs of largest mag
 
 import operator
 from dataclasses import dataclass
-from inspect import signature
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
-from scipy.sparse.linalg import ArpackError, eigsh
 from threadpoolctl import threadpool_limits
 
 from spikylib import _lanczos
@@ -21,9 +19,7 @@ from spikylib._checks import check_range
 
 _NARROW = 4  # columns of a block: few converge in fewer products
 _CACHE_LINE = 64  # bytes that memory hands over at once: many columns share the reading of M, a row this long
-_PROVING = 2  # columns of a block that only looks for what ARPACK lacks
 _RESIDUALS = 8  # columns whose residuals are measured at a time
-_ARPACK_UP_TO = 400_000  # entries of U up to which ARPACK is faster (measured)
 _WIDE_FROM = 1_000_000  # entries of M from which its reading costs more than the basis (measured)
 _THREADED = 8192  # rows from which threads pay for their hand-over at every step
 _SINGLE = 1e-6  # a tolerance that single precision keeps, unless rows have thousands of entries (measured)
@@ -223,34 +219,17 @@ def _eigenpairs(M, f, tol, seed, map_blocks):
     # BLAS would divide products that are small already, and wait for its threads at every step: on a
     # busy machine that takes ten times as long
     with threadpool_limits(1):
-        known = _arpack(M, f, tol, seed) if n * f <= _ARPACK_UP_TO else None
-        dtype = np.float32 if tol >= _SINGLE and not known else np.float64
-        wide = _CACHE_LINE // np.dtype(dtype).itemsize
-        block = _PROVING if known else wide if M.nnz >= _WIDE_FROM else _NARROW
+        dtype = np.float32 if tol >= _SINGLE else np.float64
+        block = _CACHE_LINE // np.dtype(dtype).itemsize if M.nnz >= _WIDE_FROM else _NARROW
         product = _lanczos.threaded_product(M, map_blocks, dtype)
         basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks, dtype)
         # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
-        d = _lanczos.leading_eigenpairs(basis, f, max(tol, _lanczos.ROUNDING) / 2, known)
+        d = _lanczos.leading_eigenpairs(basis, f, max(tol, _lanczos.ROUNDING) / 2)
         U = basis.V[:, :f].astype(np.float64)
         del basis, product
         if dtype != np.float64:  # then they are orthonormal to single precision so far
             U = U @ np.linalg.inv(np.linalg.cholesky(U.T @ U)).T
     return U, d
-
-
-def _arpack(M, f, tol, seed):
-    """Eigenpairs by ARPACK, which may lack copies of a repeated eigenvalue; None where it gives up.
-
-    Its inner loop is compiled, ours is not: that decides where M is small.
-    """
-    options = {"rng": seed} if "rng" in signature(eigsh).parameters else {}  # from scipy 1.17
-    v0 = np.random.default_rng(seed).standard_normal(M.shape[0])
-    try:
-        d, P = eigsh(M, f, ncv=f + max(20, min(f // 2, 48)), tol=tol / 2, v0=v0, **options)
-    except ArpackError:
-        return None
-    order = _lanczos.by_magnitude(d)
-    return d[order], P[:, order]
 
 
 def _residuals(product, U, s, V):

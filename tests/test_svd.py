@@ -1,6 +1,6 @@
 """Truncated SVD against LAPACK, and the promises on residuals, signs and errors."""
 
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,12 +11,6 @@ from hypothesis import strategies as st
 from spikylib import _arrays, _lanczos
 from spikylib import svd as module
 from spikylib.svd import truncated_svd
-
-
-@pytest.fixture(params=["arpack", "lanczos"])
-def way(request, monkeypatch):
-    """How a matrix too large to decompose whole is factorised: as if it were small, or large."""
-    monkeypatch.setattr(module, "_ARPACK_UP_TO", np.inf if request.param == "arpack" else 0)
 
 
 def symmetric(n, seed, density=0.1):
@@ -42,7 +36,7 @@ def test_dense_route_is_the_svd(n, seed, data):
     )
 
 
-def test_sparse_route_is_the_svd(way):
+def test_sparse_route_is_the_svd():
     M = symmetric(1300, seed=3, density=0.02)
     result = truncated_svd(M, f=40)
     s = singular_values(1300, 3, 0.02)
@@ -55,7 +49,7 @@ def test_sparse_route_is_the_svd(way):
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("tol", [1e-5, 1e-8])
-def test_any_tolerance_and_number_of_threads(tol, threads, way, monkeypatch):
+def test_any_tolerance_and_number_of_threads(tol, threads, monkeypatch):
     monkeypatch.setattr(_arrays, "n_threads", lambda: threads)
     monkeypatch.setattr(_lanczos, "n_threads", lambda: threads)
     monkeypatch.setattr(module, "_THREADED", 0)
@@ -75,13 +69,13 @@ def test_one_entry_more_is_not_symmetric():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_flat_spectrum_converges(seed, way):
+def test_a_flat_spectrum_converges(seed):
     M = symmetric(1500, seed, density=0.01)
     np.testing.assert_allclose(truncated_svd(M, f=6).s, singular_values(1500, seed, 0.01)[:6], rtol=1e-10)
 
 
 @pytest.mark.parametrize("rank", [1, 3, 20])
-def test_more_dimensions_than_rank(rank, way):
+def test_more_dimensions_than_rank(rank):
     # blocks of ones of different sizes, and a thousand items that nobody shares
     blocks = [np.ones((k, k)) for k in range(2, 2 + rank)]
     M = sp.csr_array(sp.block_diag([*blocks, sp.csr_array((1200, 1200))]))
@@ -92,13 +86,14 @@ def test_more_dimensions_than_rank(rank, way):
 
 
 @pytest.mark.parametrize("n", [40, 1300])
-@pytest.mark.parametrize("power", [-1040, -1000, -400, 400, 1000])
-def test_scale_changes_nothing_else(n, power, way):
+@pytest.mark.parametrize("power", [-1040, -400, 150, 1000])
+@pytest.mark.parametrize("tol", [1e-10, 1e-5])
+def test_scale_changes_nothing_else(n, power, tol):
     M = symmetric(n, seed=6, density=0.02)
     M.data = np.ceil(M.data * 1024) / 1024  # exact at every scale
     scaled = M.copy()
     scaled.data = np.ldexp(M.data, power)
-    plain, other = truncated_svd(M, f=5), truncated_svd(scaled, f=5)
+    plain, other = truncated_svd(M, f=5, tol=tol), truncated_svd(scaled, f=5, tol=tol)
     np.testing.assert_allclose(np.ldexp(other.s, -power), plain.s, rtol=1e-10)
     np.testing.assert_allclose(other.U, plain.U, atol=1e-6)
 
@@ -108,7 +103,7 @@ def test_one_by_one():
     assert (found.U, found.s, found.V) == ([[1.0]], [3.0], [[-1.0]])
 
 
-def test_both_routes_agree(way, monkeypatch):
+def test_both_routes_agree(monkeypatch):
     M = symmetric(300, seed=5)
     dense = truncated_svd(M, f=10)
     monkeypatch.setattr(_lanczos, "_DENSE_UP_TO", 10)
@@ -131,7 +126,7 @@ def test_randomized_is_loose_where_exact_is_not():
     assert exact.residuals.max() < 1e-10 * exact.s[0] < 1e-4 * exact.s[0] < loose.residuals.max()
 
 
-def test_reruns_and_signs(way):
+def test_reruns_and_signs():
     M = symmetric(1200, seed=7, density=0.01)
     a, b = truncated_svd(M, f=12, seed=0), truncated_svd(M, f=12, seed=1)
     np.testing.assert_allclose(a.U, b.U, atol=1e-7)
@@ -139,7 +134,7 @@ def test_reruns_and_signs(way):
     assert (largest > 0).all()
 
 
-def test_repeated_eigenvalues_are_all_found(way):
+def test_repeated_eigenvalues_are_all_found():
     # twelve equal components: every eigenvalue comes twelve times, more often than a block is wide
     part = symmetric(100, seed=6)
     M = sp.csr_array(sp.block_diag([part] * 12))
@@ -149,7 +144,7 @@ def test_repeated_eigenvalues_are_all_found(way):
     np.testing.assert_allclose(r.U.T @ r.U, np.eye(40), atol=1e-9)
 
 
-def test_eigenvalues_repeated_more_often_than_a_block_is_wide(way):
+def test_eigenvalues_repeated_more_often_than_a_block_is_wide():
     Q = np.linalg.qr(np.random.default_rng(0).standard_normal((100, 100)))[0]
     block = (Q * (-0.8) ** np.arange(100)) @ Q.T
     M = sp.csr_array(sp.block_diag([(block + block.T) / 2] * 12))
@@ -158,18 +153,20 @@ def test_eigenvalues_repeated_more_often_than_a_block_is_wide(way):
         np.testing.assert_allclose(truncated_svd(M, f).s, expected[:f], atol=1e-10)
 
 
-def test_where_arpack_gives_up_lanczos_goes_on(monkeypatch):
-    M = symmetric(1300, seed=3, density=0.02)
-    monkeypatch.setattr(module, "eigsh", partial(module.eigsh, maxiter=1))
-    np.testing.assert_allclose(truncated_svd(M, f=40).s, singular_values(1300, 3, 0.02)[:40], rtol=1e-10)
-
-
-def test_a_large_matrix_of_small_rank(way):
+def test_a_large_matrix_of_small_rank():
     x = np.random.default_rng(0).standard_normal((1500, 3))
     r = truncated_svd(x @ x.T, f=10)
     np.testing.assert_allclose(r.s[:3], np.linalg.svd(x, compute_uv=False) ** 2, rtol=1e-10)
     np.testing.assert_allclose(r.s[3:] / r.s[0], 0, atol=1e-12)
     np.testing.assert_allclose(r.U.T @ r.U, np.eye(10), atol=1e-8)
+
+
+def test_what_single_precision_misses_is_found_in_double():
+    # rows of 1,500 entries of one sign, summed up in single precision, are off by more than 1e-6
+    x = np.abs(np.random.default_rng(0).standard_normal((1500, 40)))
+    r = truncated_svd(sp.block_diag([x @ x.T, sp.csr_array((6000, 6000))]), f=20, tol=1e-6)
+    assert r.residuals.max() <= 1e-6 * r.s[0]
+    np.testing.assert_allclose(r.s, np.linalg.svd(x, compute_uv=False)[:20] ** 2, rtol=1e-6)
 
 
 def test_equal_magnitudes_put_the_positive_eigenvalue_first():
@@ -225,7 +222,7 @@ def test_bad_input_is_named(M, options, message):
         truncated_svd(M, **options)
 
 
-def test_an_unreachable_tolerance_is_said(way):
+def test_an_unreachable_tolerance_is_said():
     with pytest.raises(ArithmeticError, match=r"above tol=1\.0e-30"):
         truncated_svd(symmetric(1200, seed=7, density=0.01), f=5, tol=1e-30)
 
