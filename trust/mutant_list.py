@@ -28,7 +28,7 @@ MUTANTS = [
     Mutant("_counts", "ties of top_k go to the higher item", "(j <= last_tied_index[i])", "(j >= last_tied_index[i])", "ppmi"),
     # --- svd
     Mutant("_lanczos", "smallest singular values first", "np.lexsort((d < 0, -magnitude))", "np.lexsort((d < 0, magnitude))", "svd"),
-    Mutant("svd", "V has the signs of U", "V *= np.where(d < 0, -1.0, 1.0)", "pass"),
+    Mutant("svd", "V has the signs of U", "U * np.where(d < 0, -1.0, 1.0)", "U.copy()"),
     Mutant("svd", "signs are as the solver left them", "U *= sign\n        V *= sign", "pass"),
     Mutant("svd", "embeddings are U Sigma^(power / 2)", "self.s**power", "self.s ** (power / 2)"),
     Mutant("svd", "reconstruct forgets Sigma", "(self.U[rows] * self.s)", "self.U[rows]"),
