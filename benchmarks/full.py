@@ -220,7 +220,7 @@ def _where_the_time_goes(seconds, spent, products, product, memory_rate, **_):
     return (
         f"\nOf the SVD's {seconds:.0f} s, {share['multiply']} went into {products} products of M with "
         f"{product['columns']} columns in single precision, {share['project_out']} into taking the basis out of them, "
-        f"{share['divide']} into their QR, and {share['rotate']} into restarts. A product needs {moved:.1f} GB: M, "
+        f"{share['divide']} into orthonormalising what is left, and {share['rotate']} into restarts. A product needs {moved:.1f} GB: M, "
         "the result, and for each entry a cache line, the row of the block that it meets. Alone it takes "
         f"{product['seconds']:.2f} s. This machine's memory moves {memory_rate / 1e9:.1f} GB a second (a sum of two "
         f"arrays, measured in the same process), at which {moved:.1f} GB take {least:.2f} s: the product takes "
