@@ -85,8 +85,8 @@ def paper(evidence):
     counts = Counter(verdicts.values())
     told = ", ".join(f"{v} {counts[v]}" for v in VERDICTS if counts[v])
     lines = [
-        f"Verdicts on {len(verdicts)} claims, computed from the stored evidence: {told}. The fourth column counts real"
-        " catalogues by the parts with a clear verdict there: all hold / some hold / none holds / no part is clear.",
+        f"Verdicts on {len(verdicts)} claims, computed from the stored evidence: {told}. The column *catalogues* counts real"
+        " catalogues, by those parts behind the verdict that are decided there: all hold / some hold / none holds / none is decided.",
         "",
         "| | claim | verdict | catalogues | what fails most |",
         "|---|---|---|---|---|",

@@ -468,7 +468,7 @@ def no_flat_curve_with_communities(study, seed):
     value="doublings of Spk from f = 64 to 128 with 30 % of the interactions shuffled",
     against="as they are",
     heavy=True,
-    holds_on=on.communities,
+    holds_on=on.sixty_four_communities,
     fails_on=on.shuffled,
 )
 def noise_steepens_the_end(study, seed):
