@@ -31,7 +31,7 @@ def test_a_table_shows_what_went_wrong(tmp_path, monkeypatch):
     assert "| SSE | Nehalem | 2 | 10 | 3 |" in counts.table("kernels")
 
 
-@pytest.mark.parametrize("check", [*counts.TABLES, "wheel", "audit"])
+@pytest.mark.parametrize("check", [*counts.TABLES, "audit"])
 def test_every_check_has_a_target_and_runs_every_week(check):
     assert re.search(rf"^{check}: .*## ", (ROOT / "Makefile").read_text(), flags=re.M)
     assert check in (ROOT / ".github/workflows/trust.yml").read_text()
