@@ -39,9 +39,9 @@ def test_every_check_has_a_target_and_runs_every_week(check):
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.module}: {m.change}")
 def test_the_text_of_every_mutant_is_in_the_source_once(mutant):
-    source = (ROOT / "spikylib" / f"{mutant.module}.py").read_text(encoding="utf-8")
+    source = (ROOT / mutant.file).read_text(encoding="utf-8")
     assert source.count(mutant.find) == 1
-    compile(source.replace(mutant.find, mutant.put), mutant.module, "exec")
+    mutants.check_syntax(mutant, source.replace(mutant.find, mutant.put))
     assert (ROOT / mutants.suite(mutant)[0]).exists()
 
 
