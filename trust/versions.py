@@ -26,13 +26,13 @@ def main(check):
     """Install into environments of their own, run there, and return whether all passed."""
     start = time.perf_counter()
     versions, options = CHECKS[check]
-    rows = [_row(python, options) for version in versions for python in wheel.find(version)]
+    rows = [_row(check, python, options) for version in versions for python in wheel.find(version)]
     counts.save(check, {"seconds": round(time.perf_counter() - start), "runs": rows})
     return suite.all_passed(rows)
 
 
-def _row(python, options):
-    folder = ROOT / "_build" / "versions"
+def _row(check, python, options):
+    folder = ROOT / "_build" / check
     subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
     python = folder / "bin" / "python"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options]
