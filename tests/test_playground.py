@@ -367,3 +367,19 @@ def test_a_file_cut_short_is_refused(folder):
         whole = (folder / name).read_bytes()
         (page,) = node(("file", name, b64encode(whole[: len(whole) // 2]).decode()))
         assert "cut short" in page["error"]
+
+
+def test_a_damaged_file_is_read_or_refused_by_name(folder):
+    rng, damaged = np.random.default_rng(0), []
+    for path in sorted(folder.iterdir()):
+        for _ in range(30):
+            data = bytearray(path.read_bytes())
+            for at in rng.integers(min(200, len(data)), size=2):
+                data[at] = rng.integers(256)
+            if rng.random() < 0.3:
+                del data[rng.integers(1, len(data)) :]
+            damaged.append((path.name, b64encode(data).decode()))
+    found = node(*(("file", *file) for file in damaged))
+    for (name, _), page in zip(damaged, found, strict=True):
+        assert "error" not in page or name in page["error"], (name, page)
+    assert sum("is damaged" in page.get("error", "") for page in found) > 20
