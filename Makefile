@@ -50,13 +50,13 @@ bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (so
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/small.py > benchmarks/small.md
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/cluster.py run
 
-mutants: $(READY) ## break the library in over sixty ways, and check that a test fails for each (3 minutes)
+mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (5 minutes)
 	$(RUN) -m trust.mutants
 
-fuzz: $(TRUST) ## feed every file reader with bad input, for SECONDS (600)
+fuzz: $(TRUST) ## feed every file reader, and the gates of `spiky compare`, with bad input for SECONDS (600)
 	$(RUN) -m trust.fuzz.run $(or $(SECONDS),600)
 
-interrupted: $(READY) ## kill downloads, loads, runs and sweeps fifty times, and call again (5 minutes)
+interrupted: $(READY) ## kill what writes files fifty times, at random moments, and call again (5 minutes)
 	$(RUN) -m trust.interrupt
 
 kernels: $(READY) ## compare the notebooks on other CPU kernels and thread counts (10 minutes)

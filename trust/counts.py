@@ -50,7 +50,7 @@ def _duration(seconds):
 
 
 def _kernels_table(stored):
-    yield "| instructions | kernels of OpenBLAS | threads | cells and files compared | different |"
+    yield "| instructions | kernels of OpenBLAS | threads | cells compared | different |"
     yield "|---|---|---|---|---|"
     for run in stored["runs"]:
         yield (
