@@ -259,6 +259,8 @@ OWN = {
     "an offset": 5 + nulls.gaussian(250, 18, seed=23),
     "one long row": np.vstack([rays(200, 17, 6, 0.1, 24), np.full((1, 17), 500.0)]),
     "copies": np.repeat(rays(100, 18, 7, 0.3, 25), 3, axis=0),
+    "at three ranks": rays(300, 70, 9, 0.1, 31),
+    "hardly spikes": rays(300, 20, 30, 0.55, 32),
     "narrow": rays(100, 5, 3, 0.1, 26),
     "few rows": nulls.gaussian(12, 20, seed=28),
     "more dimensions than rows": rays(20, 40, 4, 0.1, 29),
