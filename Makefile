@@ -65,7 +65,7 @@ kernels: $(READY) ## compare the notebooks on other CPU kernels and thread count
 oldest: $(READY) ## units and notebooks with the oldest supported dependencies (8 minutes)
 	$(RUN) -m trust.versions oldest
 
-newest: $(READY) ## the same with the newest there are, on every supported Python here
+newest: $(READY) ## the same with the newest there are, on every higher Python here
 	$(RUN) -m trust.versions newest
 
 wheel: $(READY) ## install the wheel for every supported Python here, and use it outside the checkout
