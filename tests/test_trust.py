@@ -29,6 +29,10 @@ def test_a_table_shows_what_went_wrong(tmp_path, monkeypatch):
     runs = [{"machine": "SSE", "blas": "Nehalem", "threads": 2, "passed": 7, "failed": 3}]
     counts.save("kernels", {"seconds": 9, "runs": runs})
     assert "| SSE | Nehalem | 2 | 10 | 3 |" in counts.table("kernels")
+    counts.save("newest", {"seconds": 9, "runs": [{"versions": "Python 3.13", "passed": 3000, "failed": 1}]})
+    assert "| Python 3.13 | 3,000 | 1 |" in counts.table("newest")
+    counts.save("wheel", {"seconds": 9, "runs": [{"python": "Python 3.12.1", "works": False}]})
+    assert "| 3.12.1 | **fails** |" in counts.table("wheel")
 
 
 @pytest.mark.parametrize("check", [*counts.TABLES, "audit"])
