@@ -51,13 +51,13 @@ bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (12
 bench-full: $(BENCH) ## run the pipeline at the size of a million playlists, into benchmarks/full.md (25 minutes, 8 GiB)
 	$(RUN) benchmarks/full.py _build/full --stages draw,ppmi,svd,spikes
 
-mutants: $(READY) ## break the library in over sixty ways, and check that a test fails for each (3 minutes)
+mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (5 minutes)
 	$(RUN) -m trust.mutants
 
-fuzz: $(TRUST) ## feed every file reader with bad input, for SECONDS (600)
+fuzz: $(TRUST) ## feed every file reader, and the gates of `spiky compare`, with bad input for SECONDS (600)
 	$(RUN) -m trust.fuzz.run $(or $(SECONDS),600)
 
-interrupted: $(READY) ## kill downloads, loads, runs and sweeps fifty times, and call again (5 minutes)
+interrupted: $(READY) ## kill what writes files fifty times, at random moments, and call again (5 minutes)
 	$(RUN) -m trust.interrupt
 
 kernels: $(READY) ## compare the notebooks on other CPU kernels and thread counts (10 minutes)
@@ -66,7 +66,7 @@ kernels: $(READY) ## compare the notebooks on other CPU kernels and thread count
 oldest: $(READY) ## units and notebooks with the oldest supported dependencies (8 minutes)
 	$(RUN) -m trust.versions oldest
 
-newest: $(READY) ## the same with the newest there are
+newest: $(READY) ## the same with the newest there are, on every higher Python here
 	$(RUN) -m trust.versions newest
 
 wheel: $(READY) ## install the wheel for every supported Python here, and use it outside the checkout

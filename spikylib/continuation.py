@@ -201,7 +201,7 @@ def fit(
     Examples
     --------
     >>> import scipy.sparse as sp
-    >>> train = sp.block_diag([[[1] * 6] * 6] * 2, format="csr")  # two kinds of playlists
+    >>> train = sp.block_diag([sp.csr_array([[1] * 6] * 6)] * 2, format="csr")  # two kinds of playlists
     >>> model = fit(train, dim=1)
     >>> own, other = model.probability([0, 11], [0, 0])
     >>> bool(own > other)

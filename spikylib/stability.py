@@ -621,7 +621,7 @@ def _months(second):
     month, count = (a[full[0] : full[-1] + 1] for a in (month, count))
     if len(month) != 12 or np.ptp(month).astype(int) != 11 or count.min() < count.mean() / 2:
         return {}
-    edges = np.append(month, month[-1] + 1).astype("M8[s]").astype(np.int64)
+    edges = np.append(month, month[-1] + np.timedelta64(1, "M")).astype("M8[s]").astype(np.int64)
     return {pd.Timestamp(end, unit="s"): (begin, end) for begin, end in pairwise(edges)}
 
 

@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from spikylib import claims, datasets
+from spikylib._interactions import build
 from spikylib.claims import Finding
 from spikylib.claims._evidence import out_of_date
 from spikylib.claims._registry import checked, described
@@ -86,9 +87,9 @@ def test_the_verdict_over_datasets(verdicts, expected):
     verdict = claims.across("P2", [*own, other])
     assert verdict.verdict == expected
     assert all(
-        (f"data-{k}" in verdict.why) == (v in "fu" and "h" in verdicts)
+        (f"data-{k}" in verdict.why) == (v == "u" or (v == "f" and "h" in verdicts))
         for k, v in enumerate(verdicts)
-        if v != "n" and v != "u"
+        if v != "n"
     )
     if expected == "holds":
         assert (verdict.estimate, verdict.low, verdict.high) == (2, 0, 4)
@@ -121,6 +122,9 @@ def test_generated_data_alone_say_so():
     assert claims.across("P2", [found("fails", "generated")]).verdict == "fails"
     proved = [replace(own[0], id="P15")]
     assert claims.across("P15", proved).verdict == "holds"
+    real = [found("holds", f"data-{k}") for k in range(5)]
+    against = claims.across("P2", [*real, found("fails", "generated", "made")])
+    assert against.verdict == "holds in part" and "fails on generated data: made" in against.why
 
 
 # the claims
@@ -199,6 +203,26 @@ def test_five_stored_findings_come_out_again(data_home, monkeypatch):
 def little():
     rng = np.random.default_rng(0)
     return Study(embeddings=Embeddings(np.arange(80), rng.standard_normal((80, 4)), "little"))
+
+
+def test_replicates_have_seeds_of_their_own():
+    part = next(p for p in PARTS if not p.on_data and p.f is None and p.seeds == 5)
+    (seen,) = checked([replace(part, measure=lambda study, seed: (seed, 0))], None, 3)
+    assert seen.estimate == np.mean([3, 4, 5, 6, 7])
+
+
+def test_heavy_claims_are_checked_on_the_most_played_items():
+    plays = np.where(np.arange(10_050) % 201, 2, 1)  # 50 items once, the others twice
+    data = build(np.repeat(np.arange(10_050), plays), np.arange(plays.sum()) % 300, name="made")
+    study = Study(
+        data, fit=lambda part, seed: Embeddings(part.items["id"].to_numpy(), np.ones((part.n_items, 1)))
+    )
+    part = next(p for p in PARTS if p.heavy and p.f is None)
+    measured = replace(
+        part, needs=frozenset("E"), measure=lambda study, seed: (len(study.E), study.plays.min())
+    )
+    (seen,) = checked([measured], study, 0)
+    assert (seen.estimate, seen.reference) == (10_000, 2)
 
 
 def test_evidence_keeps_what_has_not_changed(tmp_path, little):

@@ -89,6 +89,17 @@ def test_neighbours_kept_are_those_of_a_literal_count():
     assert found["changed"] is None and "give --again" in found["verdict"]
 
 
+def test_the_quintiles_go_from_the_shortest_to_the_longest():
+    rng, ids = np.random.default_rng(0), np.arange(300)
+    E = rng.standard_normal((300, 8))
+    E *= np.linspace(1, 3, 300)[:, None] / np.linalg.norm(E, axis=1)[:, None]
+    F = E.copy()
+    F[:60] = rng.permutation(F[:60])
+    kept = {k: row["value"] for k, row in compare(of(E, ids), of(F, ids)).content["conditions"].items()}
+    assert kept["overlap_bottom_quintile"] < 0.4 < 0.7 < kept["overlap_quintile_2"]
+    assert kept["overlap_top_quintile"] > 0.7
+
+
 def test_spikes_born_dead_and_merged_are_named():
     E = blocks()
     F = E.copy()

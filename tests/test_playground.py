@@ -259,6 +259,8 @@ OWN = {
     "an offset": 5 + nulls.gaussian(250, 18, seed=23),
     "one long row": np.vstack([rays(200, 17, 6, 0.1, 24), np.full((1, 17), 500.0)]),
     "copies": np.repeat(rays(100, 18, 7, 0.3, 25), 3, axis=0),
+    "at three ranks": rays(300, 70, 9, 0.1, 31),
+    "hardly spikes": rays(300, 20, 30, 0.55, 32),
     "narrow": rays(100, 5, 3, 0.1, 26),
     "few rows": nulls.gaussian(12, 20, seed=28),
     "more dimensions than rows": rays(20, 40, 4, 0.1, 29),
@@ -367,3 +369,19 @@ def test_a_file_cut_short_is_refused(folder):
         whole = (folder / name).read_bytes()
         (page,) = node(("file", name, b64encode(whole[: len(whole) // 2]).decode()))
         assert "cut short" in page["error"]
+
+
+def test_a_damaged_file_is_read_or_refused_by_name(folder):
+    rng, damaged = np.random.default_rng(0), []
+    for path in sorted(folder.iterdir()):
+        for _ in range(30):
+            data = bytearray(path.read_bytes())
+            for at in rng.integers(min(200, len(data)), size=2):
+                data[at] = rng.integers(256)
+            if rng.random() < 0.3:
+                del data[rng.integers(1, len(data)) :]
+            damaged.append((path.name, b64encode(data).decode()))
+    found = node(*(("file", *file) for file in damaged))
+    for (name, _), page in zip(damaged, found, strict=True):
+        assert "error" not in page or name in page["error"], (name, page)
+    assert sum("is damaged" in page.get("error", "") for page in found) > 20

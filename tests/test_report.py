@@ -282,6 +282,13 @@ def test_dates_stay_where_rows_are_drawn():
     assert len(small.E) == 20_000 and len(dict(small.snapshots())) == 2
 
 
+def test_the_interval_of_spk_is_the_jackknife_of_ten_draws():
+    study = drawn("spikes", 0)
+    (row,) = _report._spk(study, [])
+    spread = np.std([study.resampled(seed).spk(16) for seed in range(10)], ddof=1)
+    assert row["high"] - row["spk"] == pytest.approx(2 * 1.96 * spread) and spread > 0
+
+
 def test_the_spread_of_spk_can_be_had_from_the_finding_on_it():
     study, ranks = _controls.few_items(0), [16, 32]
     draws = [[study.resampled(seed).spk(f) for f in ranks] for seed in range(5)]

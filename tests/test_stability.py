@@ -396,7 +396,10 @@ def test_a_window_keeps_labels_times_and_entries_together():
 def by_month(counts, start="2017-01"):
     """That many entries in each month, one an hour from its second day."""
     months = np.datetime64(start, "M") + np.arange(len(counts))
-    hours = [m.astype("datetime64[h]") + 24 + np.arange(c) for m, c in zip(months, counts)]
+    hours = [
+        m.astype("datetime64[h]") + (24 + np.arange(c)).astype("timedelta64[h]")
+        for m, c in zip(months, counts)
+    ]
     times = np.concatenate(hours).astype("datetime64[s]")
     return replace(dated(range(len(times))), times=times)
 

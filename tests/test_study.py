@@ -118,7 +118,7 @@ def test_splits_hide_what_they_ask_for(data, study):
 
 def test_resamples_differ_and_hold_the_share_asked_for(study):
     sizes = [part.interactions.n_contexts for part in study.resamples(2, share=0.5)]
-    assert sizes == [450, 450]
+    assert sizes == [450, 450] and next(study.resamples(1)).settings == study.settings
     one, other = study.resamples(2)
     assert one.interactions.contexts["id"].tolist() != other.interactions.contexts["id"].tolist()
 
@@ -223,6 +223,16 @@ def test_spk_of_the_nulls_is_that_of_every_draw(data):
     assert list(table) == ["null", "first", "last", 16, 32]
     for row, (kind, E) in zip(table.itertuples(index=False), study.nulls(), strict=True):
         assert row == (kind, *study.ends(E), spikes.spk(E, f=16), spikes.spk(E, f=32))
+
+
+def test_a_null_is_followed_to_twice_the_peaks_of_the_data(data, monkeypatch):
+    given = Embeddings(np.arange(300), Study(data, f=16).E)
+    whole = Study(embeddings=given).null_spk[16]
+    monkeypatch.setattr("spikylib.study._COMPARED", 1)  # as of many rows
+    cut = Study(embeddings=given)
+    most = (2 * len(cut.cover(16).peaks) + 1) / 300
+    assert whole.min() > most
+    assert cut.null_spk[16].tolist() == pytest.approx([most] * len(whole), abs=1 / 300)
 
 
 def test_ids_that_are_numbers_here_and_text_there_are_matched():

@@ -18,7 +18,7 @@ def save(check, counts):
     Parameters
     ----------
     check : str
-        ``kernels``, ``oldest``, ``newest``, ``mutants``, ``fuzz`` or ``interrupted``.
+        A key of ``TABLES``.
     counts : dict
         What the table of the check is made from, ready for JSON.
     """
@@ -40,7 +40,8 @@ def table(check):
 
 
 def _commit():
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    """The last commit that changed what is checked."""
+    command = ["git", "log", "-1", "--format=%h", "--abbrev=12", "--", "spikylib", "notebooks", "book/style"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
@@ -49,7 +50,7 @@ def _duration(seconds):
 
 
 def _kernels_table(stored):
-    yield "| instructions | kernels of OpenBLAS | threads | cells and files compared | different |"
+    yield "| instructions | kernels of OpenBLAS | threads | cells compared | different |"
     yield "|---|---|---|---|---|"
     for run in stored["runs"]:
         yield (
@@ -59,7 +60,17 @@ def _kernels_table(stored):
 
 
 def _versions_table(stored):
-    yield f"{stored['passed']} tests passed and {stored['failed']} failed, with {stored['versions']}."
+    yield "| versions | tests passed | failed |"
+    yield "|---|---|---|"
+    for run in stored["runs"]:
+        yield f"| {run['versions']} | {run['passed']:,} | {run['failed']} |"
+
+
+def _wheel_table(stored):
+    yield "| Python | the wheel |"
+    yield "|---|---|"
+    for run in stored["runs"]:
+        yield f"| {run['python'].removeprefix('Python ')} | {'works' if run['works'] else '**fails**'} |"
 
 
 def _mutants_table(stored):
@@ -100,6 +111,7 @@ TABLES = {
     "kernels": _kernels_table,
     "oldest": _versions_table,
     "newest": _versions_table,
+    "wheel": _wheel_table,
     "mutants": _mutants_table,
     "fuzz": _fuzz_table,
     "interrupted": _interrupted_table,

@@ -1,4 +1,4 @@
-"""Kill downloads, loads, runs and sweeps with signal 9 at random moments, and see what the next call finds.
+"""Kill what fetches, loads, runs, reports and checks with signal 9 at random moments, and see what the next call finds.
 
 python -m trust.interrupt [SEED]
 
@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -24,10 +25,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
 from trust import ROOT, counts
 
-TIMES = {"download": 15, "load": 10, "run": 10, "sweep": 15}
+TIMES = {"download": 10, "load": 5, "run": 5, "sweep": 8, "report": 8, "compare": 6, "evidence": 8}
 CELL = """\
 f: int = 16  # rank, 1 to 64
 results_file: str = ""  # JSON file for the named results"""
@@ -45,6 +47,23 @@ from spikylib import datasets
 data = datasets.load("lastfm-2k", data_home=sys.argv[2], download=sys.argv[3] == "download")
 print(data.matrix.shape, data.matrix.nnz, data.items["artist"].iloc[-1])
 """
+# of two small catalogues, and what the package keeps of it
+EVIDENCE = """
+import sys
+from pathlib import Path
+import numpy as np
+from spikylib import claims
+from spikylib.claims._evidence import keep_public
+from spikylib.datasets import Embeddings
+from spikylib.study import Study
+folder = Path(sys.argv[1])
+for seed in (0, 1):
+    E = np.random.default_rng(seed).standard_normal((200, 32))
+    claims.keep_evidence(folder, Study(embeddings=Embeddings(np.arange(200), E, f"made-{seed}")))
+keep_public(folder, folder / "kept" / "public.json")
+"""
+# what differs from call to call: how long it took
+TOOK = re.compile(r'"seconds": [\d.]+|time="[\d.]+"|[\d.]+ s\. Computed')
 
 
 class Slowly(BaseHTTPRequestHandler):
@@ -115,7 +134,28 @@ def sweep(folder, times, rng):
     return _repeat("sweep", folder, out, command, times, rng)
 
 
-CHECKS = (download, load, run, sweep)
+def report(folder, times, rng):
+    """Report on an embedding."""
+    out = folder / "out"
+    command = [*_spiky(), "report", _embeddings(folder, 0), "-o", out]
+    return _repeat("spiky report", folder, out, command, times, rng)
+
+
+def compare(folder, times, rng):
+    """Compare two embeddings by a third, with a gate and its file for CI servers."""
+    out = folder / "out"
+    old, new, again = (_embeddings(folder, seed) for seed in range(3))
+    options = ["--again", again, "--fail-if", "items_common < 200", "--junit", out / "gates.xml", "-o", out]
+    return _repeat("spiky compare", folder, out, [*_spiky(), "compare", old, new, *options], times, rng)
+
+
+def evidence(folder, times, rng):
+    """Check all claims on two catalogues, and keep the findings."""
+    out = folder / "out"
+    return _repeat("evidence", folder, out, [sys.executable, "-c", EVIDENCE, out], times, rng)
+
+
+CHECKS = (download, load, run, sweep, report, compare, evidence)
 
 
 def _repeat(kind, folder, made, command, times, rng, fresh=None):
@@ -156,7 +196,7 @@ def _repeat(kind, folder, made, command, times, rng, fresh=None):
         left = _contents(made)
         row["corrupt"] += any(whole.get(name) != content for name, content in left.items())
         second = call()
-        same = kind in ("run", "sweep") or second.stdout == undisturbed.stdout
+        same = kind not in ("download", "load") or second.stdout == undisturbed.stdout
         row["worked"] += second.returncode == 0 and same and _contents(made) == whole
         if second.returncode:
             print(second.stdout, second.stderr, sep="\n", file=sys.stderr)
@@ -164,7 +204,7 @@ def _repeat(kind, folder, made, command, times, rng, fresh=None):
 
 
 def _contents(folder):
-    """What stands in its final place: data files by hash, results by what they say."""
+    """What stands in its final place: files by hash, the results of runs by what they say."""
     found = {}
     for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
         name = file.relative_to(folder).as_posix()
@@ -179,7 +219,10 @@ def _contents(folder):
             and not any(part.startswith(".") for part in file.parts)
             and file.suffix != ".ipynb"
         ):
-            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            content = file.read_bytes()
+            if file.suffix in (".json", ".html", ".xml"):
+                content = TOOK.sub("", content.decode("utf-8", errors="replace")).encode()
+            found[name] = hashlib.sha256(content).hexdigest()
     return found
 
 
@@ -206,6 +249,16 @@ def _notebook(folder):
     notebook.cells = [cell, nbformat.v4.new_code_cell(BODY)]
     nbformat.write(notebook, folder / "01_tiny.ipynb")
     return folder / "01_tiny.ipynb"
+
+
+def _embeddings(folder, seed):
+    folder.mkdir(parents=True, exist_ok=True)
+    E = np.random.default_rng(0).standard_normal((300, 16))
+    file = folder / f"{seed}.npz"
+    np.savez(
+        file, vectors=E + 0.1 * np.random.default_rng(seed + 1).standard_normal(E.shape), ids=np.arange(300)
+    )
+    return file
 
 
 def _spiky():

@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Mutant(NamedTuple):
     """What is broken, where, by which text, and the tests that must notice.
 
-    `module` is a file of spikylib without its suffix. `tests` names a file or a folder of tests,
-    then options of pytest; by default it is the module's own.
+    `module` is a file of spikylib without its suffix, or a script of the book's pages with it. `tests`
+    names a file of tests, then options of pytest; by default it is the module's own.
     """
 
     module: str
@@ -15,6 +15,11 @@ class Mutant(NamedTuple):
     find: str
     put: str
     tests: str = ""
+
+    @property
+    def file(self) -> str:
+        """Path of the module in the checkout."""
+        return f"book/style/{self.module}" if self.module.endswith(".js") else f"spikylib/{self.module}.py"
 
 
 MUTANTS = [
@@ -95,4 +100,66 @@ MUTANTS = [
     Mutant("rerun/_runs", "a chapter takes whatever it is given", "if wanted := takes(notebook):", "if wanted := None:", "cli_run -k takes"),
     Mutant("rerun/_parameters", "a parameter may be out of its range", "not parameter.low <= value <= parameter.high", "False", "cli_run -k wrong"),
     Mutant("rerun/_parameters", "a choice may be none of those listed", "if parameter.choices and", "if False and", "cli_run -k wrong"),
+    # --- what is known of a catalogue
+    Mutant("study", "embeddings are measured in the basis they come in", "spikes.principal(self._others[0].vectors)", "self._others[0].vectors"),
+    Mutant("study", "all draws of a null are one", "range(self.seed, self.seed + n_draws)", "[self.seed] * n_draws"),
+    Mutant("study", "the hidden items stay in the fit", "part = self._without_times(train)", "part = self._without_times(self.interactions.matrix)"),
+    Mutant("study", "a refit forgets the settings", "seed=self.seed, **self.settings)", "seed=self.seed)"),
+    Mutant("study", "the least played items are taken for the most played", "np.argsort(-plays, kind=", "np.argsort(plays, kind=", "claims -k most_played"),
+    Mutant("study", "a null's cover stops where that of the data did", '4 if "refit" in self.has else 2', "1"),
+    # --- claims: the rule, the verdict over datasets, what is kept
+    Mutant("claims/_finding", "an interval that reaches the margin is enough", "holds, fails = low >= margin, high < margin", "holds, fails = high >= margin, high < margin", "claims -k judge"),
+    Mutant("claims/_finding", "the margin is left out", "holds, fails = high <= -margin, low > -margin", "holds, fails = high <= 0, low > 0", "claims -k judge"),
+    Mutant("claims/_finding", "intervals of 90 %", "t.ppf(0.975", "t.ppf(0.95", "claims -k judge"),
+    Mutant("claims/_finding", "the spread of the replicates is taken for that of their mean", "difference.std(ddof=1) / math.sqrt(r)", "difference.std(ddof=1)", "claims -k judge"),
+    Mutant("claims/_registry", "four datasets are enough for all", "_FEWEST = 5", "_FEWEST = 4", "claims -k verdict_over"),
+    Mutant("claims/_registry", "half of the datasets are most of them", "len(fails) > len(by_data) / 2", "len(fails) >= len(by_data) / 2", "claims -k verdict_over"),
+    Mutant("claims/_registry", "a dataset on which one part holds is one on which all do", "by_data.items() if all(held)]", "by_data.items() if any(held)]", "claims -k mixed"),
+    Mutant("claims/_registry", "undecided datasets are not named", '(open_on, "undecided on")', '([], "undecided on")', "claims -k over_datasets"),
+    Mutant("claims/_registry", "a failure on generated data is passed over", ">= _FEWEST and not wrong", ">= _FEWEST", "claims -k generated"),
+    Mutant("claims/_registry", "all replicates have one seed", "seed + s, **rank", "seed, **rank", "claims -k replicate"),
+    Mutant("claims/_registry", "heavy claims are checked on all items", "study.most_played() if p.heavy else study", "study", "claims -k most_played"),
+    Mutant("claims/_evidence", "findings of code that has changed are kept", '== found["hash"]\n', "is not None\n", "claims -k evidence"),
+    Mutant("claims/_evidence", "findings on other data are kept", 'for key in ("sha256", "settings")', "for key in ()", "claims -k evidence"),
+    # --- claims: some measures
+    Mutant("claims/_theorem", "the fitted rows are those explained", "fitted, asked = pairs(spike, seed)", "fitted = asked = pairs(spike, seed)[0]", "claims/theorem -k held_out"),
+    Mutant("claims/_theorem", "negative entries are counted, not weighed", "np.sum(block[block < -1e-10 * np.abs(block).max()] ** 2) / np.sum(block**2)", "np.mean(block < -1e-10 * np.abs(block).max())", "claims/theorem -k negative"),
+    Mutant("claims/_advice", "the popular half of the hidden items is called rare", '"rare": popular <= np.median(popular)', '"rare": popular >= np.median(popular)', "claims/advice -k hits"),
+    Mutant("claims/_advice", "lists of two fits are matched by row, not by item", 'row[listed(part.E, rows, "cosine")]', 'listed(part.E, rows, "cosine")', "claims/advice -k repeat"),
+    Mutant("claims/_advice", "the tail begins at the smallest value", "[-(len(values) // 2) :]", "[:]", "claims/advice -k tail"),
+    Mutant("claims/_stability", "the gap is that of the lowest quintile over the highest", "overlap.iloc[-1] - overlap.iloc[0]", "overlap.iloc[0] - overlap.iloc[-1]", "claims/stability -k given"),
+    Mutant("claims/_averages", "the outsider is a member", "D = E[picks[:, 0]] - E[picks[:, k]]", "D = E[picks[:, 0]] - E[picks[:, k - 1]]", "claims/averages -k wins"),
+    # --- reports and comparisons
+    Mutant("report/_decide", "the verdict goes by the highest rank that is spiky", "held[min(1, len(held) - 1)] if held", "held[-1] if held", "playground -k sentence"),
+    Mutant("report/_decide", "a common mean is not named", "- 1 / read[\"rows\"] >= 0.5", "- 1 / read[\"rows\"] >= 1.5", "report -k common_mean"),
+    Mutant("report/_decide", "popular items are said to lose their neighbours", "gap = parts[-1] - parts[0]", "gap = parts[0] - parts[-1]", "report -k instability"),
+    Mutant("report/_decide", "what shuffled dates lose counts as lost in time", "if kept.mean() > by_chance - 0.1:", "if kept.mean() > 0.9:", "report -k on_time"),
+    Mutant("report/_decide", "a recall no better than chance decides", "len(best) ** 0.5 <= chance", "len(best) ** 0.5 <= 0", "report -k chance"),
+    Mutant("report/_measure", "the rank is the largest that does as well", "return min(f for (f, _), hit", "return max(f for (f, _), hit", "report -k smallest"),
+    Mutant("report/_measure", "the exponent is that of the highest recall", "if low <= 0 or high < 0.01:", "if low <= 0 and high <= 0:", "report -k smallest"),
+    Mutant("report/_measure", "a row that repeats counts with the row it repeats", "repeated = len(first) - len(Counter(", "repeated = 2 * len(first) - 2 * len(Counter(", "report -k repeated"),
+    Mutant("report/_report", "the interval of Spk is that of a resample", "half = 1.96 * 2 * spread", "half = 1.96 * spread", "report -k interval"),
+    Mutant("report/_compare", "rows are matched by their number", "return rows, row[rows]", "return rows, rows", "compare -k literal"),
+    Mutant("report/_compare", "keeping more of a list is a change", 'return row["value"] < row["floor"] if', 'return row["value"] > row["floor"] if', "compare -k change"),
+    Mutant("report/_compare", "the floor is the mean, without its noise", "max(_SLACK, noise)", "0.0", "compare -k no_change"),
+    Mutant("report/_compare", "a gate fails on the other side", '"<": np.less, ', '"<": np.greater, ', "compare -k gate"),
+    Mutant("report/_compare", "spikes that dissolve are looked for where they were", "dead = [rows for rows in of_a if _together(B[rows])", "dead = [rows for rows in of_a if _together(A[rows])", "compare -k named"),
+    Mutant("report/_compare", "the highest norms are the first quintile", "quintile[np.argsort(norm, kind=", "quintile[np.argsort(-norm, kind=", "compare -k quintile"),
+    # --- the book's pages
+    Mutant("spiky.js", "a cosine equal to the threshold captures", "> cosTheta;", ">= cosTheta;", "playground -k peaks"),
+    Mutant("spiky.js", "candidates by increasing norm", "order.sort((i, j) => norm[j] - norm[i] || i - j);\n    const goal", "order.sort((i, j) => norm[i] - norm[j] || i - j);\n    const goal", "playground -k peaks"),
+    Mutant("spiky.js", "a row is given up before all its columns are seen", "if (sum + unit[a + 8] * chosen[b + 8] < low) return false;", "if (sum < low) return false;", "playground -k peaks"),
+    Mutant("spiky.js", "one row more than the share must be captured", "Math.ceil(rho * E.n - 1e-9)", "Math.floor(rho * E.n) + 1", "playground -k peaks"),
+    Mutant("spiky.js", "columns past f count", "x = rows[i * f + k] / norm[i];", "x = data[i * f + k] / norm[i];", "playground -k peaks"),
+    Mutant("spiky.js", "the seed is forgotten", "(seed + Math.imul(k, 0x9e3779b9))", "Math.imul(k, 0x9e3779b9)", "playground -k twin"),
+    Mutant("spiky.js", "the covariance is taken about the origin", "sum / n - mean[Math.floor(at / d)] * mean[at % d]", "sum / n", "playground -k baselines"),
+    Mutant("spiky.js", "eigenvalues by value, not by magnitude", "Math.abs(b) - Math.abs(a) || b - a", "b - a", "playground -k catalogue"),
+    Mutant("spiky.js", "all items have one degree", "1 - 0.9 * spread * uniform()", "1", "playground -k catalogue"),
+    Mutant("spiky.js", "ties of neighbours go to the higher row", "score[j] - score[i] || i - j", "score[j] - score[i] || j - i", "playground -k neighbours"),
+    Mutant("spiky.js", "fewer peaks than the nearest baseline are enough to be spiky", "share(rank) <= 0.5", "share(rank) < 1", "playground -k sentence"),
+    Mutant("drop.js", "columns of a file are read as rows", "/'fortran_order': True/", "/'fortran_order': Yes/", "playground -k files"),
+    Mutant("drop.js", "bytes are read in one order only", 'const little = order !== ">";', "const little = true;", "playground -k files"),
+    Mutant("drop.js", "small half-precision numbers are zero", "rest * 2 ** -24", "0", "playground -k files"),
+    Mutant("drop.js", "a row with a cell missing is read", "before !== first.length - d)", "false)", "playground -k refused"),
+    Mutant("drop.js", "the first row counts as a repeat", "at && compare(order[at - 1], i) === 0", "!at || compare(order[at - 1], i) === 0", "playground -k sentence"),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Break the library in stated ways, one at a time, and see that its tests notice.
+"""Break the library and the scripts of the pages in stated ways, one at a time, and see that its tests notice.
 
 python -m trust.mutants [WORD ...]    only the mutants whose module or change holds a word
 
@@ -76,20 +76,30 @@ def _copy(tree):
 def suite(mutant):
     """Arguments of pytest for the tests and doctests of the mutant's module."""
     name, *options = (mutant.tests or mutant.module).split(" ", 2)
-    tests = f"tests/{name}" if (ROOT / "tests" / name).is_dir() else f"tests/test_{name}.py"
-    return (tests, f"spikylib/{mutant.module}.py", *options)
+    folder, _, last = name.rpartition("/")
+    tests = (Path("tests") / folder / f"test_{last}.py").as_posix()
+    doctests = [mutant.file] if mutant.file.endswith(".py") else []
+    return (tests, *doctests, *options)
+
+
+def check_syntax(mutant, source):
+    """Raise an error where a mutated source cannot be read: any test would notice that."""
+    if mutant.file.endswith(".py"):
+        compile(source, mutant.file, "exec")
+    elif node := shutil.which("node"):
+        subprocess.run([node, "--check"], input=source, text=True, check=True)
 
 
 def _try(mutant, trees):
     tree = trees.get()
-    file = tree / "spikylib" / f"{mutant.module}.py"
+    file = tree / mutant.file
     source = file.read_text(encoding="utf-8")
     try:
         if source.count(mutant.find) != 1:
             by, caught = f"lost: its text occurs {source.count(mutant.find)} times", False
         else:
             mutated = source.replace(mutant.find, mutant.put)
-            compile(mutated, file.name, "exec")  # a syntax error would be caught by anything
+            check_syntax(mutant, mutated)
             file.write_text(mutated, encoding="utf-8")
             by = _run(suite(mutant), tree)
             caught = by is not None

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from trust import ROOT
+from trust import ROOT, counts
 
 VERSIONS = ("3.11", "3.12", "3.13")
 USE = """
@@ -30,15 +31,16 @@ print("used")
 
 def main(pythons=()):
     """Build the wheel once, and try it with every interpreter; return whether all went well."""
-    pythons = pythons or [python for version in VERSIONS for python in _find(version)]
+    start = time.perf_counter()
+    pythons = pythons or [python for version in VERSIONS for python in find(version)]
     with tempfile.TemporaryDirectory() as folder:
         wheel = _build(Path(folder))
-        return all(
-            [_try(python, wheel, Path(folder) / f"environment-{k}") for k, python in enumerate(pythons)]
-        )
+        rows = [_try(python, wheel, Path(folder) / f"environment-{k}") for k, python in enumerate(pythons)]
+    counts.save("wheel", {"seconds": round(time.perf_counter() - start), "runs": rows})
+    return all(row["works"] for row in rows)
 
 
-def _find(version):
+def find(version):
     """An interpreter of a version, in a list; an empty list, and a line that says so, where there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python")]
@@ -88,7 +90,7 @@ def _try(python, wheel, environment):
         and "Traceback" not in (call(binaries / "spiky", "notebooks", codes=(0, 2)) or "Traceback")
     )
     print(f"{version}: {'works' if works else 'FAILS'} from the wheel", flush=True)
-    return works
+    return {"python": version, "works": works}
 
 
 if __name__ == "__main__":

@@ -11,11 +11,16 @@ function dropModule(spiky) {
     const starts = (text, at = 0) => [...text].every((letter, i) => bytes[at + i] === letter.charCodeAt(0));
     if (!bytes.length) refuse(`${file.name} is empty`);
     let found;
-    if (starts("NUMPY", 1)) found = { vectors: npy(bytes, file.name) };
-    else if (starts("PK")) found = await npz(bytes, file.name);
-    else if (/\.(parquet|pq|feather|gz|zst|bz2|bin|pt|safetensors|json|h5|xlsx)$/i.test(file.name)) {
+    try {
+      if (starts("NUMPY", 1)) found = { vectors: npy(bytes, file.name) };
+      else if (starts("PK")) found = await npz(bytes, file.name);
+    } catch (error) {
+      refuse(error.message.startsWith(file.name) ? error.message : `${file.name} is damaged; save it again`);
+    }
+    if (!found && /\.(parquet|pq|feather|gz|zst|bz2|bin|pt|safetensors|json|h5|xlsx)$/i.test(file.name)) {
       refuse(`${file.name}: this page reads .npy, .npz, word2vec text and CSV; spiky report reads more`);
-    } else found = table(new TextDecoder().decode(bytes), file.name);
+    }
+    found ??= table(new TextDecoder().decode(bytes), file.name);
     const { shape, values } = found.vectors;
     const [n, d] = shape;
     const needed = "and a row for each item is needed: shape (items, dimensions)";

@@ -299,7 +299,7 @@ def holds_snapshots(path: str | os.PathLike) -> bool:
 def _ids(values, path):
     """Ids of a column; a line break in one shows a quote that was not closed where it should be."""
     where = f"{path}, column {values.name!r}"
-    if isinstance(values.dtype, pd.StringDtype):
+    if pd.api.types.is_string_dtype(values):  # of pandas 2 as well, where text is a column of objects
         if len(broken := values[values.str.contains("\n", regex=False)]):
             raise ValueError(f"{where}: a quote goes on over a line break in {broken.iloc[0]!r}")
     elif len(values) and isinstance(values.iloc[0], dict | list | np.ndarray):

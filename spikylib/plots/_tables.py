@@ -114,7 +114,7 @@ def _tables_of(findings):
     table = pd.DataFrame([asdict(f) | Terms.of(f)._asdict() for f in findings])
     table = table.dropna(subset="estimate").assign(row=table["data"], order=table["data"].map(order.index))
     table.update(100 * table[table["unit"] == "%"].filter(regex="^(estimate|low|high|reference|needs_[lh])"))
-    groups = table.groupby(["id", "part"], sort=False)
+    groups = list(table.groupby(["id", "part"], sort=False))
     if not 1 <= len(groups) <= 3:
         raise ValueError(f"{len(groups)} parts have numbers; give the findings of one to three parts")
     return {", ".join(filter(None, key)): part.set_index(["row", "data"]) for key, part in groups}

@@ -335,7 +335,8 @@ def _gate(text, parts, conditions):
     bound = row["floor"] if bound == "floor" else bound
     failed = bool(_OPERATORS[operator](row["value"], bound))
     sentence = f"{name} is {row['value']:.4g}; the gate fails at {operator} {bound:.4g} ({row['meaning']})."
-    return {"gate": text, "failed": failed, "sentence": sentence}
+    # in single spaces, as XML cannot contain a page break
+    return {"gate": " ".join(text.split()), "failed": failed, "sentence": sentence}
 
 
 def _ranks(a, b):

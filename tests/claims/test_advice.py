@@ -69,6 +69,12 @@ def test_lists_that_repeat_have_the_same_items(small):
     assert (50 * _advice.repeats(small, 5)["same"]).round().astype(int).tolist() == same
 
 
+def test_lists_that_repeat_are_matched_by_item(small):
+    order = np.random.default_rng(0).permutation(len(small.E))
+    same = Embeddings(small.items["id"].to_numpy()[order], small.E[order])
+    assert _advice.repeated(small, Study(small.interactions, same), 0)["same"].mean() > 0.99
+
+
 def test_rows_of_equal_plays_are_compared(small):
     """Ten groups by plays, of which the longer half has the hits and the other none, whatever plays they have."""
     found = _advice.tests(small, 5)
@@ -87,6 +93,7 @@ def test_rows_of_equal_plays_are_compared(small):
 def test_the_tail_of_a_power_law_is_one():
     p = (np.arange(200_000) + 0.5) / 200_000
     assert _advice.tail((1 - p) ** -0.7) == pytest.approx(1, abs=0.01)
+    assert _advice.tail(np.where(p < 0.5, p, (1 - p) ** -0.7)) == pytest.approx(1, abs=0.01)
     assert _advice.tail(-np.log(1 - p)) < 0.9
     with pytest.raises(NotApplicable):
         _advice.tail(np.ones(50))

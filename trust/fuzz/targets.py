@@ -14,10 +14,12 @@ import sys
 import warnings
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 from spikylib import datasets, rerun
 from spikylib.datasets import _download
 from spikylib.datasets._guard import reading
+from spikylib.report import _compare, _page
 from spikylib.rerun import _results, _runs
 from trust import ROOT
 
@@ -106,6 +108,22 @@ def parameters(folder, data):
             raise Finding(f"a run's folder would be {run.name!r}")
 
 
+def gates(folder, data):
+    """Gates as `spiky compare` takes them, on values that are given, and their file for CI servers."""
+    conditions = {
+        "items_common": {"value": 300, "meaning": "items in both"},
+        "spk_16": {"value": 0.25, "meaning": "Spk of the new version at f = 16"},
+        "overlap_all": {"value": 0.5, "meaning": "neighbours kept, all items", "floor": 0.75},
+    }
+    decided = []
+    for text in data.decode("utf-8", errors="replace").split("\0"):
+        name, _, bound = parts = _compare._parsed(text)
+        if name in conditions:
+            _compare._check_gate(name, bound, [16], True)
+            decided.append(_compare._gate(text, parts, conditions))
+    ElementTree.fromstring(_page.junit({"gates": decided, "seconds": 1.5}))
+
+
 _CORNELL = [
     f"cornell-yes/yes_small/{f}"
     for f in ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt")
@@ -136,6 +154,7 @@ TARGETS = {
     "archive": archive,
     "results": results,
     "parameters": parameters,
+    "gates": gates,
 }  # fmt: skip
 
 
@@ -150,7 +169,7 @@ def attempt(name, data, folder):
         except (ValueError, FileNotFoundError) as error:
             text = str(error)
             known = [name.partition(".")[0], folder.name, *(path.name for path in folder.rglob("*"))]
-            if name != "parameters" and not any(word in text for word in known):
+            if name not in ("parameters", "gates") and not any(word in text for word in known):
                 raise Finding(f"the error names no file: {text[:200]}") from error
             return "refused"
     return "read"
@@ -235,6 +254,7 @@ def seeds(name):
         "archive": [zipped(x__r_csv=csv, m_csv=csv), gzip.compress(tarred.getvalue())],
         "results": [b'{"chapter": "03_x", "parameters": {"f": 8}, "results": {"spk": 0.5}, "arrays": {}}'],
         "parameters": [b"f=16\0rho=0.25\0loud=true", b"kind=cosine", b"f=8,16\0kind=dot,cosine"],
+        "gates": [b"spk_16 > 0.05", b"overlap_all<floor\0 items_common >= 1e3\n"],
         "aotm-2011.gz": [gzip.compress(_files("aotm-2011", "aotm2011_playlists.json"))],
         "triplej.zip": [zipped(playlist_csv=_files("triplej", "playlist_20140929.csv"))],
         "cornell-yes": [_files("cornell-yes/yes_small", *(Path(p).name for p in _CORNELL))],
