@@ -10,4 +10,4 @@ A module imports only from the modules to its left. Each is imported by name,
 ``import spikylib`` alone.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -25,6 +25,12 @@ def communities(seed: int) -> Study:
     return Study(_playlists(seed), seed=seed)
 
 
+@lru_cache(maxsize=2)
+def many_playlists(seed: int) -> Study:
+    """The same communities in half as many playlists again."""
+    return Study(_playlists(seed, n_contexts=6000), seed=seed)
+
+
 def sixty_four_communities(seed: int) -> Study:
     """As many clean communities as dimensions from which noise is to steepen the curve."""
     return Study(_playlists(seed, n_items=1600, n_contexts=6000, n_communities=64), seed=seed)

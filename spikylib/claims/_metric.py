@@ -228,7 +228,7 @@ def a_better_choice_of_peaks_exists(study, seed):
     margin=1.0,
     value="growth of Spk over a doubling of f, over its growth before, where that is most",
     against="steady growth being",
-    holds_on=_controls.communities,
+    holds_on=_controls.many_playlists,
     fails_on=_controls.shuffled,
 )
 def spk_rises_suddenly(study, seed):
@@ -295,7 +295,7 @@ def spk_depends_on_the_choice_of_peaks(study, seed):
     unit="%",
     value="peaks of normalised rows, in random order, over peaks by decreasing norm",
     against="no difference being",
-    holds_on=_controls.communities,
+    holds_on=_controls.many_playlists,
     fails_on=_controls.rays,
 )
 def normalised_rows_look_spikier(study, seed):
