@@ -8,7 +8,7 @@ BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf browser notebooks results evidence controls test bench bench-full lint check hooks clean \
+.PHONY: help book html pdf printed browser notebooks results evidence controls test bench bench-full lint check hooks clean \
 	table1 mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
@@ -41,6 +41,9 @@ test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
 
 browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on this machine
 	$(RUN) -m pytest -n 2 --dist=worksteal -m browser tests/browser $(ARGS)
+
+printed: $(BROWSER) ## prove the book as one PDF, leaf by leaf (weekly, 2 minutes)
+	$(RUN) -m pytest -m printed tests/browser/test_pdf.py
 
 pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 	$(RUN) tools/pdf.py

@@ -1,6 +1,6 @@
 """Claims on generated catalogues where the truth is known: each must hold on one and fail on another.
 
-`make test` takes the claims that are quick, on two seeds, and on two more where one verdict was wrong;
+`make test` takes the claims that are quick, on one seed, and on three more where a verdict was wrong;
 `make controls` takes all, on twenty.
 """
 
@@ -42,11 +42,11 @@ QUICK = [control for control, asked in CONTROLS.items() if not all(part.heavy fo
 
 
 @pytest.mark.parametrize("control", QUICK, ids=lambda control: control.__name__)
-def test_the_verdict_is_right_on_both_or_on_three_of_four(control):
+def test_the_verdict_is_right_at_once_or_on_three_of_four(control):
     asked = [pair for pair in CONTROLS[control] if not pair[0].heavy]
-    missed = wrong(control, asked, (100, 101))
-    doubtful = [pair for pair in asked if missed[pair[0]] == 1]
-    assert not named(missed + wrong(control, doubtful, (102, 103)))
+    missed = wrong(control, asked, (100,))
+    doubtful = [pair for pair in asked if missed[pair[0]]]
+    assert not named(missed + (wrong(control, doubtful, (101, 102, 103)) if doubtful else Counter()))
 
 
 @pytest.mark.controls

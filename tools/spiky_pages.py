@@ -666,7 +666,9 @@ def _page_names(file):
     return _named(tree, _imported(tree))
 
 
+@cache
 def _imported(tree):
+    """What a file takes from the library, by the names that it uses."""
     return {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
         for node in ast.walk(tree)
