@@ -54,7 +54,7 @@ bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (12
 bench-full: $(BENCH) ## run the pipeline at the size of a million playlists, into benchmarks/full.md (25 minutes, 8 GiB)
 	$(RUN) benchmarks/full.py _build/full --stages draw,ppmi,svd,spikes
 
-mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (5 minutes)
+mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (15 minutes)
 	$(RUN) -m trust.mutants
 
 fuzz: $(TRUST) ## feed every file reader, and the gates of `spiky compare`, with bad input for SECONDS (600)
