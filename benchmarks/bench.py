@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write what they print into README.md.
 
-make bench                                # at most 12 minutes; alone on the machine, please
+make bench                                # some 16 minutes; alone on the machine, please
 python benchmarks/bench.py --only spikes  # one of them, printed only
 """
 
