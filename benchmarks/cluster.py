@@ -13,17 +13,16 @@ The projection is arithmetic on constants of the same run; its assumptions are n
 import json
 import math
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 import numpy as np
 import scipy.sparse as sp
+from measuring import fastest, machine
 
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "results" / "cluster"
 SETUPS = {"one core": (1, 0), "all cores": (None, 0), "1 worker": (None, 1), "2 workers": (None, 2)}
@@ -64,8 +63,7 @@ def run(items, repeats):
             _same_results(rows[-len(SETUPS) :])
         constants = _child("constants", "one core", file)
     found = {
-        "machine": f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "distributed")),
+        "machine": machine(("numpy", "scipy", "distributed")),
         "f": F,
         "repeats": repeats,
         "rows": rows,
@@ -112,7 +110,7 @@ def constants(setup, file):
         part = Path(folder) / "part.npz"
         sp.save_npz(part, X, compressed=False)
         count = cluster._count_items(str(part), X.shape[0])
-        read = _fastest(lambda: cluster._operand(str(part), count, 2)[:, :100])
+        read = fastest(lambda: cluster._operand(str(part), count, 2)[:, :100])
     rng = np.random.default_rng(0)
     product = {}
     for name, n in (("near", 40_000), ("far", 1 << 23)):
@@ -120,11 +118,11 @@ def constants(setup, file):
         col = np.sort(rng.integers(0, n, (rows, 100), dtype=np.int32), axis=1).ravel()
         M = sp.csr_array((np.ones(len(col)), col, np.arange(0, len(col) + 1, 100)), shape=(rows, n))
         columns = np.ones((n, BLOCK))
-        product[name] = _fastest(lambda M=M, columns=columns: M @ columns) / M.nnz
+        product[name] = fastest(lambda M=M, columns=columns: M @ columns) / M.nnz
     rows, peaks = (rng.standard_normal((k, F)) for k in (ROW_BLOCK, _greedy.PEAK_BLOCK))
     norms = [np.linalg.norm(block, axis=1) for block in (rows, peaks)]
     captures = _greedy.LocalRows(rows, norms[0], 1.0).comparison(_greedy.Peaks(peaks, norms[1], 0.9))
-    cosine = _fastest(lambda: captures(np.arange(ROW_BLOCK)))
+    cosine = fastest(lambda: captures(np.arange(ROW_BLOCK)))
     _tell(
         {
             "read": read / X.nnz,
@@ -261,15 +259,6 @@ def _tell(record):
     click.echo(json.dumps(record))
 
 
-def _fastest(function, repeats=5):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def _same_results(rows):
     """Every setup must have found the same; a benchmark of different results says nothing."""
     first = rows[0]
@@ -279,12 +268,6 @@ def _same_results(rows):
                 raise SystemExit(f"{row['setup']}: {name} is {row[name]}, on one core {first[name]}")
         if not np.allclose(row["s"], first["s"], rtol=1e-9):
             raise SystemExit(f"{row['setup']}: singular values {row['s']}, on one core {first['s']}")
-
-
-def _processor():
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), platform.machine())
 
 
 # What is read from the measurements

@@ -89,8 +89,9 @@ def sparse_product(M, dtype, memory):
 
 def machine(packages):
     """The processor, its cores, and the versions of the packages, in a line."""
-    cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    name = cpu[1] if cpu else platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")  # Linux has it
+    cpu = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    name = cpu[1] if cpu else platform.machine()
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
 
