@@ -31,7 +31,7 @@ evidence: $(READY) ## check every claim on every dataset present into book/evide
 	$(RUN) tools/evidence.py $(N)
 
 controls: $(READY) ## check every claim on generated data where it must hold and must fail, 20 seeds (weekly)
-	$(RUN) -m pytest -n 2 tests/test_controls.py -m controls
+	$(RUN) -m pytest -n 2 --dist=worksteal tests/test_controls.py -m controls
 
 table1: $(READY) ## measure Table 1 of the paper on its own data (fetches 1 GB) next to the printed values; N="aotm-2011" picks
 	$(RUN) tools/table1.py $(N)
