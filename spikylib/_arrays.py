@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from threadpoolctl import threadpool_limits
 
 from spikylib._checks import check_range
+from spikylib._device import on_gpu, to_host
 
 ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a core's cache
 _ZERO = 1e-9  # share of the largest norm up to which a row has no direction
@@ -40,7 +41,7 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
         raise ValueError(f"{name} has the column {odd[0]!r}, not a dimension; drop it, or make it the index")
     if hasattr(E, "toarray"):
         raise ValueError(f"{name} is a sparse matrix; pass its toarray()")
-    E = np.asanyarray(E)
+    E = E if on_gpu(E) else np.asanyarray(E)
     if isinstance(E, np.ma.MaskedArray) and E.mask.any():
         raise ValueError(f"{name} has masked entries: {np.argwhere(E.mask)[0].tolist()}; fill or drop them")
     if isinstance(E, np.ma.MaskedArray | np.matrix):
@@ -81,7 +82,7 @@ def scaled_norms(E, scale, map_blocks=map):
 
     def of_block(a):
         with np.errstate(over="ignore"):
-            block = take_rows(E, slice(a, a + ROW_BLOCK), scale)
+            block = to_host(take_rows(E, slice(a, a + ROW_BLOCK), scale))
             return np.sqrt(np.einsum("ij,ij->i", block, block))
 
     return np.concatenate(list(map_blocks(of_block, range(0, len(E), ROW_BLOCK))))
@@ -91,7 +92,7 @@ def largest_entry(name: str, E: np.ndarray, first_row: int = 0) -> float:
     """Largest magnitude in E; the error about one that is not finite counts rows from `first_row`."""
     largest = 0.0
     for a in range(0, len(E), ROW_BLOCK):
-        block = np.abs(E[a : a + ROW_BLOCK].astype(np.float64))
+        block = np.abs(to_host(E[a : a + ROW_BLOCK]).astype(np.float64))
         if not np.isfinite(block).all():
             i, j = np.argwhere(~np.isfinite(block))[0]
             raise ValueError(
@@ -129,7 +130,7 @@ def one_direction(E: np.ndarray) -> bool:
 
     Then norms and cosines are those of an offset: a mean, or the zero point of a quantised embedding.
     """
-    sample = E[:: max(1, len(E) // ROW_BLOCK)]
+    sample = to_host(E[:: max(1, len(E) // ROW_BLOCK)])
     if len(sample) < 10 or E.shape[1] == 1 or not sample.any():
         return False
     unit = unit_rows(sample)

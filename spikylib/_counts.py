@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from spikylib._checks import check_range
+from spikylib._device import at_places, count_type, csr, namespace, on_gpu, sparse
 
 PAIR_BYTES = 48  # taken by a block at its largest, for each pair of items that share a context
 
@@ -20,8 +21,8 @@ def check_options(**options):
 
 
 def binary(X):
-    """X as a checked csr array of int32 ones."""
-    if not sp.issparse(X):
+    """X as a checked csr array of ones, int32 but on a GPU."""
+    if not sp.issparse(X) and not on_gpu(X):
         X = np.asarray(X)
     if X.ndim != 2:
         raise ValueError(f"X must be two-dimensional (items x contexts), got {X.ndim} dimension(s)")
@@ -29,7 +30,7 @@ def binary(X):
         raise ValueError(f"X is empty: its shape is {X.shape}")
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X must contain real numbers, got dtype {X.dtype}; interactions are 0 or 1")
-    X = sp.csr_array(X)
+    X = csr(X)
     if X.data.dtype.kind == "f" and not np.isfinite(X.data).all():
         raise ValueError("X contains NaN or infinity; interactions are 0 or 1")
     if X.nnz and X.data.min() < 0:
@@ -37,8 +38,9 @@ def binary(X):
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
-    X = sp.csr_array((X.data > 0, X.indices, X.indptr), shape=X.shape).astype(np.int32)
-    X.eliminate_zeros()
+    present = X.data > 0
+    ones = present.astype(count_type(X))
+    X = subset(sparse(X).csr_array((ones, X.indices, X.indptr), shape=X.shape), present)
     if X.nnz == 0:
         raise ValueError(f"X of shape {X.shape} contains no interaction")
     return X
@@ -56,7 +58,8 @@ def row_blocks(sizes, largest):
 
 def entry_rows(indptr, first=0):
     """The row of each entry, where the first row is number `first`."""
-    return np.repeat(np.arange(first, first + len(indptr) - 1, dtype=np.int32), np.diff(indptr))
+    rows = namespace(indptr).arange(first, first + len(indptr) - 1, dtype=np.int32)
+    return np.repeat(rows, np.diff(indptr))
 
 
 def subset(C, keep):
@@ -65,19 +68,21 @@ def subset(C, keep):
         return C
     kept = np.cumsum(keep, dtype=C.indptr.dtype)
     indptr = np.where(C.indptr > 0, kept[C.indptr - 1], 0)  # from a running count: rows need not be known
-    return sp.csr_array((C.data[keep], C.indices[keep], indptr), shape=C.shape)
+    return sparse(C).csr_array((C.data[keep], C.indices[keep], indptr), shape=C.shape)
 
 
 def vstack_csr(parts, n_columns):
     """The parts one below the other, dropped from the list as they are copied: half of vstack's memory."""
-    indptr = np.concatenate([[0], *(np.diff(C.indptr) for C in parts)]).cumsum()
-    indptr = indptr.astype(sp.get_index_dtype(maxval=max(indptr[-1], n_columns)))
-    data, indices = np.empty(indptr[-1], dtype=parts[0].dtype), np.empty(indptr[-1], dtype=indptr.dtype)
+    xp, kind = namespace(parts[0]), sparse(parts[0])
+    indptr = xp.concatenate([xp.zeros(1, np.int64), *(np.diff(C.indptr) for C in parts)]).cumsum()
+    total = int(indptr[-1])
+    indptr = indptr.astype(sp.get_index_dtype(maxval=max(total, n_columns)))
+    data, indices = xp.empty(total, dtype=parts[0].dtype), xp.empty(total, dtype=indptr.dtype)
     start = 0
     for k, C in enumerate(parts):
         data[start : start + C.nnz], indices[start : start + C.nnz] = C.data, C.indices
         start, parts[k] = start + C.nnz, None
-    return sp.csr_array((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
+    return kind.csr_array((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
 
 
 def filter_rows(C, first, min_count, top_k, expected=None, later=False):
@@ -89,10 +94,14 @@ def filter_rows(C, first, min_count, top_k, expected=None, later=False):
     """
     is_other = np.greater if later else np.not_equal
     C = subset(C, (C.data >= min_count) & is_other(C.indices, entry_rows(C.indptr, first)))
-    cutoffs = no_cutoffs(*C.shape)
-    for i in np.flatnonzero(np.diff(C.indptr) > top_k):
-        row = slice(C.indptr[i], C.indptr[i + 1])
-        cutoffs[:, i] = _top_k_cutoff(C.data[row], C.indices[row], top_k)
+    cutoffs = no_cutoffs(*C.shape, C)
+    long = np.flatnonzero(np.diff(C.indptr) > top_k)
+    if on_gpu(C):
+        cutoffs[0, long], cutoffs[1, long] = at_places(C, long, top_k - 1)
+    else:
+        for i in long:
+            row = slice(C.indptr[i], C.indptr[i + 1])
+            cutoffs[:, i] = _top_k_cutoff(C.data[row], C.indices[row], top_k)
     rows = entry_rows(C.indptr)
     keep = _is_neighbour(*cutoffs, rows, C.indices, C.data)
     if expected is not None:
@@ -105,9 +114,10 @@ def filter_rows(C, first, min_count, top_k, expected=None, later=False):
     return C, cutoffs
 
 
-def no_cutoffs(n_rows, n_items):
-    """Cutoffs that keep every count: the min kept counts, and the last tied indices."""
-    return np.stack([np.zeros(n_rows, dtype=np.int32), np.full(n_rows, n_items, dtype=np.int32)])
+def no_cutoffs(n_rows, n_items, C):
+    """Cutoffs that keep every count, beside C: the min kept counts, and the last tied indices."""
+    xp = namespace(C)
+    return xp.stack([xp.zeros(n_rows, dtype=np.int32), xp.full(n_rows, n_items, dtype=np.int32)])
 
 
 def filter_mutual(C, first, cutoffs):

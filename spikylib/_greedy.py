@@ -1,4 +1,4 @@
-"""The greedy cover, written once for rows in memory and for rows on a cluster.
+"""The greedy cover, written once for rows in memory, on a GPU, and on a cluster.
 
 *Rows* have three things: ``norm``, the norm of each; ``take(rows)``, those rows in double
 precision; and ``captured_by(peaks, free)``, the free rows that some peak captures, with the
@@ -13,9 +13,11 @@ import numpy as np
 from tqdm import tqdm
 
 from spikylib._arrays import ROW_BLOCK, has_direction, row_norms, take_rows
+from spikylib._device import beside, to_host, within_memory
 
 # candidates resolved by one product, at most: more would be compared in vain, fewer cost calls
 PEAK_BLOCK = 256
+_COMPARED = 16  # bytes of a product and its place, at most
 _FIRST_BLOCK = 32  # at first where rows are few: comparing candidates outweighs the calls there
 
 
@@ -28,13 +30,13 @@ class Peaks(NamedTuple):
 
 
 class LocalRows:
-    """Rows of an array or a memory map, times a scale at which no square leaves the range of floats."""
+    """Rows of an array (in memory, on a GPU, or a memory map), times a scale at which no square leaves the range of floats."""
 
     def __init__(self, E, norm, scale, map_blocks=map):
         self.E, self.norm, self.scale, self.map_blocks = E, norm, scale, map_blocks
 
     def take(self, rows):
-        return take_rows(self.E, rows, self.scale)
+        return to_host(take_rows(self.E, rows, self.scale))
 
     def captured_by(self, peaks, free):
         def of_block(rows):
@@ -42,14 +44,20 @@ class LocalRows:
             first = np.flatnonzero(np.diff(i, prepend=-1))
             return rows[i[first]], j[first]
 
+        def stage(memory):
+            size = ROW_BLOCK if memory is None else max(1, memory // taken)
+            blocks = [free[a : a + size] for a in range(0, len(free), size)]
+            rows, position = zip(*self.map_blocks(of_block, blocks))
+            return np.concatenate(rows), np.concatenate(position)
+
         captures, free = self.comparison(peaks), np.flatnonzero(free)
-        blocks = [free[a : a + ROW_BLOCK] for a in range(0, len(free), ROW_BLOCK)]
-        rows, position = zip(*self.map_blocks(of_block, blocks))
-        return np.concatenate(rows), np.concatenate(position)
+        # on a GPU, by a row: itself, twice over, and its products with what is found among them
+        taken = 12 * self.E.shape[1] + _COMPARED * len(peaks.norm)
+        return within_memory(self.E, stage, "a comparison of the rows with peaks")
 
     def comparison(self, peaks):
         """A function from rows to the pairs (row, peak), by position, with a cosine above the threshold."""
-        directions = (peaks.rows / peaks.norm[:, None]).astype(np.float32).T
+        directions = beside(self.E, (peaks.rows / peaks.norm[:, None]).astype(np.float32).T)
         # error of a product of a row with a unit row in single precision, as a share of the row's
         # norm, with room to spare: where it could decide, double precision does
         band = (self.E.shape[1] + 16) * 2.0**-23
@@ -58,9 +66,10 @@ class LocalRows:
             product = take_rows(self.E, rows, self.scale, np.float32) @ directions
             norm = self.norm[rows]
             lowest, highest = (((peaks.cos_theta + e) * norm).astype(np.float32) for e in (-band, band))
-            above = np.flatnonzero(product > lowest[:, None])
+            above = np.flatnonzero(product > beside(product, lowest[:, None]))
+            bounds, above = to_host(product.ravel()[above]), to_host(above)
             i, j = np.divmod(above, len(peaks.norm))
-            unclear = np.flatnonzero(product.ravel()[above] < highest[i])
+            unclear = np.flatnonzero(bounds < highest[i])
             wrong = []
             for a in range(0, len(unclear), ROW_BLOCK):
                 part = unclear[a : a + ROW_BLOCK]

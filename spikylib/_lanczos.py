@@ -1,4 +1,4 @@
-"""Thick-restart block Lanczos, written once for a basis in memory and for one on a cluster.
+"""Thick-restart block Lanczos, written once for a basis in memory or on a GPU, and for one on a cluster.
 
 A *basis* holds orthonormal columns V, cut by rows or not, and the newest block W, not yet part of V:
 
@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from tqdm import tqdm
 
 from spikylib._arrays import n_threads
+from spikylib._device import beside, namespace, on_gpu, to_host
 
 ROUNDING = 1e-14  # share of the largest singular value below which rounding decides
 _LOST = 50  # times the rounding of R: what is smaller on its diagonal is nothing
@@ -95,9 +96,9 @@ def by_magnitude(d):
     return np.lexsort((d < 0, -magnitude))
 
 
-def chunks(n):
-    """Stretches of rows that fit a core's cache."""
-    return [slice(*edges) for edges in pairwise(np.linspace(0, n, -(-n // _CHUNK) + 1).astype(int))]
+def chunks(n, most=_CHUNK):
+    """Stretches of that many rows at most; such as fit a core's cache, if it is not said."""
+    return [slice(*edges) for edges in pairwise(np.linspace(0, n, -(-n // most) + 1).astype(int))]
 
 
 def largest_magnitudes(U):
@@ -111,8 +112,9 @@ def first_sign(U, largest):
     To rounding: two entries of equal magnitude must not let the last digit decide a column's sign.
     """
     large = np.abs(U) >= largest * (1 - 1e-8)
-    first, columns = large.argmax(axis=0), np.arange(U.shape[1])
-    return np.where(large[first, columns], np.where(U[first, columns] < 0, -1.0, 1.0), 0.0)
+    first = large.argmax(axis=0)[None]
+    there, value = (np.take_along_axis(A, first, axis=0)[0] for A in (large, U))
+    return np.where(there, np.where(value < 0, -1.0, 1.0), 0.0)
 
 
 def not_converged(residuals, largest, tol):
@@ -161,32 +163,37 @@ def _orthonormalise(basis, coordinates, R):
 
 
 class LocalBasis:
-    """A basis in memory: one array, worked on in place by chunks of rows, a stretch of them for each thread."""
+    """A basis where M is: one array, worked on in place by chunks of rows, a stretch of them for each thread."""
 
-    def __init__(self, product, n, size, block, seed, map_blocks, dtype=np.float64):
-        self.product, self.n, self.block, self.columns = product, n, block, 0
-        self.V, self.W = np.empty((n, size + block), dtype), np.empty((n, block), dtype)
+    def __init__(self, M, size, block, seed, map_blocks, dtype, memory):
+        self.product, self.n = threaded_product(M, map_blocks, dtype), M.shape[0]
+        self.block, self.columns = block, 0
+        xp, order = namespace(M), "F" if on_gpu(M) else "C"  # CuPy copies columns that lie apart
+        self.V = xp.empty((self.n, size + block), dtype, order=order)
+        self.W = xp.empty((self.n, block), dtype)
         self.rng, self.map_blocks = np.random.default_rng(seed), map_blocks
-        self.stretches = np.array_split(chunks(n), n_threads())
+        rows = _CHUNK if memory is None else max(1, memory // (2 * self.V[:1].nbytes))
+        self.stretches = np.array_split(chunks(self.n, rows), n_threads() if memory is None else 1)
 
     def multiply(self, near):
         self.W = self.product(self.V[:, self.columns - self.block : self.columns])
         columns = slice(self.columns - near, self.columns)
-        return sum(self._by_rows(lambda rows: self.V[rows, columns].T @ self.W[rows]), np.float64(0))
+        return sum(self._by_rows(lambda rows: to_host(self.V[rows, columns].T @ self.W[rows])), np.float64(0))
 
     def project_out(self, coordinates):
-        coordinates = coordinates.astype(self.V.dtype)
         near = slice(self.columns - len(coordinates), self.columns)
+        coordinates = beside(self.V, coordinates, self.V.dtype)
 
         def of(rows):
             self.W[rows] -= self.V[rows, near] @ coordinates
-            return self.V[rows, : self.columns].T @ self.W[rows], np.linalg.qr(self.W[rows], mode="r")
+            inside, R = self.V[rows, : self.columns].T @ self.W[rows], np.linalg.qr(self.W[rows], mode="r")
+            return to_host(inside), to_host(R)
 
         products, factors = zip(*self._by_rows(of))
         return sum(products, np.float64(0)), np.linalg.qr(np.vstack(factors), mode="r")
 
     def divide(self, coordinates, inverse):
-        coordinates, inverse = coordinates.astype(self.V.dtype), inverse.astype(self.V.dtype)
+        coordinates, inverse = (beside(self.V, A, self.V.dtype) for A in (coordinates, inverse))
 
         def of(rows):
             self.W[rows] = (self.W[rows] - self.V[rows, : self.columns] @ coordinates) @ inverse
@@ -194,14 +201,14 @@ class LocalBasis:
         self._by_rows(of)
 
     def randomise(self, lost):
-        self.W[:, lost] = self.rng.standard_normal((self.n, np.count_nonzero(lost)))
+        self.W[:, lost] = beside(self.W, self.rng.standard_normal((self.n, np.count_nonzero(lost))))
 
     def append(self):
         self.V[:, self.columns : self.columns + self.block] = self.W
         self.columns += self.block
 
     def rotate(self, Y, keep_last):
-        V, Y, (old, new) = self.V, Y.astype(self.V.dtype), Y.shape
+        V, Y, (old, new) = self.V, beside(self.V, Y, self.V.dtype), Y.shape
         last = slice(self.columns - self.block, self.columns)
 
         def of(rows):
@@ -221,6 +228,9 @@ class LocalBasis:
 
 def threaded_product(M, map_blocks, dtype=np.float64):
     """A function X -> M X in that precision that keeps every thread busy; each has rows of equal weight."""
+    if on_gpu(M):
+        M = M.astype(dtype)
+        return lambda X: M @ X.astype(dtype)
     n = M.shape[0]
     inner = np.searchsorted(M.indptr, np.linspace(0, M.nnz, n_threads() + 1)[1:-1])
     parts = []

@@ -15,9 +15,11 @@ from tqdm import tqdm
 from spikylib import _counts
 from spikylib._arrays import n_threads, threaded_map
 from spikylib._checks import check_choice, check_range
+from spikylib._device import namespace, on_gpu, sparse, to_host, within_memory
 
 _SMALLEST = 1 << 20  # pairs of a block below which threads do not pay
 _ENTRIES = 1 << 22  # entries of M worked out at a time
+_MOST = 1 << 30  # terms of the products of a block on a GPU, whose numbers have 32 bits
 
 
 def cooccurrence(
@@ -149,19 +151,19 @@ def ppmi_matrix(
     X = _counts.binary(X)
     count = np.diff(X.indptr)
     C = _filtered_counts(X, min_count, top_k, keep, memory, expected=(count, X.shape[1], shift))
-    kept = np.flatnonzero(np.diff(C.indptr)).astype(np.int64)
+    kept, xp = np.flatnonzero(np.diff(C.indptr)).astype(np.int64), namespace(C)
     if len(kept) == 0:
         raise _counts.no_pair_left(min_count, shift)
-    number = np.zeros(len(count), dtype=np.int32)
-    number[kept] = np.arange(len(kept))
-    value = np.empty(C.nnz)
-    for a, b in _counts.row_blocks(np.diff(C.indptr), _ENTRIES):
+    number = xp.zeros(len(count), dtype=np.int32)
+    number[kept] = xp.arange(len(kept))
+    value = xp.empty(C.nnz)
+    for a, b in _counts.row_blocks(to_host(np.diff(C.indptr)), _ENTRIES):
         entries = slice(C.indptr[a], C.indptr[b])
         rows, columns = _counts.entry_rows(C.indptr[a : b + 1], a), C.indices[entries]
         value[entries] = _counts.information(C.data[entries], rows, columns, count, X.shape[1]) - shift
         C.indices[entries] = number[columns]  # in place: M takes over the indices of C
     indptr = np.append(C.indptr[kept], C.indptr[-1])
-    return sp.csr_array((value, C.indices, indptr), shape=(len(kept), len(kept))), kept
+    return sparse(C).csr_array((value, C.indices, indptr), shape=(len(kept), len(kept))), to_host(kept)
 
 
 def _check(min_count, top_k, keep, memory):
@@ -170,15 +172,26 @@ def _check(min_count, top_k, keep, memory):
 
 
 def _filtered_counts(X, min_count, top_k, keep, memory, expected=None):
-    """The filtered counts of :func:`cooccurrence`, a block of rows at a time."""
-    n = X.shape[0]
-    left, right = _factors(X, min_count)
-    cutoffs = _counts.no_cutoffs(n, n)  # rows whose own are not known yet keep all
-    products = np.minimum(left @ np.diff(right.indptr).astype(np.int64), n)
-    even = max(products.sum() // (4 * n_threads()), _SMALLEST)
-    edges = _counts.row_blocks(products, min(memory // (_counts.PAIR_BYTES * n_threads()), even))
+    """The filtered counts of :func:`cooccurrence`."""
 
-    later = keep == "later"
+    def stage(free):
+        return _in_blocks(X, min_count, top_k, keep, free or memory, expected)
+
+    return within_memory(X, stage, "the co-occurrence of the items")
+
+
+def _in_blocks(X, min_count, top_k, keep, memory, expected):
+    """The filtered counts, a block of rows at a time."""
+    n, later = X.shape[0], keep == "later"
+    left, right = _factors(X, min_count)
+    products = to_host(left @ np.diff(right.indptr).astype(np.float64)).astype(np.int64)
+    if on_gpu(X):
+        threads, even = 1, _MOST  # and its sparse products take memory for what is added up, too
+    else:
+        threads, products = n_threads(), np.minimum(products, n)
+        even = max(products.sum() // (4 * threads), _SMALLEST)
+    edges = _counts.row_blocks(products, min(memory // (_counts.PAIR_BYTES * threads), even))
+    cutoffs = _counts.no_cutoffs(n, n, X)  # rows whose own are not known yet keep all
 
     def form(edge):
         a, b = edge
@@ -186,20 +199,17 @@ def _filtered_counts(X, min_count, top_k, keep, memory, expected=None):
         # by the rows that are known already, so that less is held
         return _counts.filter_mutual(C, a, cutoffs) if keep == "mutual" else C
 
-    with threaded_map(len(edges) > 1) as map_blocks:
+    with threaded_map(len(edges) > 1 and not on_gpu(X)) as map_blocks:
         parts = list(tqdm(map_blocks(form, edges), "co-occurrence", len(edges), disable=None, delay=3))
         if keep == "mutual" and cutoffs[0].any():
             starts = [a for a, _ in edges]
             for k, C in enumerate(map_blocks(_counts.filter_mutual, parts, starts, [cutoffs] * len(parts))):
                 parts[k] = C
     C = _counts.vstack_csr(parts, n)
-    return C if keep == "mutual" else C.maximum(C.T)
+    return C if keep == "mutual" else C.maximum(C.T.tocsr())
 
 
 def _factors(X, min_count):
     """X without the items that too few contexts hold to share min_count of them; its transpose."""
-    count = np.diff(X.indptr)
-    if (count < min_count).any():
-        X = sp.csr_array(sp.diags_array(count >= min_count, dtype=np.int32) @ X)
-        X.eliminate_zeros()
-    return X, sp.csr_array(X.T)
+    X = _counts.subset(X, (np.diff(X.indptr) >= min_count)[_counts.entry_rows(X.indptr)])
+    return X, X.T.tocsr()

@@ -24,6 +24,7 @@ import scipy.sparse as sp
 
 from spikylib._arrays import checked_rows, gini, has_direction, n_threads, row_norms, take_rows, threaded_map
 from spikylib._checks import check_choice, check_range, row_numbers
+from spikylib._device import beside, namespace, on_gpu, to_host, within_memory
 from spikylib.spikes import SpikeCover
 
 _QUERY_BLOCK = 512  # queries served by one pass over the candidates
@@ -32,6 +33,8 @@ _FEW = 64  # candidates per result up to which double precision alone is faster
 _PRODUCT = 2**19  # scores of one product in double precision: they fit a core's cache
 _TABLE = 2**23  # numbers up to which the scaled candidates are kept for all queries
 _ENTRIES = 2**21  # candidates held for a block of queries
+_GPU_BLOCK = 2**18  # candidates scored by one product of a GPU, at most
+_SCORED = 24  # bytes of its memory that a score takes, with its place and its copies
 _PLACE = 22  # bits for a place among those held: with the 42 bits of a score, they fill 64
 _CHANCE = 8  # peaks up to which a rise may be chance
 _MOST = 2 ** (_PLACE - 2)  # results of a query: among those held are at most three times as many
@@ -103,7 +106,7 @@ def top_k(
     (array([[1, 2]]), array([[3. , 0.5]]))
     """
     E = checked_rows("E", E)
-    queries = np.asarray(queries)
+    queries = np.asarray(to_host(queries))
     given_rows = queries.ndim != 2
     check_choice("similarity", similarity, "cosine", "dot")
     rows = np.arange(len(E)) if candidates is None else np.sort(row_numbers("candidates", candidates, len(E)))
@@ -119,22 +122,21 @@ def top_k(
     check_range("k", k, 1, min(most, _MOST), "candidates of a query")
     indices = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k))
-    with threaded_map() as map_blocks:
+    with threaded_map(not on_gpu(E)) as map_blocks:
         norm, scale = row_norms("E", E, map_blocks)
         if given_rows:
             length, own_scale, directed = norm[queries], scale, has_direction(norm)[queries]
         else:
-            together = np.vstack([queries, E[norm.argmax()]])
+            together = np.vstack([queries, to_host(E[norm.argmax()])])
             length, own_scale = row_norms("queries", together, map_blocks)
             length, directed = length[:-1], has_direction(length)[:-1]
-        # a query that must not be in its own list costs it one result
-        table = _Candidates(E, rows, norm, scale, similarity, min(k + exclude_self, len(rows)))
-        length[~directed if table.cosine else length == 0] = np.inf
+        cosine = similarity == "cosine"
+        length[~directed if cosine else length == 0] = np.inf
         # powers of two, hence exponents: dot products go back to the scale of the input exactly
-        shift = 0 if table.cosine else 2 - math.frexp(scale)[1] - math.frexp(own_scale)[1]
+        shift = 0 if cosine else 2 - math.frexp(scale)[1] - math.frexp(own_scale)[1]
 
-        def serve(part):
-            vectors = take_rows(*((E, queries[part]) if given_rows else (queries, part)), own_scale)
+        def serve(table, part):
+            vectors = to_host(take_rows(*((E, queries[part]) if given_rows else (queries, part)), own_scale))
             found, ticks, exponent = _Search(table, vectors, length[part]).run()
             if table.k > k:
                 spare = found == queries[part, None]
@@ -144,10 +146,16 @@ def top_k(
             with np.errstate(over="ignore"):
                 scores[part] = np.ldexp(ticks, exponent[:, None] + shift)
 
-        # as many blocks for every thread, all of about one size
-        shares = n_threads() * math.ceil(len(queries) / n_threads() / table.queries_at_once)
-        step = math.ceil(len(queries) / max(1, shares)) or 1
-        list(map_blocks(serve, (slice(a, a + step) for a in range(0, len(queries), step))))
+        def stage(memory):
+            # a query that must not be in its own list costs it one result
+            table = _Candidates(E, rows, norm, scale, cosine, min(k + exclude_self, len(rows)), memory)
+            # as many blocks for every thread, all of about one size
+            shares = n_threads() * math.ceil(len(queries) / n_threads() / table.queries_at_once)
+            step = math.ceil(len(queries) / max(1, shares)) or 1
+            parts = [slice(a, a + step) for a in range(0, len(queries), step)]
+            list(map_blocks(serve, [table] * len(parts), parts))
+
+        within_memory(E, stage, "a comparison of the queries with candidates")
     return indices, scores
 
 
@@ -437,17 +445,23 @@ class _Candidates:
     at least a tick above that of the row, which is therefore not in the list.
     """
 
-    def __init__(self, E, rows, norm, scale, similarity, k):
+    def __init__(self, E, rows, norm, scale, cosine, k, memory):
         self.E, self.rows, self.scale, self.k = E, rows, scale, k
-        self.cosine, self.top = similarity == "cosine", norm.max()
+        self.cosine, self.top = cosine, norm.max()
         # a row without a direction is infinitely long to the cosine, which makes that 0
         length = np.where(has_direction(norm), norm, np.inf) if self.cosine else np.full(len(norm), self.top)
         self.length = length[rows]
         few = len(rows) <= _FEW * k and len(rows) * (E.shape[1] + 1) <= _TABLE
         self.dtype = np.float64 if few else np.float32
-        self.block = len(rows) if few else _CANDIDATE_BLOCK
+        block, entries = _CANDIDATE_BLOCK, _ENTRIES
+        if memory is not None:  # a GPU is quick where much is compared at once
+            block, entries = (
+                min(max(1, memory // (_SCORED * _QUERY_BLOCK)), _GPU_BLOCK),
+                _GPU_BLOCK * _QUERY_BLOCK,
+            )
+        self.block = len(rows) if few else block
         most = max(64, _PRODUCT // self.block) if few else _QUERY_BLOCK
-        self.queries_at_once = max(1, min(most, _ENTRIES // (2 * k + self.block)))
+        self.queries_at_once = max(1, min(most, entries // (2 * k + self.block)))
         self.rounding = (E.shape[1] + 16) * np.finfo(self.dtype).eps
         self.doubt = (self.rounding * norm[rows] / self.length + 2.0**-39).astype(self.dtype)
         self.scaled = lru_cache(maxsize=1)(self._scaled)  # kept for all queries if it is the only block
@@ -457,10 +471,10 @@ class _Candidates:
         part = slice(start, start + self.block)
         # a slice makes no copy, and all rows are in order
         rows = part if len(self.rows) == len(self.E) else self.rows[part]
-        factor = (1 / self.length[part, None]).astype(self.dtype)
-        scaled = np.empty((len(factor), self.E.shape[1] + 1), dtype=self.dtype)
+        factor = beside(self.E, 1 / self.length[part, None], self.dtype)
+        scaled = namespace(self.E).empty((len(factor), self.E.shape[1] + 1), dtype=self.dtype)
         np.multiply(take_rows(self.E, rows, self.scale, self.dtype), factor, out=scaled[:, :-1])
-        scaled[:, -1] = self.doubt[part]
+        scaled[:, -1] = beside(self.E, self.doubt[part])
         return scaled
 
 
@@ -484,6 +498,7 @@ class _Search:
         table, n = self.table, len(self.table.rows)
         x = np.ones((len(self.vectors), self.vectors.shape[1] + 1), dtype=table.dtype)
         np.divide(self.vectors, self.length[:, None], out=x[:, :-1], casting="same_kind")
+        x = beside(table.E, x)
         for start in range(0, n, table.block):
             upper = x @ table.scaled(start).T
             if start == 0 and upper.shape[1] > self.k:
@@ -503,16 +518,17 @@ class _Search:
 
     def _raise_floor(self, bounds, doubt=0):
         kth = bounds.shape[1] - self.k
-        self.floor = np.maximum(self.floor, np.partition(bounds, kth, axis=1)[:, kth] - doubt)
+        self.floor = np.maximum(self.floor, to_host(np.partition(bounds, kth, axis=1)[:, kth]) - doubt)
 
     def _survivors(self, upper, start=0, at=None):
         """The chunk of those whose bound reaches the floor of their query."""
         width = upper.shape[1]
-        flat = np.flatnonzero(upper >= self.floor[:, None])  # faster than pairs of indices
+        flat = np.flatnonzero(upper >= beside(upper, self.floor)[:, None])  # faster than pairs of indices
+        bounds, flat = to_host(upper.ravel()[flat]), to_host(flat)
         edges = np.arange(len(upper) + 1) * width
         counts = np.diff(np.searchsorted(flat, edges))
         found = flat + np.repeat(start - edges[:-1], counts) if at is None else at.ravel()[flat]
-        return counts, found, upper.ravel()[flat]
+        return counts, found, bounds
 
     def _rectangle(self):
         """Positions and upper bounds of the chunks, one line per query, filled up with -inf."""
@@ -559,7 +575,7 @@ class _Search:
 
     def _exact(self, queries, at):
         """Scores in ticks, from double-precision sums of one candidate and one query at a time."""
-        rows = take_rows(self.table.E, self.table.rows[at], self.table.scale)
+        rows = to_host(take_rows(self.table.E, self.table.rows[at], self.table.scale))
         score = np.vecdot(rows, self.vectors[queries])
         if self.table.cosine:
             score /= self.length[queries] * self.table.length[at]

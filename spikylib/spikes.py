@@ -25,6 +25,7 @@ import numpy as np
 
 from spikylib import _greedy
 from spikylib._arrays import ROW_BLOCK, checked_rows, largest_entry, one_direction, threaded_map
+from spikylib._device import on_gpu
 
 if TYPE_CHECKING:  # measuring needs neither
     import pandas as pd
@@ -132,7 +133,7 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
     """
     E = checked_rows("E", E, f)
     _greedy.check_thresholds([cos_theta], [rho])
-    with threaded_map(len(E) >= _THREADED) as map_blocks:
+    with threaded_map(len(E) >= _THREADED and not on_gpu(E)) as map_blocks:
         rows = _greedy.local_rows(E, map_blocks)
         order = _greedy.by_norm(rows.norm)
         _greedy.warn_of_zero_rows(len(order), len(E), rho)
@@ -196,7 +197,7 @@ def peaks(
         raise ValueError(f"limit must be at least 1, got {limit}")
     needed = np.empty((len(fs), len(cos_thetas), len(rhos)), dtype=np.int64)
     goals = [_greedy.target(len(E), rho) for rho in rhos]
-    with threaded_map(len(E) >= _THREADED) as map_blocks:
+    with threaded_map(len(E) >= _THREADED and not on_gpu(E)) as map_blocks:
         for i, f in enumerate(fs):
             rows = _greedy.local_rows(checked_rows("E", E, f), map_blocks)
             order = _greedy.by_norm(rows.norm)

@@ -8,7 +8,6 @@ import operator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
@@ -16,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from spikylib import _lanczos
 from spikylib._arrays import threaded_map
 from spikylib._checks import check_range
+from spikylib._device import beside, csr, eigh, on_gpu, sparse, to_host, within_memory
 
 _NARROW = 4  # columns of a block: few converge in fewer products
 _CACHE_LINE = 64  # bytes that memory hands over at once: many columns share the reading of M, a row this long
@@ -57,7 +57,7 @@ class TruncatedSVD:
         -------
         numpy.ndarray, shape (n, f), float64, newly allocated
         """
-        return self.U * self.s**power
+        return self.U * beside(self.U, self.s**power)
 
     def reconstruct(self, rows: ArrayLike | slice, cols: ArrayLike | slice) -> np.ndarray:
         """Return the block M-hat[rows, cols] = U[rows] Sigma V[cols]' of the approximation.
@@ -71,7 +71,7 @@ class TruncatedSVD:
         -------
         numpy.ndarray, shape (len(rows), len(cols)), float64
         """
-        return (self.U[rows] * self.s) @ self.V[cols].T
+        return (self.U[rows] * beside(self.U, self.s)) @ self.V[cols].T
 
     def leading(self, f: int) -> "TruncatedSVD":
         """Return the f leading triplets alone, which are the truncated SVD of that rank.
@@ -152,87 +152,97 @@ def truncated_svd(
     >>> bool(np.allclose(svd.reconstruct([0, 1], [0, 1, 2]), M[:2]))
     True
     """
-    asked, (M, exponent) = M, _checked(M)
+    M, exponent = _checked(M)
     n = M.shape[0]
     check_range("f", operator.index(f), 1, n, "rows of M")
-    with threaded_map(n >= _THREADED) as map_blocks:
+    with threaded_map(n >= _THREADED and not on_gpu(M)) as map_blocks:
         if solver == "exact":
-            U, d = _eigenpairs(M, f, tol, seed, map_blocks)
-            s, V = np.abs(d), U * np.where(d < 0, -1.0, 1.0)
-        elif solver == "randomized":
+            U, s, V, residuals = _exact(M, f, tol, seed, map_blocks)
+        elif solver == "randomized" and not on_gpu(M):
             from sklearn.utils.extmath import randomized_svd
 
             U, s, Vt = randomized_svd(M, f, random_state=seed)
             V = np.ascontiguousarray(Vt.T)
+            residuals = _residuals(M, U, s, V, map_blocks)
         else:
-            raise ValueError(f'solver must be "exact" or "randomized", got {solver!r}')
-        sign = _lanczos.first_sign(U, _lanczos.largest_magnitudes(U))
-        U *= sign
-        V *= sign
-        full = 2 * M.nnz > n * n  # then a sparse product is several times slower
-        product = M.toarray().__matmul__ if full else _lanczos.threaded_product(M, map_blocks)
-        residuals = _residuals(product, U, s, V)
-    if solver == "exact" and residuals.max() > tol * s[0]:
-        if tol >= _SINGLE:
-            del U, V
-            return truncated_svd(asked, f, tol=np.nextafter(_SINGLE, 0), seed=seed)
-        raise _lanczos.not_converged(residuals, s[0], tol)
+            raise ValueError(f'solver must be "exact" or, in memory, "randomized", got {solver!r}')
+    sign = _lanczos.first_sign(U, _lanczos.largest_magnitudes(U))
+    U *= sign
+    V *= sign
     return TruncatedSVD(U, np.ldexp(s, exponent), V, np.ldexp(residuals, exponent))
 
 
 def _checked(M):
     """M as a csr array of float64, times a power of two if it is out of scale; that power's exponent."""
-    if not sp.issparse(M):
+    if not sp.issparse(M) and not on_gpu(M):
         M = np.asarray(M)
     if M.ndim != 2 or M.shape[0] != M.shape[1] or M.shape[0] == 0:
         raise ValueError(f"M must be a non-empty square matrix, got shape {M.shape}")
     if M.dtype.kind not in "fiub":
         raise ValueError(f"M must contain real numbers, got dtype {M.dtype}")
-    M = sp.csr_array(M, dtype=np.float64)
+    M = csr(M, np.float64)
     if not np.isfinite(M.data).all():
         raise ValueError("M contains NaN or infinity")
     if not M.data.any():
         raise ValueError("M is zero everywhere: it has no direction to embed")
     if not _is_symmetric(M):
         raise ValueError("M is not symmetric; use ppmi_matrix, or M @ M.T, or (M + M.T) / 2")
-    largest = max(M.data.max(), -M.data.min())
+    largest = float(max(M.data.max(), -M.data.min()))
     if 1e-10 < largest < 1e10:
         return M, 0
     exponent = int(np.frexp(largest)[1])
-    return sp.csr_array((np.ldexp(M.data, -exponent), M.indices, M.indptr), shape=M.shape), exponent
+    return sparse(M).csr_array((np.ldexp(M.data, -exponent), M.indices, M.indptr), shape=M.shape), exponent
 
 
 def _is_symmetric(M):
     """Whether M z = M' z, to rounding, for a random z: neither M' nor M - M' is formed."""
-    z = np.random.default_rng(0).uniform(1, 2, M.shape[0])
+    z = beside(M, np.random.default_rng(0).uniform(1, 2, M.shape[0]))
     largest = max(M.data.max(), -M.data.min())
     return bool((np.abs(M @ z - M.T @ z) <= 1e-12 * largest * np.diff(M.indptr)).all())
 
 
-def _eigenpairs(M, f, tol, seed, map_blocks):
+def _exact(M, f, tol, seed, map_blocks):
+    """U, s, V and their residuals: in single precision where that is enough, else in double."""
+    for dtype in (np.float32, np.float64) if tol >= _SINGLE else (np.float64,):
+
+        def stage(memory, dtype=dtype):
+            return _eigenpairs(M, f, tol, seed, map_blocks, dtype, memory)
+
+        U, d = within_memory(M, stage, "the basis of the SVD")
+        s, V = np.abs(d), U * beside(U, np.where(d < 0, -1.0, 1.0))
+        residuals = _residuals(M, U, s, V, map_blocks)
+        if residuals.max() <= tol * s[0]:
+            return U, s, V, residuals
+        del U, V
+    raise _lanczos.not_converged(residuals, s[0], tol)
+
+
+def _eigenpairs(M, f, tol, seed, map_blocks, dtype, memory):
     """Eigenpairs of largest magnitude, residuals at most tol times the largest."""
     n = M.shape[0]
     if _lanczos.is_small(n, f, M.nnz):
-        d, P = scipy.linalg.eigh(M.toarray())
+        d, P = eigh(M.toarray())
         order = _lanczos.by_magnitude(d)[:f]
         return P[:, order], d[order]
     # BLAS would divide products that are small already, and wait for its threads at every step: on a
     # busy machine that takes ten times as long
     with threadpool_limits(1):
-        dtype = np.float32 if tol >= _SINGLE else np.float64
         block = _CACHE_LINE // np.dtype(dtype).itemsize if M.nnz >= _WIDE_FROM else _NARROW
-        product = _lanczos.threaded_product(M, map_blocks, dtype)
-        basis = _lanczos.LocalBasis(product, n, _lanczos.basis_size(f, block), block, seed, map_blocks, dtype)
+        size = _lanczos.basis_size(f, block)
+        basis = _lanczos.LocalBasis(M, size, block, seed, map_blocks, dtype, memory)
         # half of what is allowed, as the bound on a residual and the residual itself differ by rounding
         d = _lanczos.leading_eigenpairs(basis, f, max(tol, _lanczos.ROUNDING) / 2)
-        U = basis.V[:, :f].astype(np.float64)
-        del basis, product
+        U = basis.V[:, :f].astype(np.float64, order="C")
+        del basis
         if dtype != np.float64:  # then they are orthonormal to single precision so far
             U = U @ np.linalg.inv(np.linalg.cholesky(U.T @ U)).T
     return U, d
 
 
-def _residuals(product, U, s, V):
+def _residuals(M, U, s, V, map_blocks):
+    full = 2 * M.nnz > M.shape[0] ** 2  # then a sparse product is several times slower
+    product = M.toarray().__matmul__ if full else _lanczos.threaded_product(M, map_blocks)
     # in blocks, so that no second matrix of the size of U is made
     blocks = [slice(k, k + _RESIDUALS) for k in range(0, len(s), _RESIDUALS)]
-    return np.concatenate([np.linalg.norm(product(V[:, b]) - U[:, b] * s[b], axis=0) for b in blocks])
+    rest = (product(V[:, b]) - U[:, b] * beside(U, s[b]) for b in blocks)
+    return np.concatenate([to_host(np.linalg.norm(A, axis=0)) for A in rest])
