@@ -9,7 +9,7 @@ TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
 .PHONY: help book html pdf printed browser notebooks results evidence controls test bench bench-full lint check hooks clean \
-	table1 mutants fuzz interrupted kernels oldest newest wheel audit
+	table1 gpu mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
 	@echo "make TARGET, where TARGET is one of:"
@@ -53,6 +53,11 @@ bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (16
 
 bench-full: $(BENCH) ## run the pipeline at the size of a million playlists, into benchmarks/full.md (25 minutes, 8 GiB)
 	$(RUN) benchmarks/full.py _build/full --stages draw,ppmi,svd,spikes
+
+gpu: $(READY) ## prove the stages on a CUDA GPU and time them there, into benchmarks/gpu.md (10 minutes)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gpu]'
+	$(RUN) -m pytest -m gpu tests/test_gpu.py
+	$(RUN) benchmarks/gpu.py
 
 mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (15 minutes)
 	$(RUN) -m trust.mutants

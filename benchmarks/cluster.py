@@ -24,6 +24,8 @@ import numpy as np
 import scipy.sparse as sp
 from measuring import fastest, machine
 
+from spikylib import _lanczos
+
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "results" / "cluster"
 SETUPS = {"one core": (1, 0), "all cores": (None, 0), "1 worker": (None, 1), "2 workers": (None, 2)}
 F = 128
@@ -232,7 +234,6 @@ def _highest():
 
 
 def _playlists(n, file):
-
     from spikylib import synthetic
 
     data = synthetic.clean_playlists(n_items=n, n_contexts=2 * n, n_communities=n // 100)
@@ -345,7 +346,8 @@ def _write_page(found):
     sizes = sorted({row["asked"] for row in rows})
     at = {(row["asked"], row["setup"]): row for row in rows}
     names = {"ppmi": "X to M", "svd": "M to E", "spikes": "E to Spk", "seconds": "all three"}
-    out = ["<!-- written by benchmarks/cluster.py -->", "<!-- times -->", ""]
+    out = ["<!-- written by benchmarks/cluster.py -->", "<!-- choice -->", "", *_choice(rows), ""]
+    out += ["<!-- times -->", ""]
     out += [f"| items | interactions | entries of M | {' | '.join(f'{s} (s)' for s in SETUPS)} |"]
     out += [f"|---:|---:|---:|{'---:|' * len(SETUPS)}"]
     for n in sizes:
@@ -409,6 +411,39 @@ def _write_page(found):
         "",
     ]
     (RESULTS / "tables.md").write_text("\n".join(out), encoding="utf-8")
+
+
+def _choice(rows):
+    """One machine, one GPU and a cluster: the largest size that ran on each, seconds, memory."""
+    full, gpu = (_stored(f"{name}.json") for name in ("full", "gpu"))
+    stages = [full[name] for name in ("ppmi", "svd", "spikes")]
+    n, entries = full["ppmi"]["rows"], full["ppmi"]["nnz"]
+    seconds, peak = sum(s["seconds"] for s in stages), max(s["peak_GiB"] for s in stages)
+    out = ["| | largest catalogue run | X to Spk@128 (s) | memory |", "|---|---:|---:|---:|"]
+    out.append(f"| one machine, 2 cores | {n:,} items | {seconds:.0f} | {peak * 1.074:.1f} GB |")
+    if gpu:
+        largest = max(gpu["catalogues"].values(), key=lambda catalogue: catalogue["rows"])
+        seconds = sum(largest["seconds"][stage] for stage in ("to the card", "X to M", "M to E", "Spk@128"))
+        out.append(
+            f"| one {gpu['card']} | {largest['rows']:,} items | {seconds:.0f} | {largest['GB']:.1f} GB of the card |"
+        )
+    else:
+        # M, the basis, U and V
+        needed = 12 * entries + 8 * n * (_lanczos.basis_size(F, 8) + 8 + 2 * F)
+        out.append(
+            f"| one GPU | not run so far | | {needed / 1e9:.0f} GB of the card for {n:,} items (calculated) |"
+        )
+    last = max((row for row in rows if row["setup"] == "2 workers"), key=lambda row: row["items"])
+    memory = f"{last['peak'] / 1e9:.1f} GB a worker"
+    out.append(
+        f"| a cluster, here 2 workers of one core | {last['items']:,} items | {last['seconds']:.0f} | {memory} |"
+    )
+    return out
+
+
+def _stored(name):
+    file = Path(__file__).with_name(name)
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 def _hours(seconds):

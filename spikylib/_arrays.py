@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from threadpoolctl import threadpool_limits
 
 from spikylib._checks import check_range
-from spikylib._device import on_gpu, to_host
+from spikylib._device import as_array, to_host
 
 ROW_BLOCK = 2048  # rows worked on at a time: bounds the memory, and fills a core's cache
 _ZERO = 1e-9  # share of the largest norm up to which a row has no direction
@@ -41,7 +41,7 @@ def checked_rows(name: str, E: ArrayLike, f: int | None = None) -> np.ndarray:
         raise ValueError(f"{name} has the column {odd[0]!r}, not a dimension; drop it, or make it the index")
     if hasattr(E, "toarray"):
         raise ValueError(f"{name} is a sparse matrix; pass its toarray()")
-    E = E if on_gpu(E) else np.asanyarray(E)
+    E = as_array(E)
     if isinstance(E, np.ma.MaskedArray) and E.mask.any():
         raise ValueError(f"{name} has masked entries: {np.argwhere(E.mask)[0].tolist()}; fill or drop them")
     if isinstance(E, np.ma.MaskedArray | np.matrix):

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from spikylib._checks import check_range
-from spikylib._device import at_places, count_type, csr, namespace, on_gpu, sparse
+from spikylib._device import as_array, at_places, count_type, csr, namespace, on_gpu, sparse
 
 PAIR_BYTES = 48  # taken by a block at its largest, for each pair of items that share a context
 
@@ -22,8 +22,7 @@ def check_options(**options):
 
 def binary(X):
     """X as a checked csr array of ones, int32 but on a GPU."""
-    if not sp.issparse(X) and not on_gpu(X):
-        X = np.asarray(X)
+    X = as_array(X)
     if X.ndim != 2:
         raise ValueError(f"X must be two-dimensional (items x contexts), got {X.ndim} dimension(s)")
     if 0 in X.shape:

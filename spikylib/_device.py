@@ -37,6 +37,11 @@ def sparse(A: Any) -> ModuleType:
     return importlib.import_module("cupyx.scipy.sparse") if on_gpu(A) else sp
 
 
+def as_array(A: Any) -> np.ndarray:
+    """A as an array where it lives; sparse matrices as they are."""
+    return A if on_gpu(A) or sp.issparse(A) else np.asanyarray(A)
+
+
 def to_host(A: Any) -> Any:
     """A in memory."""
     return A.get() if on_gpu(A) else A
@@ -47,14 +52,21 @@ def to_gpu(A: np.ndarray | sp.csr_array) -> Any:
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
-        raise ModuleNotFoundError(f"a GPU is used through CuPy, which is missing; {_INSTALL}") from error
+        raise ValueError(f"a GPU is used through CuPy, which is missing; {_INSTALL}") from error
     if not cupy.cuda.is_available():
-        raise RuntimeError("CuPy finds no CUDA GPU and driver here; leave out the GPU, or see `nvidia-smi`")
+        raise ValueError(
+            "CuPy finds no CUDA GPU with a driver here; check with nvidia-smi, or leave out the GPU"
+        )
     if os.environ.get("CUPY_TF32", "0") != "0":
-        raise RuntimeError("CUPY_TF32 makes single precision too coarse to bound a cosine; unset it")
+        raise ValueError("CUPY_TF32 makes single precision too coarse to bound a cosine; unset it")
     if sp.issparse(A):
         return sparse(cupy.empty(0)).csr_array(A.astype(np.float64))
     return cupy.asarray(A)
+
+
+def placed(A: Any, device: str) -> Any:
+    """A, or a copy of it on the GPU where that is the device."""
+    return to_gpu(A) if device == "gpu" else A
 
 
 def beside(A: Any, other: np.ndarray, dtype: Any = None) -> Any:

@@ -215,9 +215,10 @@ _format_option = click.option(
 @_folder_option(default=".", help="Folder for report.html and report.json.")
 @click.option("--all", "thorough", is_flag=True, help="Also check the claims that train other models.")
 @click.option("--f", type=click.IntRange(2), default=128, help="Dimensions, if DATA is interactions.")
+@click.option("--gpu", is_flag=True, help='Use a CUDA GPU: pip install "spikylib[gpu]".')
 @_format_option
 @_of_data
-def report(source, folder, thorough, form, **options):
+def report(source, folder, thorough, form, gpu, **options):
     """Report whether DATA is spiky and what to do about it: report.html, report.json and a summary.
 
     DATA is the name of a dataset, or a file or folder of interactions, embeddings, or dated
@@ -234,7 +235,8 @@ def report(source, folder, thorough, form, **options):
 
     with _usage():
         _check_writable(folder)
-        found = reports.report(*_studies(source, **options), quick=not thorough)
+        studies = _studies(source, device="gpu" if gpu else "cpu", **options)
+        found = reports.report(*studies, quick=not thorough)
         page = found.save(folder)
     _show(found, form, page)
 
@@ -375,7 +377,7 @@ def _usage():
     try:
         with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
             yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         # in one line; of the system's errors what concerns the user, and of Python's arguments the options
         options = "|".join(click.get_current_context().params) or "-"
         text = re.sub(rf"\b({options})=", r"--\1 ", str(error))

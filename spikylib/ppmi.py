@@ -39,7 +39,8 @@ def cooccurrence(
     Parameters
     ----------
     X : sparse matrix or array, shape (n_items, n_contexts)
-        Interactions. Any positive entry counts as one: a repeated pair counts once.
+        Interactions. Any positive entry counts as one: a repeated pair counts once. May be CuPy's: then the
+        work is done on the GPU and the result stays there (counts as float64).
     min_count : int, default 2
         Smallest number of shared contexts that is kept, at least 1.
     top_k : int, default 2000
@@ -51,7 +52,7 @@ def cooccurrence(
         earlier item; the SQL also has one on the later item, among those before it.
     memory : int, default 2**30
         Bytes of working memory, besides X and the result, which does not depend on it. A single row is
-        never divided: it takes at most 48 bytes per item and core.
+        never divided: it takes at most 48 bytes per item and core. On a GPU, half of what is free.
 
     Returns
     -------
@@ -121,7 +122,7 @@ def ppmi_matrix(
         Symmetric, non-negative, in nats. 12 bytes per entry; 16 while it is made.
     kept : numpy.ndarray, shape (n_kept,), int64
         Row of X behind each row of M, increasing: ``interactions.items.iloc[kept]`` are
-        the labels of M.
+        the labels of M. In memory, wherever X is.
 
     Raises
     ------

@@ -59,7 +59,8 @@ def top_k(
     Parameters
     ----------
     E : array, shape (n, d), any real dtype
-        Embeddings, one row per item; finite. May be a memory map.
+        Embeddings, one row per item; finite. May be a memory map, or a CuPy array: the result is that of
+        the same rows in memory.
     queries : array of int, shape (q,), or array of float, shape (q, d)
         Rows of E, or vectors of their own (means of items, say). Such a vector has no direction
         where its norm is at most 1e-9 of the largest norm among the vectors and the rows of E.

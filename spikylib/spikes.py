@@ -88,7 +88,8 @@ def cover(E: np.ndarray, *, f: int | None = None, cos_theta: float = 0.9, rho: f
     Parameters
     ----------
     E : array, shape (n, d), any real dtype
-        Embeddings, one row per item; finite. May be a memory map.
+        Embeddings, one row per item; finite. May be a memory map, or a CuPy array: the result is that of
+        the same rows in memory.
     f : int, optional
         Use the first f columns, 1 to d. Default: all.
     cos_theta : float, default 0.9

@@ -19,6 +19,8 @@ import scipy.sparse as sp
 
 from spikylib import datasets, nulls, ppmi, retrieval, spikes, stability, svd
 from spikylib._arrays import sample_rows
+from spikylib._checks import check_choice
+from spikylib._device import placed, to_host
 from spikylib.datasets import Embeddings, Interactions
 from spikylib.datasets._own import holds_snapshots
 
@@ -29,19 +31,21 @@ _COMPARED = 10_000**2  # rows times peaks of a null's cover up to which it is no
 _JUDGED_ROWS = 100_000  # of more than twice as many, this many drawn at random stand for all beside nulls
 
 
-def ppmi_svd(interactions: Interactions, seed: int = 0, *, f: int = 128, **counts: Any) -> Embeddings:
+def ppmi_svd(
+    interactions: Interactions, seed: int = 0, *, f: int = 128, device: str = "cpu", **counts: Any
+) -> Embeddings:
     """Embed by the book's pipeline, PPMI matrix and truncated SVD, as U Sigma.
 
-    f is lower where the matrix keeps fewer items. Items without a neighbour in it are left out. Other
-    options are those of :func:`spikylib.ppmi.ppmi_matrix`.
+    f is lower where the matrix keeps fewer items. Items without a neighbour in it are left out. `device` is
+    that of :class:`Study`; other options are those of :func:`spikylib.ppmi.ppmi_matrix`.
 
     Examples
     --------
     >>> ppmi_svd(datasets.load("synthetic"), f=8, shift=0.7).vectors.shape[1]
     8
     """
-    M, kept = ppmi.ppmi_matrix(interactions.matrix, **counts)
-    vectors = svd.truncated_svd(M, min(f, len(kept)), seed=seed).embeddings()
+    M, kept = ppmi.ppmi_matrix(placed(interactions.matrix, device), **counts)
+    vectors = to_host(svd.truncated_svd(M, min(f, len(kept)), seed=seed).embeddings())
     return Embeddings(interactions.items["id"].to_numpy()[kept], vectors, interactions.name)
 
 
@@ -86,6 +90,9 @@ class Study:
         Truncation rank of the SVD, or the number of items where that is less.
     min_count, top_k, cos_theta, rho, seed : default 2, 2000, 0.9, 0.5, 0
         As for :func:`spikylib.ppmi.ppmi_matrix` and :func:`spikylib.spikes.cover`; seed of all draws.
+    device : {"cpu", "gpu"}, default "cpu"
+        Where matrices, SVDs and covers are made: on a GPU with CuPy (``pip install "spikylib[gpu]"``), one at
+        a time. What the study has is in memory all the same.
 
     Notes
     -----
@@ -113,17 +120,20 @@ class Study:
         cos_theta: float = 0.9,
         rho: float = 0.5,
         seed: int = 0,
+        device: str = "cpu",
     ):
         if interactions is None and embeddings is None and not snapshots:
             raise ValueError("a study needs interactions, embeddings or snapshots; none was given")
         self.interactions, self.embeddings, self._snapshots = interactions, embeddings, snapshots
-        self.f, self.cos_theta, self.rho, self.seed = f, cos_theta, rho, seed
+        check_choice("device", device, "cpu", "gpu")
+        placed(np.empty(0), device)  # an error before anything is read or computed
+        self.f, self.cos_theta, self.rho, self.seed, self.device = f, cos_theta, rho, seed, device
         self._counts = {"min_count": min_count, "top_k": top_k}
         # what was asked of the matrix, the SVD and the covers, for a refit and for the record
         self.settings = {"f": f, "cos_theta": cos_theta, "rho": rho} | self._counts
         self._fit = fit
         self._covers, self._latest = {}, {}
-        self.fit = partial(ppmi_svd, f=f, **self._counts) if fit is ppmi_svd else fit
+        self.fit = partial(ppmi_svd, f=f, device=device, **self._counts) if fit is ppmi_svd else fit
         # U Sigma of our own SVD is in its principal order already, and its factors are kept
         self._ours = fit is ppmi_svd and embeddings is None
 
@@ -169,12 +179,12 @@ class Study:
 
     @cached_property
     def _matrix(self):
-        return ppmi.ppmi_matrix(self._needed().matrix, **self._counts)
+        return ppmi.ppmi_matrix(placed(self._needed().matrix, self.device), **self._counts)
 
-    @property
+    @cached_property
     def M(self) -> sp.csr_array:
         """PPMI matrix, csr_array of shape (n_kept, n_kept), float64, in nats."""
-        return self._matrix[0]
+        return to_host(self._matrix[0])
 
     @property
     def kept(self) -> np.ndarray:
@@ -184,7 +194,9 @@ class Study:
     @cached_property
     def svd(self) -> svd.TruncatedSVD:
         """Truncated SVD of M, at rank f or the number of its rows."""
-        return svd.truncated_svd(self.M, min(self.f, self.M.shape[0]), seed=self.seed)
+        M = self._matrix[0]
+        found = svd.truncated_svd(M, min(self.f, M.shape[0]), seed=self.seed)
+        return replace(found, U=to_host(found.U), V=to_host(found.V))
 
     @cached_property
     def _others(self):
@@ -233,7 +245,8 @@ class Study:
         """Cover the first f columns of E (default: all) by spikes."""
         f = self.E.shape[1] if f is None else f
         if f not in self._covers:
-            self._covers[f] = spikes.cover(self.E, f=f, cos_theta=self.cos_theta, rho=self.rho)
+            E = placed(self.E[:, :f], self.device)
+            self._covers[f] = spikes.cover(E, f=f, cos_theta=self.cos_theta, rho=self.rho)
         return self._covers[f]
 
     def spk(self, f: int | None = None) -> float:
@@ -311,6 +324,7 @@ class Study:
         limit = None if most is None else max(1, int(most * len(E)))
         if not E.any():  # columns beyond the rank
             return math.nan
+        E = placed(E, self.device)
         needed = spikes.peaks(E, [E.shape[1]], [self.cos_theta], [self.rho], limit=limit).item()
         return (limit + 1 if needed < 0 else needed) / len(E)
 
@@ -349,7 +363,7 @@ class Study:
 
     def refit(self, interactions: Interactions) -> "Study":
         """Return a study of other interactions with the same fit and settings."""
-        return Study(interactions, fit=self._fit, seed=self.seed, **self.settings)
+        return Study(interactions, fit=self._fit, seed=self.seed, device=self.device, **self.settings)
 
     def _without_times(self, matrix):
         return self.refit(replace(self.interactions, matrix=matrix, times=None))

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from spikylib import _lanczos
 from spikylib._arrays import threaded_map
 from spikylib._checks import check_range
-from spikylib._device import beside, csr, eigh, on_gpu, sparse, to_host, within_memory
+from spikylib._device import as_array, beside, csr, eigh, on_gpu, sparse, to_host, within_memory
 
 _NARROW = 4  # columns of a block: few converge in fewer products
 _CACHE_LINE = 64  # bytes that memory hands over at once: many columns share the reading of M, a row this long
@@ -108,7 +108,7 @@ def truncated_svd(
     Parameters
     ----------
     M : sparse matrix or array, shape (n, n)
-        Symmetric, finite.
+        Symmetric, finite. May be CuPy's: then U and V are, too; s and the residuals are in memory.
     f : int, default 128
         Truncation rank, 1 to n.
     solver : {"exact", "randomized"}, default "exact"
@@ -174,8 +174,7 @@ def truncated_svd(
 
 def _checked(M):
     """M as a csr array of float64, times a power of two if it is out of scale; that power's exponent."""
-    if not sp.issparse(M) and not on_gpu(M):
-        M = np.asarray(M)
+    M = as_array(M)
     if M.ndim != 2 or M.shape[0] != M.shape[1] or M.shape[0] == 0:
         raise ValueError(f"M must be a non-empty square matrix, got shape {M.shape}")
     if M.dtype.kind not in "fiub":

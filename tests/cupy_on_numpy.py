@@ -11,7 +11,20 @@ import numpy as np
 import scipy.sparse as sp
 
 LACKING = {"vecdot", "vecmat", "matvec", "insert", "block", "bmat", "geomspace", "unstack", "spacing"}
-METHODS = "astype sum max min any all argmax argsort cumsum ravel reshape copy sort mean take nonzero".split()
+METHODS = {
+    "astype",
+    "sum",
+    "max",
+    "min",
+    "any",
+    "all",
+    "argmax",
+    "cumsum",
+    "ravel",
+    "reshape",
+    "copy",
+    "sort",
+}
 
 
 def off(value, strict=True):
@@ -46,7 +59,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             return NotImplemented
         if out is not None:
             options["out"] = tuple(map(off, out))
-        taken(result := getattr(ufunc, method)(*map(off, inputs), **options))
+        result = taken(getattr(ufunc, method)(*map(off, inputs), **options))
         return out[0] if out is not None else on(result)
 
     def __array_function__(self, function, _, arguments, options):
@@ -160,13 +173,14 @@ class OutOfMemoryError(MemoryError):
     pass
 
 
-FREE = [2**33]  # bytes
+MEMORY = {"free": 2**30, "largest": 2**40}  # bytes said to be free; of an array, the most there are
 
 
 def taken(result):
     size = getattr(result, "nbytes", 0)
-    if size > FREE[0]:
+    if size > MEMORY["largest"]:
         raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
+    return result
 
 
 class Library(types.ModuleType):
@@ -195,15 +209,14 @@ def modules():
     """What `import cupy` and `import cupyx.scipy.sparse` then find, by name."""
     cupy = Library("cupy", np)
     cupy.linalg, cupy.asarray, cupy.ndarray = Library("cupy.linalg", np.linalg), asarray, ndarray
-    pool = types.SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0)
+    pool = types.SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0, total_bytes=lambda: 0)
     cupy.get_default_memory_pool = lambda: pool
     cupy.cuda = types.SimpleNamespace(
         is_available=lambda: True,
-        runtime=types.SimpleNamespace(memGetInfo=lambda: (FREE[0], 2 * FREE[0])),
+        Device=lambda: types.SimpleNamespace(synchronize=lambda: None),
+        runtime=types.SimpleNamespace(memGetInfo=lambda: (MEMORY["free"], 2 * MEMORY["free"])),
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     sparse = types.ModuleType("cupyx.scipy.sparse")
     sparse.csr_array = csr_array
     return {"cupy": cupy, "cupyx": types.ModuleType("cupyx"), "cupyx.scipy.sparse": sparse}
-
-

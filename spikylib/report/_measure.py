@@ -9,6 +9,7 @@ import pandas as pd
 
 from spikylib import consistency, retrieval, spikes, stability
 from spikylib._arrays import has_direction, n_shared, row_norms, sample_rows
+from spikylib._device import placed
 from spikylib.study import Study
 
 K = 50  # length of a list of similar items
@@ -27,6 +28,7 @@ class Tests(NamedTuple):
     hidden: np.ndarray
     rare: np.ndarray
     held_out: bool
+    device: str
 
 
 def tests(study: Study) -> Tests:
@@ -45,12 +47,12 @@ def tests(study: Study) -> Tests:
     n = int(np.clip(_SCORES / len(part.E), 1000, 5000))
     drawn = sample_rows(directed, n, study.seed)
     plays = part.plays[hidden[drawn]]
-    return Tests(part.E, queries[drawn], hidden[drawn], plays <= np.median(plays), held_out)
+    return Tests(part.E, queries[drawn], hidden[drawn], plays <= np.median(plays), held_out, study.device)
 
 
 def hits(found: Tests, f: int, gamma: float) -> np.ndarray:
     """Whether each hidden item is among the K nearest by cosine times norm^gamma, in f dimensions."""
-    E = retrieval.temper_norms(found.E[:, :f], gamma)
+    E = placed(retrieval.temper_norms(found.E[:, :f], gamma), found.device)
     asked, own = np.unique(found.queries, return_inverse=True)
     lists, _ = retrieval.top_k(E, asked, min(K, len(E) - 1), similarity="dot", exclude_self=True)
     return retrieval.recall(lists, own, found.hidden)
@@ -110,8 +112,8 @@ def kept_when_redrawn(study: Study) -> tuple[np.ndarray, np.ndarray] | None:
     moved, able = matched(study, part)
     drawn = np.sort(sample_rows(np.flatnonzero(able), _LISTED, study.seed))
     k = min(K, len(part.E) - 1)
-    before, _ = retrieval.top_k(study.E, drawn, k, exclude_self=True)
-    after, _ = retrieval.top_k(part.E, moved[drawn], k, exclude_self=True)
+    before, _ = retrieval.top_k(placed(study.E, study.device), drawn, k, exclude_self=True)
+    after, _ = retrieval.top_k(placed(part.E, study.device), moved[drawn], k, exclude_self=True)
     # numbers of their own for items that the part lacks
     number = np.where(moved < 0, -1 - np.arange(len(moved)), moved)
     order = np.argsort(study.plays[drawn], kind="stable")
@@ -138,7 +140,9 @@ def hubs(study: Study) -> list[tuple[int, float]]:
     """The ten rows that are in most lists by dot product, and of how many lists: of up to 2,000 queries."""
     E = study.E
     asked = sample_rows(np.flatnonzero(has_direction(row_norms("E", E)[0])), _LISTED, study.seed)
-    lists, _ = retrieval.top_k(E, asked, min(K, len(E) - 1), similarity="dot", exclude_self=True)
+    lists, _ = retrieval.top_k(
+        placed(E, study.device), asked, min(K, len(E) - 1), similarity="dot", exclude_self=True
+    )
     count = np.bincount(lists.ravel(), minlength=len(E))
     return [(int(i), float(count[i] / len(asked))) for i in np.argsort(-count, kind="stable")[:10]]
 
@@ -206,7 +210,7 @@ def last_snapshot(study: Study) -> Study:
     date = max(dated, key=str)
     looked_at = f"looked at: {date}, the last date of {len(dated)}"
     last = replace(dated[date], notes="; ".join(filter(None, [looked_at, dated[date].notes])))
-    return Study(embeddings=last, snapshots=dated, seed=study.seed, **study.settings)
+    return Study(embeddings=last, snapshots=dated, seed=study.seed, device=study.device, **study.settings)
 
 
 def _refuse_extremes(made):

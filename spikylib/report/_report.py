@@ -184,7 +184,7 @@ def _sample(study):
         ids, np.asarray(study.E[rows]), study.name, items=study.items.iloc[rows].reset_index(drop=True)
     )
     dated = dict(study.snapshots()) if "dates" in study.has else None
-    return Study(study.interactions, made, dated, seed=study.seed, **study.settings)
+    return Study(study.interactions, made, dated, seed=study.seed, device=study.device, **study.settings)
 
 
 def _spk(study, findings):
