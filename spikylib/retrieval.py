@@ -149,7 +149,7 @@ def top_k(
 
         def stage(memory):
             # a query that must not be in its own list costs it one result
-            table = _Candidates(E, rows, norm, scale, cosine, min(k + exclude_self, len(rows)), memory)
+            table = _Candidates(E, rows, norm, scale, similarity, min(k + exclude_self, len(rows)), memory)
             # as many blocks for every thread, all of about one size
             shares = n_threads() * math.ceil(len(queries) / n_threads() / table.queries_at_once)
             step = math.ceil(len(queries) / max(1, shares)) or 1
@@ -446,9 +446,9 @@ class _Candidates:
     at least a tick above that of the row, which is therefore not in the list.
     """
 
-    def __init__(self, E, rows, norm, scale, cosine, k, memory):
+    def __init__(self, E, rows, norm, scale, similarity, k, memory=None):
         self.E, self.rows, self.scale, self.k = E, rows, scale, k
-        self.cosine, self.top = cosine, norm.max()
+        self.cosine, self.top = similarity == "cosine", norm.max()
         # a row without a direction is infinitely long to the cosine, which makes that 0
         length = np.where(has_direction(norm), norm, np.inf) if self.cosine else np.full(len(norm), self.top)
         self.length = length[rows]

@@ -24,7 +24,7 @@ class Mutant(NamedTuple):
 
 MUTANTS = [
     # --- ppmi
-    Mutant("_counts", "a repeated pair counts twice", "X.data > 0, X.indices", "X.data, X.indices", "ppmi"),
+    Mutant("_counts", "a repeated pair counts twice", "present.astype(count_type(X))", "X.data.astype(count_type(X))", "ppmi"),
     Mutant("_counts", "a pair must share more than `min_count` contexts", "C.data >= min_count", "C.data > min_count", "ppmi"),
     Mutant("_counts", "top_k holds for one of the two items only", "_is_neighbour(*cutoffs, C.indices, entry_rows(C.indptr, first), C.data)", "np.ones(C.nnz, bool)", "ppmi"),
     Mutant("_counts", "the logarithm is to base 2", "np.log(float(n_contexts)", "np.log2(float(n_contexts)", "ppmi"),
@@ -33,13 +33,18 @@ MUTANTS = [
     Mutant("_counts", "ties of top_k go to the higher item", "(j <= last_tied_index[i])", "(j >= last_tied_index[i])", "ppmi"),
     # --- svd
     Mutant("_lanczos", "smallest singular values first", "np.lexsort((d < 0, -magnitude))", "np.lexsort((d < 0, magnitude))", "svd"),
-    Mutant("svd", "V has the signs of U", "U * np.where(d < 0, -1.0, 1.0)", "U.copy()"),
-    Mutant("svd", "signs are as the solver left them", "U *= sign\n        V *= sign", "pass"),
+    Mutant("svd", "V has the signs of U", "U * beside(U, np.where(d < 0, -1.0, 1.0))", "U.copy()"),
+    Mutant("svd", "signs are as the solver left them", "U *= sign\n    V *= sign", "pass"),
     Mutant("svd", "embeddings are U Sigma^(power / 2)", "self.s**power", "self.s ** (power / 2)"),
-    Mutant("svd", "reconstruct forgets Sigma", "(self.U[rows] * self.s)", "self.U[rows]"),
+    Mutant("svd", "reconstruct forgets Sigma", "(self.U[rows] * beside(self.U, self.s))", "self.U[rows]"),
     Mutant("svd", "singular values keep the scale of the computation", "np.ldexp(s, exponent)", "s"),
-    Mutant("svd", "pairs that have not converged are returned", 'if solver == "exact" and residuals', "if False and residuals"),
+    Mutant("svd", "pairs that have not converged are returned", "if residuals.max() <= tol * s[0]", "if True"),
     Mutant("svd", "a matrix that is not symmetric is taken", "if not _is_symmetric(M)", "if False"),
+    # --- a GPU
+    Mutant("_device", "places are by increasing value", "(row[entries] << 32) - C", "(row[entries] << 32) + C", "gpu"),
+    Mutant("_device", "what does not fit is not tried in half the size", "for share in (2, 4)", "for share in (2,)", "gpu"),
+    Mutant("_greedy", "on a GPU single precision decides", "np.flatnonzero(bounds < highest[i])", "np.flatnonzero(bounds < lowest[i])", "gpu"),
+    Mutant("study", "a study on a GPU computes in memory", "placed(self._needed().matrix, self.device)", "self._needed().matrix", "gpu"),
     # --- spikes
     Mutant("_greedy", "candidates by increasing norm", 'np.argsort(-norm, kind="stable")', 'np.argsort(norm, kind="stable")', "spikes"),
     Mutant("_greedy", "a cosine equal to the threshold captures", "part[cosine <= peaks.cos_theta]", "part[cosine < peaks.cos_theta]", "spikes"),
@@ -104,7 +109,7 @@ MUTANTS = [
     Mutant("study", "embeddings are measured in the basis they come in", "spikes.principal(self._others[0].vectors)", "self._others[0].vectors"),
     Mutant("study", "all draws of a null are one", "range(self.seed, self.seed + n_draws)", "[self.seed] * n_draws"),
     Mutant("study", "the hidden items stay in the fit", "part = self._without_times(train)", "part = self._without_times(self.interactions.matrix)"),
-    Mutant("study", "a refit forgets the settings", "seed=self.seed, **self.settings)", "seed=self.seed)"),
+    Mutant("study", "a refit forgets the settings", "device=self.device, **self.settings)", "device=self.device)"),
     Mutant("study", "the least played items are taken for the most played", "np.argsort(-plays, kind=", "np.argsort(plays, kind=", "claims -k most_played"),
     Mutant("study", "a null's cover stops where that of the data did", '4 if "refit" in self.has else 2', "1"),
     # --- claims: the rule, the verdict over datasets, what is kept
