@@ -15,8 +15,6 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse as sp
 
 T = TypeVar("T")
 _INSTALL = 'install it with: pip install "spikylib[gpu]" (CUDA 12; for others see https://docs.cupy.dev)'
@@ -34,12 +32,12 @@ def namespace(A: Any) -> ModuleType:
 
 def sparse(A: Any) -> ModuleType:
     """The sparse matrices that go with A."""
-    return importlib.import_module("cupyx.scipy.sparse") if on_gpu(A) else sp
+    return importlib.import_module("cupyx.scipy.sparse" if on_gpu(A) else "scipy.sparse")
 
 
 def as_array(A: Any) -> np.ndarray:
     """A as an array where it lives; sparse matrices as they are."""
-    return A if on_gpu(A) or sp.issparse(A) else np.asanyarray(A)
+    return A if on_gpu(A) or _is_sparse(A) else np.asanyarray(A)
 
 
 def to_host(A: Any) -> Any:
@@ -47,7 +45,7 @@ def to_host(A: Any) -> Any:
     return A.get() if on_gpu(A) else A
 
 
-def to_gpu(A: np.ndarray | sp.csr_array) -> Any:
+def to_gpu(A: Any) -> Any:
     """A copy of A on the GPU; an error says what is missing where that cannot be."""
     try:
         cupy = importlib.import_module("cupy")
@@ -59,7 +57,7 @@ def to_gpu(A: np.ndarray | sp.csr_array) -> Any:
         )
     if os.environ.get("CUPY_TF32", "0") != "0":
         raise ValueError("CUPY_TF32 makes single precision too coarse to bound a cosine; unset it")
-    if sp.issparse(A):
+    if _is_sparse(A):
         return sparse(cupy.empty(0)).csr_array(A.astype(np.float64))
     return cupy.asarray(A)
 
@@ -76,7 +74,7 @@ def beside(A: Any, other: np.ndarray, dtype: Any = None) -> Any:
 
 def csr(A: Any, dtype: Any = None) -> Any:
     """A matrix as a csr array of its library."""
-    if on_gpu(A) and not hasattr(A, "toarray"):
+    if on_gpu(A) and not _is_sparse(A):
         A = A.astype(np.float64)  # CuPy's sparse matrices hold no whole numbers
     return sparse(A).csr_array(A, dtype=dtype)
 
@@ -88,7 +86,7 @@ def count_type(A: Any) -> type:
 
 def eigh(A: Any) -> tuple[np.ndarray, Any]:
     """Eigenvalues, on the host, and eigenvectors of a full symmetric matrix."""
-    d, P = (namespace(A).linalg if on_gpu(A) else scipy.linalg).eigh(A)
+    d, P = importlib.import_module("cupy.linalg" if on_gpu(A) else "scipy.linalg").eigh(A)
     return to_host(d), P
 
 
@@ -132,3 +130,7 @@ def within_memory(A: Any, stage: Callable[[int | None], T], what: str) -> T:
         f"{what} does not fit the GPU, where {free / 1e9:.1f} of {total / 1e9:.1f} GB are free: {needed}; "
         "free some of it, or leave out the GPU"
     )
+
+
+def _is_sparse(A):
+    return hasattr(A, "toarray")

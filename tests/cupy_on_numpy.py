@@ -219,4 +219,9 @@ def modules():
     )
     sparse = types.ModuleType("cupyx.scipy.sparse")
     sparse.csr_array = csr_array
-    return {"cupy": cupy, "cupyx": types.ModuleType("cupyx"), "cupyx.scipy.sparse": sparse}
+    return {
+        "cupy": cupy,
+        "cupy.linalg": cupy.linalg,
+        "cupyx": types.ModuleType("cupyx"),
+        "cupyx.scipy.sparse": sparse,
+    }

@@ -58,7 +58,7 @@ def main(words):
 
 def _copy(tree):
     """What the tests need, in a folder of its own."""
-    for name in ("spikylib", "tests", "trust", "tools", "notebooks", "book"):
+    for name in ("spikylib", "tests", "trust", "tools", "notebooks", "book", "benchmarks"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for name in ("pyproject.toml", "conftest.py"):
         shutil.copy(ROOT / name, tree)
