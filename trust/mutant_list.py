@@ -43,7 +43,6 @@ MUTANTS = [
     # --- a GPU
     Mutant("_device", "places are by increasing value", "(row[entries] << 32) - C", "(row[entries] << 32) + C", "gpu"),
     Mutant("_device", "what does not fit is not tried in half the size", "for share in (2, 4)", "for share in (2,)", "gpu"),
-    Mutant("_greedy", "on a GPU single precision decides", "np.flatnonzero(bounds < highest[i])", "np.flatnonzero(bounds < lowest[i])", "gpu"),
     Mutant("study", "a study on a GPU computes in memory", "placed(self._needed().matrix, self.device)", "self._needed().matrix", "gpu"),
     # --- spikes
     Mutant("_greedy", "candidates by increasing norm", 'np.argsort(-norm, kind="stable")', 'np.argsort(norm, kind="stable")', "spikes"),
