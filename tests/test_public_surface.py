@@ -160,7 +160,9 @@ def test_the_library_stays_thin():
     assert sum(reports.values()) <= 1100, reports
     apart = sum(map(sum, (d.values() for d in (reading, claims, reports))))
     assert lines["spikylib.cli"] <= 330
-    assert sum(lines.values()) - apart - lines["spikylib.cli"] <= 4220, lines
+    # what differs on a GPU is in one place
+    assert lines["spikylib._device"] <= 200
+    assert sum(lines.values()) - apart - lines["spikylib.cli"] - lines["spikylib._device"] <= 4280, lines
     names = {name: public_names(name) for name in PUBLIC if name != "spikylib.cli"}
     assert sum(map(len, names.values())) <= 138, names
 
