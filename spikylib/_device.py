@@ -50,7 +50,7 @@ def to_gpu(A: Any) -> Any:
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
-        raise ValueError(f"a GPU is used through CuPy, which is missing; {_INSTALL}") from error
+        raise ValueError(f"a GPU is used through CuPy, which cannot be imported here; {_INSTALL}") from error
     if not cupy.cuda.is_available():
         raise ValueError(
             "CuPy finds no CUDA GPU with a driver here; check with nvidia-smi, or leave out the GPU"
@@ -58,7 +58,7 @@ def to_gpu(A: Any) -> Any:
     if os.environ.get("CUPY_TF32", "0") != "0":
         raise ValueError("CUPY_TF32 makes single precision too coarse to bound a cosine; unset it")
     if _is_sparse(A):
-        return sparse(cupy.empty(0)).csr_array(A.astype(np.float64))
+        return csr(sparse(cupy.empty(0)).csr_array(A.astype(np.float64, copy=False)))
     return cupy.asarray(A)
 
 
@@ -76,7 +76,12 @@ def csr(A: Any, dtype: Any = None) -> Any:
     """A matrix as a csr array of its library."""
     if on_gpu(A) and not _is_sparse(A):
         A = A.astype(np.float64)  # CuPy's sparse matrices hold no whole numbers
-    return sparse(A).csr_array(A, dtype=dtype)
+    A = sparse(A).csr_array(A, dtype=dtype)
+    if on_gpu(A) and A.indices.dtype == np.int64 and max(A.nnz, *A.shape) < 2**31:
+        # CUDA 12 multiplies none with 64-bit indices: CuPy then lists every term, and sorts them
+        parts = A.data, A.indices.astype(np.int32), A.indptr.astype(np.int32)
+        A = sparse(A).csr_array(parts, shape=A.shape)
+    return A
 
 
 def count_type(A: Any) -> type:
@@ -123,7 +128,7 @@ def within_memory(A: Any, stage: Callable[[int | None], T], what: str) -> T:
         free += pool.free_bytes()
         try:
             return stage(free // share)
-        except cupy.cuda.memory.OutOfMemoryError as error:
+        except MemoryError as error:  # CuPy raises one of its own, but not where it sorts
             needed = str(error)  # not the error, which would keep the arrays of its frames
         pool.free_all_blocks()
     raise MemoryError(

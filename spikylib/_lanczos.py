@@ -229,7 +229,7 @@ class LocalBasis:
 def threaded_product(M, map_blocks, dtype=np.float64):
     """A function X -> M X in that precision that keeps every thread busy; each has rows of equal weight."""
     if on_gpu(M):
-        M = M.astype(dtype)
+        M = M.astype(dtype, copy=False)
         return lambda X: M @ X.astype(dtype)
     n = M.shape[0]
     inner = np.searchsorted(M.indptr, np.linspace(0, M.nnz, n_threads() + 1)[1:-1])

@@ -19,7 +19,7 @@ from spikylib._device import namespace, on_gpu, sparse, to_host, within_memory
 
 _SMALLEST = 1 << 20  # pairs of a block below which threads do not pay
 _ENTRIES = 1 << 22  # entries of M worked out at a time
-_MOST = 1 << 30  # terms of the products of a block on a GPU, whose numbers have 32 bits
+_MOST = 1 << 28  # terms of a block on a GPU: cuSPARSE takes several times the memory of what they add up to
 
 
 def cooccurrence(

@@ -17,7 +17,7 @@ Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise betwe
 """
 
 import math
-from functools import lru_cache, reduce
+from functools import lru_cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -151,7 +151,8 @@ def top_k(
             # a query that must not be in its own list costs it one result
             table = _Candidates(E, rows, norm, scale, similarity, min(k + exclude_self, len(rows)), memory)
             # as many blocks for every thread, all of about one size
-            shares = n_threads() * math.ceil(len(queries) / n_threads() / table.queries_at_once)
+            threads = 1 if on_gpu(E) else n_threads()
+            shares = threads * math.ceil(len(queries) / threads / table.queries_at_once)
             step = math.ceil(len(queries) / max(1, shares)) or 1
             parts = [slice(a, a + step) for a in range(0, len(queries), step)]
             list(map_blocks(serve, [table] * len(parts), parts))
@@ -504,10 +505,10 @@ class _Search:
             upper = x @ table.scaled(start).T
             if start == 0 and upper.shape[1] > self.k:
                 # the k-th highest of group maxima is about as high as that of all, and found sooner
-                width = upper.shape[1] // max(1, upper.shape[1] // (4 * self.k))
-                starts = range(0, upper.shape[1] - width + 1, width)
-                highest = reduce(np.maximum, (upper[:, a : a + width] for a in starts))
-                self._raise_floor(highest, 2 * table.doubt[: table.block].max())
+                rounds = max(1, upper.shape[1] // (4 * self.k))
+                width = upper.shape[1] // rounds
+                groups = upper[:, : rounds * width].reshape(len(upper), rounds, width)
+                self._raise_floor(groups.max(axis=1), 2 * table.doubt[: table.block].max())
             self.chunks.append(self._survivors(upper, start))
             if start and sum(counts for counts, *_ in self.chunks).max() > 2 * self.k:
                 self._prune()
@@ -518,7 +519,7 @@ class _Search:
         return table.rows[np.take_along_axis(at, columns, axis=1)], ticks, self.exponent
 
     def _raise_floor(self, bounds, doubt=0):
-        kth = bounds.shape[1] - self.k
+        kth = int(bounds.shape[1] - self.k)  # CuPy takes no integer of NumPy
         self.floor = np.maximum(self.floor, to_host(np.partition(bounds, kth, axis=1)[:, kth]) - doubt)
 
     def _survivors(self, upper, start=0, at=None):

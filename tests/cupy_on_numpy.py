@@ -1,8 +1,9 @@
 """CuPy's interface on NumPy's arrays, as strict as CuPy is: for the shared code where no GPU is.
 
-Arrays of the two libraries do not mix, none is converted in silence, sparse matrices hold no whole numbers,
-reductions return arrays without dimensions, and what CuPy 14 lacks of NumPy is missing here too. What memory
-there is can be set, and runs out.
+Arrays of the two libraries do not mix, none is converted in silence, sparse matrices hold no whole numbers and
+are multiplied by each other with 32-bit indices only (CUDA 12), reductions return arrays without dimensions, and
+what CuPy 14 lacks of NumPy is missing here too. What memory there is can be set, and runs out: with an error that
+need not be CuPy's own, for its sorts raise a plain MemoryError.
 """
 
 import types
@@ -11,20 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 LACKING = {"vecdot", "vecmat", "matvec", "insert", "block", "bmat", "geomspace", "unstack", "spacing"}
-METHODS = {
-    "astype",
-    "sum",
-    "max",
-    "min",
-    "any",
-    "all",
-    "argmax",
-    "cumsum",
-    "ravel",
-    "reshape",
-    "copy",
-    "sort",
-}
+METHODS = {"astype", "sum", "max", "min", "any", "all", "argmax", "cumsum", "ravel", "reshape", "copy"}
 
 
 def off(value, strict=True):
@@ -36,6 +24,14 @@ def off(value, strict=True):
     if isinstance(value, list | tuple):
         return type(value)(off(v, strict) for v in value)
     return value
+
+
+def place(value):
+    """A place in an array: of a slice, CuPy takes arrays without dimensions as well; they are no integers elsewhere."""
+    if isinstance(value, slice):
+        edges = value.start, value.stop, value.step
+        return slice(*(int(edge) if isinstance(edge, ndarray) else edge for edge in edges))
+    return tuple(map(place, value)) if isinstance(value, tuple) else off(value, strict=False)
 
 
 def on(value):
@@ -65,6 +61,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function, _, arguments, options):
         if function.__name__ in LACKING:
             return NotImplemented
+        if function is np.partition and type(arguments[1]) is not int:
+            raise TypeError(f"'{type(arguments[1]).__name__}' object is not iterable")
         options = {name: off(value) for name, value in options.items()}
         return on(function(*off(arguments), **options))
 
@@ -82,11 +80,11 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def get(self):
         return self.held.copy()
 
-    def __getitem__(self, place):
-        return on(self.held[off(place, strict=False)])
+    def __getitem__(self, key):
+        return on(self.held[place(key)])
 
-    def __setitem__(self, place, value):
-        self.held[off(place, strict=False)] = off(value)
+    def __setitem__(self, key, value):
+        self.held[place(key)] = off(value)
 
     def __len__(self):
         return len(self.held)
@@ -102,9 +100,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __float__(self):
         return float(self.held)
-
-    def __index__(self):
-        return self.held.__index__()
 
 
 class csr_array:
@@ -137,8 +132,8 @@ class csr_array:
     def toarray(self):
         return ndarray(self.held.toarray())
 
-    def astype(self, dtype):
-        return type(self)(self.held.astype(dtype))
+    def astype(self, dtype, copy=True):
+        return type(self)(self.held.astype(dtype, copy=copy))
 
     def copy(self):
         return type(self)(self.held.copy())
@@ -157,6 +152,8 @@ class csr_array:
 
     def __matmul__(self, other):
         if isinstance(other, csr_array):
+            if np.int64 in (self.indices.dtype, other.indices.dtype):
+                raise TypeError("CUDA 12 multiplies no sparse matrices with 64-bit indices")
             return csr_array(self.held @ other.held)
         return on(self.held @ off(other))
 
@@ -169,17 +166,13 @@ class csc_array(csr_array):
         return csr_array(self.held.tocsr())
 
 
-class OutOfMemoryError(MemoryError):
-    pass
-
-
 MEMORY = {"free": 2**30, "largest": 2**40}  # bytes said to be free; of an array, the most there are
 
 
 def taken(result):
     size = getattr(result, "nbytes", 0)
     if size > MEMORY["largest"]:
-        raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
+        raise MemoryError(f"Out of memory allocating {size:,} bytes")
     return result
 
 
@@ -215,7 +208,6 @@ def modules():
         is_available=lambda: True,
         Device=lambda: types.SimpleNamespace(synchronize=lambda: None),
         runtime=types.SimpleNamespace(memGetInfo=lambda: (MEMORY["free"], 2 * MEMORY["free"])),
-        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     sparse = types.ModuleType("cupyx.scipy.sparse")
     sparse.csr_array = csr_array

@@ -38,7 +38,7 @@ def gpu(request):
 def test_the_matrix_is_the_same(gpu, keep, top_k, shift):
     expected, kept = ppmi.ppmi_matrix(X, keep=keep, top_k=top_k, shift=shift)
     found, kept_there = ppmi.ppmi_matrix(to_gpu(X), keep=keep, top_k=top_k, shift=shift)
-    assert on_gpu(found)
+    assert on_gpu(found) and X.indices.dtype == np.int64 and found.indices.dtype == np.int32
     found = found.get()
     assert (kept_there == kept).all()
     counts = ppmi.cooccurrence(to_gpu(X), keep=keep, top_k=top_k).get()
@@ -108,7 +108,7 @@ def test_lists_are_the_same_ties_too(gpu, kind, similarity):
     E = rows(kind)
     asked = np.arange(0, len(E), 7)
     for how in ({}, {"exclude_self": True}, {"candidates": np.arange(1, len(E), 2)}):
-        for k in (3, 60):
+        for k in (3, np.int64(60)):
             expected, found = (
                 retrieval.top_k(e, asked, k, similarity=similarity, **how) for e in (E, to_gpu(E))
             )
