@@ -15,11 +15,11 @@ from tqdm import tqdm
 from spikylib import _counts
 from spikylib._arrays import n_threads, threaded_map
 from spikylib._checks import check_choice, check_range
-from spikylib._device import namespace, on_gpu, sparse, to_host, within_memory
+from spikylib._device import multiply_ones, namespace, on_gpu, sparse, to_host, within_memory
 
 _SMALLEST = 1 << 20  # pairs of a block below which threads do not pay
 _ENTRIES = 1 << 22  # entries of M worked out at a time
-_MOST = 1 << 28  # terms of a block on a GPU: cuSPARSE takes several times the memory of what they add up to
+_MOST = 1 << 28  # terms of a block on a GPU, which has work enough with so many
 
 
 def cooccurrence(
@@ -187,7 +187,7 @@ def _in_blocks(X, min_count, top_k, keep, memory, expected):
     left, right = _factors(X, min_count)
     products = to_host(left @ np.diff(right.indptr).astype(np.float64)).astype(np.int64)
     if on_gpu(X):
-        threads, even = 1, _MOST  # and its sparse products take memory for what is added up, too
+        threads, even = 1, _MOST  # and the terms of a pair take memory one by one
     else:
         threads, products = n_threads(), np.minimum(products, n)
         even = max(products.sum() // (4 * threads), _SMALLEST)
@@ -196,7 +196,8 @@ def _in_blocks(X, min_count, top_k, keep, memory, expected):
 
     def form(edge):
         a, b = edge
-        C, cutoffs[:, a:b] = _counts.filter_rows(left[a:b] @ right, a, min_count, top_k, expected, later)
+        C = multiply_ones(left, right, a, b)
+        C, cutoffs[:, a:b] = _counts.filter_rows(C, a, min_count, top_k, expected, later)
         # by the rows that are known already, so that less is held
         return _counts.filter_mutual(C, a, cutoffs) if keep == "mutual" else C
 

@@ -1,9 +1,8 @@
 """CuPy's interface on NumPy's arrays, as strict as CuPy is: for the shared code where no GPU is.
 
 Arrays of the two libraries do not mix, none is converted in silence, sparse matrices hold no whole numbers and
-are multiplied by each other with 32-bit indices only (CUDA 12), reductions return arrays without dimensions, and
-what CuPy 14 lacks of NumPy is missing here too. What memory there is can be set, and runs out: with an error that
-need not be CuPy's own, for its sorts raise a plain MemoryError.
+are not multiplied by each other, reductions return arrays without dimensions, and what CuPy 14 lacks of NumPy is
+missing here too. What memory there is can be set, and runs out, with a plain MemoryError, as in CuPy's sorts.
 """
 
 import types
@@ -12,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 LACKING = {"vecdot", "vecmat", "matvec", "insert", "block", "bmat", "geomspace", "unstack", "spacing"}
-METHODS = {"astype", "sum", "max", "min", "any", "all", "argmax", "cumsum", "ravel", "reshape", "copy"}
+METHODS = {"astype", "max", "min", "any", "all", "argmax", "cumsum", "ravel", "reshape", "sort"}
 
 
 def off(value, strict=True):
@@ -151,10 +150,6 @@ class csr_array:
         return csr_array(self.held[rows])
 
     def __matmul__(self, other):
-        if isinstance(other, csr_array):
-            if np.int64 in (self.indices.dtype, other.indices.dtype):
-                raise TypeError("CUDA 12 multiplies no sparse matrices with 64-bit indices")
-            return csr_array(self.held @ other.held)
         return on(self.held @ off(other))
 
 
