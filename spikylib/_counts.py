@@ -95,12 +95,12 @@ def filter_rows(C, first, min_count, top_k, expected=None, later=False):
     C = subset(C, (C.data >= min_count) & is_other(C.indices, entry_rows(C.indptr, first)))
     cutoffs = no_cutoffs(*C.shape, C)
     long = np.flatnonzero(np.diff(C.indptr) > top_k)
-    if on_gpu(C):
-        cutoffs[0, long], cutoffs[1, long] = at_places(C, long, top_k - 1)
-    else:
+    if not on_gpu(C):
         for i in long:
             row = slice(C.indptr[i], C.indptr[i + 1])
             cutoffs[:, i] = _top_k_cutoff(C.data[row], C.indices[row], top_k)
+    elif len(long):
+        cutoffs[0, long], cutoffs[1, long] = at_places(C, long, top_k - 1)
     rows = entry_rows(C.indptr)
     keep = _is_neighbour(*cutoffs, rows, C.indices, C.data)
     if expected is not None:

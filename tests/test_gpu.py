@@ -215,6 +215,8 @@ def test_what_is_timed_are_the_stages(numpy_for_cupy, monkeypatch):
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", [*DATASETS])
 def test_peaks_are_the_same_on_real_data(data_home, name):
+    if not datasets.files(name, data_home):
+        pytest.skip(f"no {name} in {data_home}, or generated data")
     E = Study.load(name, data_home=data_home).E
     for f in (16, 32, 64, 128):
         expected, found = (spikes.cover(e, f=min(f, E.shape[1])) for e in (E, to_gpu(E)))
