@@ -18,6 +18,7 @@ from spikylib._device import beside, to_host, within_memory
 # candidates resolved by one product, at most: more would be compared in vain, fewer cost calls
 PEAK_BLOCK = 256
 _COMPARED = 16  # bytes of a product and its place, at most
+_MOST = 2**22  # rows compared at once on a GPU, at most: CuPy numbers larger products wrongly in places
 _FIRST_BLOCK = 32  # at first where rows are few: comparing candidates outweighs the calls there
 
 
@@ -45,7 +46,7 @@ class LocalRows:
             return rows[i[first]], j[first]
 
         def stage(memory):
-            size = ROW_BLOCK if memory is None else max(1, memory // taken)
+            size = ROW_BLOCK if memory is None else max(1, min(memory // taken, _MOST))
             blocks = [free[a : a + size] for a in range(0, len(free), size)]
             rows, position = zip(*self.map_blocks(of_block, blocks))
             return np.concatenate(rows), np.concatenate(position)
