@@ -36,6 +36,7 @@ _ENTRIES = 2**21  # candidates held for a block of queries
 _GPU_BLOCK = 2**18  # candidates scored by one product of a GPU, at most
 _SCORED = 24  # bytes of its memory that a score takes, with its place and its copies
 _PLACE = 22  # bits for a place among those held: with the 42 bits of a score, they fill 64
+_WIDE = 64  # maxima of groups, at least: a loop over fewer costs more than their sorting
 _CHANCE = 8  # peaks up to which a rise may be chance
 _MOST = 2 ** (_PLACE - 2)  # results of a query: among those held are at most three times as many
 
@@ -505,7 +506,7 @@ class _Search:
             upper = x @ table.scaled(start).T
             if start == 0 and upper.shape[1] > self.k:
                 # the k-th highest of group maxima is about as high as that of all, and found sooner
-                rounds = max(1, upper.shape[1] // (4 * self.k))
+                rounds = max(1, upper.shape[1] // max(4 * self.k, _WIDE))
                 width = upper.shape[1] // rounds
                 groups = upper[:, : rounds * width].reshape(len(upper), rounds, width)
                 self._raise_floor(groups.max(axis=1), 2 * table.doubt[: table.block].max())
