@@ -235,7 +235,9 @@ def report(source, folder, thorough, form, gpu, **options):
 
     with _usage():
         _check_writable(folder)
-        found = reports.report(*_studies(source, device="gpu" if gpu else "cpu", **options), quick=not thorough)
+        found = reports.report(
+            *_studies(source, device="gpu" if gpu else "cpu", **options), quick=not thorough
+        )
         page = found.save(folder)
     _show(found, form, page)
 
