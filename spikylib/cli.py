@@ -215,10 +215,10 @@ _format_option = click.option(
 @_folder_option(default=".", help="Folder for report.html and report.json.")
 @click.option("--all", "thorough", is_flag=True, help="Also check the claims that train other models.")
 @click.option("--f", type=click.IntRange(2), default=128, help="Dimensions, if DATA is interactions.")
-@click.option("--gpu", is_flag=True, help='Use a CUDA GPU: pip install "spikylib[gpu]".')
+@click.option("--gpu", "device", flag_value="gpu", default="cpu", help="Compute on a CUDA GPU, by CuPy.")
 @_format_option
 @_of_data
-def report(source, folder, thorough, form, gpu, **options):
+def report(source, folder, thorough, form, **options):
     """Report whether DATA is spiky and what to do about it: report.html, report.json and a summary.
 
     DATA is the name of a dataset, or a file or folder of interactions, embeddings, or dated
@@ -235,9 +235,7 @@ def report(source, folder, thorough, form, gpu, **options):
 
     with _usage():
         _check_writable(folder)
-        found = reports.report(
-            *_studies(source, device="gpu" if gpu else "cpu", **options), quick=not thorough
-        )
+        found = reports.report(*_studies(source, **options), quick=not thorough)
         page = found.save(folder)
     _show(found, form, page)
 
