@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from click.testing import CliRunner
 from cupy_on_numpy import MEMORY, modules
 
 from spikylib import datasets, ppmi, report, retrieval, spikes, svd, synthetic
 from spikylib._device import on_gpu, to_gpu
+from spikylib.cli import main
 from spikylib.datasets._catalogue import DATASETS
 from spikylib.study import Study
 
@@ -152,6 +154,8 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(ValueError, match=r'pip install "spikylib\[gpu\]"'):
         Study.load("synthetic", device="gpu")
+    refused = CliRunner().invoke(main, ["report", "synthetic", "--gpu"])
+    assert refused.exit_code == 2 and "pip install" in refused.stderr
     cupy = modules()["cupy"]
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(cupy.cuda, "is_available", lambda: False)
