@@ -7,6 +7,7 @@ have these are in test_cli_run.py too.
 """
 
 import contextlib
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -21,7 +22,11 @@ def run_inline(run, run_folder):
     notebook = nbformat.read(run.notebook, as_version=4)
     nbformat.write(notebook, run_folder / run.notebook.name)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(run.notebook.parent):
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        contextlib.chdir(run.notebook.parent),
+        contextlib.redirect_stdout(io.StringIO()),  # what a notebook prints is in the notebook
+    ):
         results_file = Path(scratch) / "results.json"
         names = {}
         exec(code[0], names)

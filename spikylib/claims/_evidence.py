@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ def read_evidence(folder: str | Path | None = None) -> list[dict]:
         As written by :func:`keep_evidence`, with ``findings`` a list of Finding and ``hashes`` a list of str.
     """
     files = in_checkout("book/evidence/*.json") if folder is None else sorted(Path(folder).glob("*.json"))
-    return [_read(file) for file in files]
+    return [_read(file, file.stat().st_mtime_ns, file.stat().st_ino) for file in files]
 
 
 def out_of_date(evidence: list[dict]) -> list[tuple[str, str, str]]:
@@ -204,7 +205,9 @@ def _hashes(on_data):
     return {(p.id, p.part): p.hash for p in parts() if p.on_data == on_data}
 
 
-def _read(file):
+@lru_cache(maxsize=32)
+def _read(file, changed, inode):
+    """A file of evidence, read once as long as it is the same: chapters take findings from it in every other cell."""
     whole = json.loads(file.read_text(encoding="utf-8"))
     hashes = [found.pop("hash") for found in whole["findings"]]
     findings = [
