@@ -8,7 +8,7 @@ BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf printed browser notebooks results evidence controls test bench bench-full lint check hooks clean \
+.PHONY: help book html pdf printed browser notebooks results evidence controls real test bench bench-full lint check hooks clean \
 	table1 gpu mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
@@ -32,6 +32,9 @@ evidence: $(READY) ## check every claim on every dataset present into book/evide
 
 controls: $(READY) ## check every claim on generated data where it must hold and must fail, 20 seeds (weekly)
 	$(RUN) -m pytest -n 2 --dist=worksteal tests/test_controls.py -m controls
+
+real: $(READY) ## compute on the real data in SPIKYLIB_DATA what has a known result (weekly)
+	$(RUN) -m pytest -n 2 -m real tests
 
 table1: $(READY) ## measure Table 1 of the paper on its own data (fetches 1 GB) next to the printed values; N="aotm-2011" picks
 	$(RUN) tools/table1.py $(N)

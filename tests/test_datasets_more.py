@@ -320,7 +320,12 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("name", REAL)
+LARGE = ("yelp", "complete-journey", "gowalla")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.real] * (name in LARGE)) for name in REAL]
+)
 def test_real_files_give_the_known_peaks(name):
     if not datasets.files(name):
         pytest.skip(f"{name} is not in the data home; fetch it with `spiky data fetch {name}`")

@@ -82,6 +82,7 @@ def test_another_name_is_refused():
         datasets.songs("yelp")
 
 
+@pytest.mark.real
 def test_the_catalogues_give_what_is_stored(data_home, monkeypatch):
     monkeypatch.setenv("SPIKYLIB_DATA", str(data_home))
     made = {"cornell-yes-small": tool.cornell(Study.load("cornell-yes-small")), "triplej": tool.triplej()}

@@ -54,6 +54,7 @@ def test_the_clean_catalogue_does_not():
     assert Study.load("synthetic-clean").interactions.matrix.nnz == 182546  # the book's numbers are of these
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ["cornell-yes-small", "cornell-yes-big", "triplej", "lastfm-2k"])
 def test_real_catalogues_do(name, data_home):
     if not datasets.files(name, data_home):

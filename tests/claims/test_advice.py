@@ -161,6 +161,7 @@ def test_a_false_claim_fails_where_it_is_false():
     assert claims.judge([false_claim(_controls.dense(0), seed) for seed in range(3)], "more") == "holds"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ["cornell-yes-small", "triplej", "lastfm-2k"])
 def test_a_false_claim_fails_on_music(data_home, name):
     study = Study.load(name, data_home=data_home)
