@@ -66,7 +66,6 @@ def html(source=ROOT):
     """Build the HTML from stored outputs; a warning is an error."""
     DIGEST.unlink(missing_ok=True)
     _copy_assets(source / "book" / "static")
-    _make_reports(source / "book" / "static")
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [
         jupyter_book,
@@ -80,9 +79,12 @@ def html(source=ROOT):
         "--keep-going",
         "-q",
     ]
-    built = subprocess.run(command)
-    if built.returncode:
-        sys.exit(built.returncode)
+    with subprocess.Popen(command) as build:
+        reports = _make_reports()  # which take as long
+    if build.returncode:
+        sys.exit(build.returncode)
+    for page in reports:
+        shutil.copy(page, BUILD / "html" / "_static")
     if source == ROOT:
         DIGEST.write_text(_digest(), encoding="utf-8")
     print(f"The book is built. Open {(BUILD / 'html' / 'index.html').as_uri()}")
@@ -258,25 +260,22 @@ def _copy_assets(static):
             shutil.copyfile(file.locate(), target)
 
 
-def _make_reports(static):
+def _make_reports():
     """The reports that a page of the book shows, made anew where the code that makes them has changed."""
     from spikylib.datasets import Embeddings
     from spikylib.report import report
     from spikylib.study import Study
 
-    kept = ROOT / "book" / "static"
-    pages = [kept / "report.html", kept / "embedding.html"]
+    pages = [BUILD / "reports" / name for name in ("report.html", "embedding.html")]
     made = min(page.stat().st_mtime if page.exists() else 0 for page in pages)
     if any(file.stat().st_mtime > made for file in (ROOT / "spikylib").rglob("*.*") if file.suffix != ".pyc"):
-        kept.mkdir(parents=True, exist_ok=True)
+        pages[0].parent.mkdir(parents=True, exist_ok=True)
         whole = Study.load("synthetic")
         few = whole.most_played(600)  # which take two seconds
         alone = Embeddings(few.items["id"].to_numpy(), few.E[:, :64], "an embedding alone")
         for page, study in zip(pages, (whole, Study(embeddings=alone)), strict=True):
             page.write_text(report(study).html(), encoding="utf-8")
-    if static != kept:  # of a copy that was executed
-        for page in pages:
-            shutil.copyfile(page, static / page.name)
+    return pages
 
 
 if __name__ == "__main__":
