@@ -16,14 +16,19 @@ import scipy.sparse as sp
 
 distributed = pytest.importorskip("distributed")
 
+import dask  # noqa: E402
+
 from spikylib import _counts, _dask, cluster, ppmi, spikes, svd, synthetic  # noqa: E402
 
+# workers that are copies of one process with the libraries loaded, and a death that is noticed soon
+QUICK = {"distributed.worker.multiprocessing-method": "forkserver", "distributed.comm.timeouts.connect": "5s"}
 TIGHT = 400 * 2**20  # bytes a worker may use; its libraries alone take half
 
 
 @contextmanager
 def two_workers(folder, memory):
     with (
+        dask.config.set(QUICK),
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,

@@ -706,7 +706,13 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("name", list(REAL))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cornell-yes-small",
+        *(pytest.param(name, marks=pytest.mark.real) for name in ("triplej", "movielens-small")),
+    ],
+)
 def test_real_files_give_the_known_sizes(name):
     if not datasets.files(name):
         pytest.skip(f"{name} is not in the data home; fetch it with `spiky data fetch {name}`")

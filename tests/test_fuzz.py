@@ -59,7 +59,7 @@ def test_the_watch_sees_what_it_is_there_for(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", targets.TARGETS)
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
