@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write what they print into README.md.
 
-make bench                                # some 16 minutes; alone on the machine, please
+make bench                                # some 12 minutes; alone on the machine, please
 python benchmarks/bench.py --only spikes  # one of them, printed only
 """
 
@@ -25,7 +25,7 @@ PARTS = {
     "consistency": ["consistency.py"],
     "sweep": ["sweep.py", "--repeats", "1", "--values", "f=32,64,96,128"],
     "growth": ["growth.py"],
-    "small": ["small.py", "--repeats", "5"],
+    "small": ["small.py", "--repeats", "3"],
     "cluster": ["cluster.py", "run"],
 }
 ONE_THREAD = ("small", "cluster")

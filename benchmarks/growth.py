@@ -50,7 +50,7 @@ def stages(size, seed):
 
 @click.command()
 @click.option("--sizes", default=[8_000, 16_000, 32_000, 64_000], multiple=True, show_default=True)
-@click.option("--repeats", default=3, show_default=True)
+@click.option("--repeats", default=2, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(sizes, repeats, seed):
     """Time each stage at every size and fit the exponent."""

@@ -58,16 +58,14 @@ def main():
 def compare_curves(options):
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_arrays(Path(folder), options.items)
-        for similarity in ("cosine", "dot"):
-            rows = []
-            for name, method in (("`curves`", "spikylib"), ("published script's method", "published")):
-                job = {"method": method, "folder": folder, "similarity": similarity}
-                job |= {"n_queries": options.queries, "k": options.k}
-                call = [sys.executable, __file__, "one", json.dumps(job)]
-                found = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
-                remark = f"overlap by part {', '.join(f'{x:.3f}' for x in found['overlap'])}"
-                rows.append((name, found["seconds"], found["megabytes"], remark))
-            table(f"Stability of {options.items:,} x 128, two dates, {similarity}", rows)
+        rows = []
+        for name, method in (("`curves`", "spikylib"), ("published script's method", "published")):
+            job = {"method": method, "folder": folder, "n_queries": options.queries, "k": options.k}
+            call = [sys.executable, __file__, "one", json.dumps(job)]
+            found = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+            remark = f"overlap by part {', '.join(f'{x:.3f}' for x in found['overlap'])}"
+            rows.append((name, found["seconds"], found["megabytes"], remark))
+        table(f"Stability of {options.items:,} x 128, two dates, cosine", rows)
 
 
 def write_arrays(folder, n_items, dim=128, n_communities=400):
@@ -86,7 +84,7 @@ def write_arrays(folder, n_items, dim=128, n_communities=400):
         E.flush()
 
 
-def run(method, folder, similarity, n_queries, k):
+def run(method, folder, n_queries, k):
     paths = sorted(Path(folder).glob("*.npy"))
     start = time.perf_counter()
     if method == "spikylib":
@@ -94,15 +92,15 @@ def run(method, folder, similarity, n_queries, k):
 
         arrays = {path.stem: np.load(path) for path in paths}
         snapshots = {date: SimpleNamespace(ids=np.arange(len(E)), vectors=E) for date, E in arrays.items()}
-        overlap = curves(snapshots, k=k, n_queries=n_queries, similarity=similarity)["overlap"].to_list()
+        overlap = curves(snapshots, k=k, n_queries=n_queries, similarity="cosine")["overlap"].to_list()
     else:
-        overlap = published_method(paths, similarity, n_queries, k)
+        overlap = published_method(paths, n_queries, k)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return {"seconds": seconds, "megabytes": peak, "overlap": overlap}
 
 
-def published_method(paths, similarity, n_queries, k, n_parts=5, block=10):
+def published_method(paths, n_queries, k, n_parts=5, block=10):
     """Overlap by part, the way of the published script: full score rows, argpartition, sets.
 
     The queries are those of spikylib where the parts divide evenly; each is in its own list here.
@@ -115,8 +113,7 @@ def published_method(paths, similarity, n_queries, k, n_parts=5, block=10):
     tops = []
     for path in paths:
         E = np.load(path)
-        if similarity == "cosine":
-            E = E / np.sqrt(np.square(E).sum(axis=1, keepdims=True))
+        E = E / np.sqrt(np.square(E).sum(axis=1, keepdims=True))
         tops.append([])
         for part, chosen in zip(parts, queries):
             F, sets = E[part], []

@@ -1,7 +1,7 @@
 """Time of a sweep, two runs at a time, beside the same runs in sequence.
 
-All are `spiky sweep`; in sequence a run has every core, or one thread, which is faster where the
-matrices are small; in parallel the cores are divided. The order alternates between rounds.
+All are `spiky sweep`; in sequence a run has every core, and in parallel the cores are divided. The order
+alternates between rounds.
 Run ``python benchmarks/sweep.py``; a quick one: ``--notebook 1 --values n_communities=2,3,4,5``.
 """
 
@@ -16,12 +16,10 @@ import click
 from measuring import table
 
 
-def sweep(notebook, values, jobs, threads):
-    """Seconds of one sweep into an empty folder; threads a run, or None: what `spiky` chooses."""
+def sweep(notebook, values, jobs):
+    """Seconds of one sweep into an empty folder."""
     code = "from spikylib.cli import main; main(prog_name='spiky')"
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    if threads:
-        environment["OMP_NUM_THREADS"] = str(threads)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", code, "sweep", notebook, "-p", values, "-j", str(jobs), "-o", folder]
         start = time.perf_counter()
@@ -37,14 +35,13 @@ def sweep(notebook, values, jobs, threads):
 def main(notebook, values, jobs, repeats):
     """Print the median seconds of each way, the fastest first."""
     ways = {
-        "in sequence, every core a run": (1, None),
-        "in sequence, one thread a run": (1, 1),
-        f"{jobs} at a time": (jobs, None),
+        "in sequence, every core a run": 1,
+        f"{jobs} at a time": jobs,
     }
     seconds = {way: [] for way in ways}
     for repeat in range(repeats):
         for way in list(ways)[:: -1 if repeat % 2 else 1]:
-            seconds[way].append(sweep(notebook, values, *ways[way]))
+            seconds[way].append(sweep(notebook, values, ways[way]))
     medians = {way: statistics.median(seconds[way]) for way in ways}
     nan = float("nan")
     rows = [(way, median, nan, "") for way, median in sorted(medians.items(), key=lambda way: way[1])]
