@@ -153,7 +153,7 @@ def test_hits_are_those_of_sorting_all_scores():
     rng = np.random.default_rng(0)
     E, queries, hidden = rng.standard_normal((300, 6)), rng.integers(300, size=80), rng.integers(300, size=80)
     queries = (queries + (queries == hidden)) % 300
-    found = _measure.Tests(E, queries, hidden, queries < 0, True)
+    found = _measure.Tests(E, queries, hidden, queries < 0, True, "cpu")
     norm = np.linalg.norm(E[:, :4], axis=1)
     expected = []
     for q, h in zip(queries, hidden):
