@@ -313,7 +313,7 @@ def popular_noise(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def untidy(seed: int) -> Study:
     """Communities that overlap, and uneven noise."""
-    return Study(synthetic.playlists(n_items=1200, n_contexts=4000, n_communities=80, seed=seed), seed=seed)
+    return Study(synthetic.playlists(n_items=1200, n_contexts=6000, n_communities=80, seed=seed), seed=seed)
 
 
 @lru_cache(maxsize=2)
@@ -325,7 +325,7 @@ def dense(seed: int) -> Study:
 
 def in_sixteen_dimensions(seed: int) -> Study:
     """Communities in fewer dimensions than there are of them: no row is isolated."""
-    return Study(communities(seed).interactions, f=16, seed=seed)
+    return Study(_playlists(seed, n_communities=30), f=16, seed=seed)
 
 
 def as_long_as_played(seed: int) -> Study:
@@ -363,7 +363,7 @@ def a_hundred(seed: int) -> Study:
 @lru_cache(maxsize=2)
 def blurred(seed: int) -> Study:
     """Communities half of whose contexts are noise: Spk rises long before recall is at its best."""
-    return Study(_playlists(seed, n_communities=64, noise=0.5), seed=seed)
+    return Study(_playlists(seed, n_contexts=3000, n_communities=80, noise=0.5), seed=seed)
 
 
 def _of_classes(classes, exponent, seed):
