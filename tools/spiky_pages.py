@@ -283,7 +283,11 @@ GUIDE = (
         "In another sample of the same listeners, those in few contexts, or, without interactions, those with short rows. "
         "Over time, those that lose contexts.",
         [
-            ("P27", "lists repeat, equal plays", "at equal plays, lists of long rows repeat more: {holds}"),
+            (
+                "P27",
+                "lists repeat, equal plays",
+                "at equal plays, lists of long rows repeat more than with shuffled items: {holds}",
+            ),
             (
                 "H4",
                 "list, an eighth left",
