@@ -30,7 +30,7 @@ results: $(READY) ## rerun the chapters on the real data present (in SPIKYLIB_DA
 evidence: $(READY) ## check every claim on every dataset present into book/evidence; N="triplej" picks
 	$(RUN) tools/evidence.py $(N)
 
-controls: $(READY) ## check every claim on generated data where it must hold and must fail, 20 seeds (weekly)
+controls: $(READY) ## check every claim on generated data where it must hold and must fail, 20 seeds (weekly, an hour)
 	$(RUN) -m pytest -n 2 --dist=worksteal tests/test_controls.py -m controls
 
 real: $(READY) ## compute on the real data in SPIKYLIB_DATA what has a known result (weekly)
