@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write what they print into README.md.
 
-make bench                                # some 12 minutes; alone on the machine, please
+make bench                                # some 14 minutes; alone on the machine, please
 python benchmarks/bench.py --only spikes  # one of them, printed only
 """
 
