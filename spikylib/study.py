@@ -290,7 +290,7 @@ class Study:
             yield "like-normal", nulls.like_normal(E, seed=seed)[:, :f]
             if "refit" in self.has:
                 mixed = nulls.shuffle_items(self.interactions.matrix, seed=seed)
-                yield "shuffled items", self._without_times(mixed).E[:, :f]
+                yield "shuffled items", self.with_matrix(mixed).E[:, :f]
 
     @cached_property
     def judged(self) -> np.ndarray:
@@ -332,7 +332,7 @@ class Study:
     def split(self, seed: int) -> Split:
         """Hide one item of each context of three or more, and refit."""
         train, queries, hidden = retrieval.hide_one(self._needed().matrix, seed=seed)
-        part = self._without_times(train)
+        part = self.with_matrix(train)
         row = np.full(len(self.interactions.items), -1)
         row[part.rows] = np.arange(len(part.rows))
         both = (row[queries] >= 0) & (row[hidden] >= 0)
@@ -365,8 +365,9 @@ class Study:
         """Return a study of other interactions with the same fit and settings."""
         return Study(interactions, fit=self._fit, seed=self.seed, device=self.device, **self.settings)
 
-    def _without_times(self, matrix):
-        return self.refit(replace(self.interactions, matrix=matrix, times=None))
+    def with_matrix(self, matrix: sp.csr_array) -> "Study":
+        """Return a study refitted to other entries of the same items and contexts, which have no times."""
+        return self.refit(replace(self._needed(), matrix=matrix, times=None))
 
     def _needed(self):
         """The interactions; an error where there are none."""

@@ -107,7 +107,7 @@ MUTANTS = [
     # --- what is known of a catalogue
     Mutant("study", "embeddings are measured in the basis they come in", "spikes.principal(self._others[0].vectors)", "self._others[0].vectors"),
     Mutant("study", "all draws of a null are one", "range(self.seed, self.seed + n_draws)", "[self.seed] * n_draws"),
-    Mutant("study", "the hidden items stay in the fit", "part = self._without_times(train)", "part = self._without_times(self.interactions.matrix)"),
+    Mutant("study", "the hidden items stay in the fit", "part = self.with_matrix(train)", "part = self.with_matrix(self.interactions.matrix)"),
     Mutant("study", "a refit forgets the settings", "device=self.device, **self.settings)", "device=self.device)"),
     Mutant("study", "the least played items are taken for the most played", "np.argsort(-plays, kind=", "np.argsort(plays, kind=", "claims -k most_played"),
     Mutant("study", "a null's cover stops where that of the data did", '4 if "refit" in self.has else 2', "1"),

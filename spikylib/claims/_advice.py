@@ -1,7 +1,6 @@
 """Claims of chapter 5: what the norm is worth, cosine or dot product, and the choice of f."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -710,8 +709,7 @@ def repeats(study: Study, seed: int) -> pd.DataFrame:
 @lru_cache(maxsize=1)
 def repeats_by_chance(study, seed):
     """The same with the items shuffled."""
-    mixed = nulls.shuffle_items(study.interactions.matrix, seed=seed)
-    return repeats(study.refit(replace(study.interactions, matrix=mixed, times=None)), seed)
+    return repeats(study.with_matrix(nulls.shuffle_items(study.interactions.matrix, seed=seed)), seed)
 
 
 def top_less_lowest(found: pd.DataFrame) -> float:
@@ -788,7 +786,7 @@ def mixed(study, share, seed):
 
     matrix = sp.csr_array(entries(~moved) + nulls.shuffle_items(entries(moved), seed=seed))
     matrix.data[:] = 1  # pairs that come up twice count once
-    return study.refit(replace(study.interactions, matrix=matrix, times=None))
+    return study.with_matrix(matrix)
 
 
 class Choices(NamedTuple):
