@@ -420,7 +420,7 @@ def _choice(rows):
     n, entries = full["ppmi"]["rows"], full["ppmi"]["nnz"]
     seconds, peak = sum(s["seconds"] for s in stages), max(s["peak_GiB"] for s in stages)
     out = ["| | largest catalogue run | X to Spk@128 (s) | memory |", "|---|---:|---:|---:|"]
-    out.append(f"| one machine, 2 cores | {n:,} items | {seconds:.0f} | {peak * 1.074:.1f} GB |")
+    out.append(f"| one machine, 2 cores | {n:,} items | {seconds:.0f} | {peak * 2**30 / 1e9:.1f} GB |")
     if gpu:
         largest = max(gpu["catalogues"].values(), key=lambda catalogue: catalogue["rows"])
         seconds = sum(largest["seconds"][stage] for stage in ("to the card", "X to M", "M to E", "Spk@128"))
@@ -429,7 +429,7 @@ def _choice(rows):
         )
     else:
         # M, the basis, U and V
-        needed = 12 * entries + 8 * n * (_lanczos.basis_size(F, 8) + 8 + 2 * F)
+        needed = 12 * entries + 8 * n * (_lanczos.basis_size(F, BLOCK) + BLOCK + 2 * F)
         out.append(
             f"| one GPU | not run so far | | {needed / 1e9:.0f} GB of the card for {n:,} items (calculated) |"
         )

@@ -1,4 +1,4 @@
-"""One GPU, from X to Spk at four ranks, and lists: seconds, memory, and whether the answers are the CPU's.
+"""One GPU, from X to Spk at four ranks, and lists: seconds, memory, and what came out.
 
     make gpu        # the tests on the GPU first
 

@@ -58,7 +58,8 @@ def to_gpu(A: Any) -> Any:
     if os.environ.get("CUPY_TF32", "0") != "0":
         raise ValueError("CUPY_TF32 makes single precision too coarse to bound a cosine; unset it")
     if _is_sparse(A):
-        return csr(sparse(cupy.empty(0)).csr_array(A.astype(np.float64, copy=False)))
+        on_device = importlib.import_module("cupyx.scipy.sparse")
+        return csr(on_device.csr_array(A.astype(np.float64, copy=False)))
     return cupy.asarray(A)
 
 

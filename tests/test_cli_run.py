@@ -49,7 +49,6 @@ def tiny(tmp_path, monkeypatch):
 @pytest.fixture
 def inline(monkeypatch):
     """Notebooks run without a kernel, in this process and in those that a sweep starts."""
-    monkeypatch.syspath_prepend(Path(__file__).parent)
     import inline_runner
 
     inline_runner.install(monkeypatch)
