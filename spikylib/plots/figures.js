@@ -126,7 +126,9 @@
     }
     const [plot, controls, summary] = ["plot", "controls", "summary"].map((c) => box.querySelector(`.spiky-${c}`));
     box.classList.add("drawn");
-    await window.Plotly.newPlot(plot, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+    await window.Plotly.newPlot(plot, figure.data, figure.layout, { displayModeBar: false });
+    // Not Plotly's "responsive": it measures once, 100 ms after the window, when the sidebars are still on their way.
+    new ResizeObserver(() => plot.clientWidth && window.Plotly.Plots.resize(plot)).observe(plot);
     await { scatter3d, profile }[meta.kind](plot, controls, summary, meta);
     box.dataset.ready = "yes";
   };

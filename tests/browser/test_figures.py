@@ -130,6 +130,18 @@ def test_the_sliders_follow_the_keyboard_and_say_what_they_show(visit):
 
 
 @pytest.mark.parametrize("name", [FRONT, METRIC])
+def test_a_figure_fits_when_the_window_was_widened(visit, name):
+    with visit(name, width=390, reduced_motion="no-preference") as page:
+        page.wait_for_selector(READY)
+        page.set_viewport_size({"width": 1300, "height": 900})
+        page.wait_for_timeout(1000)  # the sidebars have slid in
+        plot, box = (
+            page.locator(f".spiky-plot{part}").first.bounding_box()["width"] for part in (" .main-svg", "")
+        )
+        assert plot == pytest.approx(box, abs=1)
+
+
+@pytest.mark.parametrize("name", [FRONT, METRIC])
 def test_print_shows_the_still_picture(visit, name):
     with visit(name) as page:
         page.wait_for_selector(READY)

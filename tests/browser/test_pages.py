@@ -16,6 +16,14 @@ SEEN = ".filter((e) => e.checkVisibility({ visibilityProperty: true }))"
 BUDGET = 1_000_000  # bytes of a page's own HTML and images
 
 
+def resize(page, width):
+    """Give a page another width, and its figures the time to follow."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function("""() => [...document.querySelectorAll(".spiky-plot:has(.main-svg)")].every(
+        (plot) => Math.abs(plot.clientWidth - plot.querySelector(".main-svg").clientWidth) <= 1
+    )""")
+
+
 @pytest.fixture(scope="module", params=PAGES)
 def page(request, visit):
     """A page on a wide screen with its figures drawn, which the tests below share, in this order."""
@@ -56,7 +64,7 @@ def test_a_reader_scrolls_past_little_code(page):
 
 
 def test_nothing_is_wider_than_a_phone(page):
-    page.set_viewport_size({"width": 390, "height": 900})
+    resize(page, 390)
     wide = page.evaluate("""() => [...document.querySelectorAll("article *")].filter((e) => {
         if (e.getBoundingClientRect().right <= innerWidth + 1) return false;
         if (e.closest("mjx-assistive-mml, svg") || !e.getClientRects().length) return false;
@@ -69,7 +77,7 @@ def test_nothing_is_wider_than_a_phone(page):
 
 
 def test_nothing_is_cut_off_on_a_wide_screen(page):
-    page.set_viewport_size({"width": 1300, "height": 900})
+    resize(page, 1300)
     page.evaluate("document.querySelectorAll('details').forEach((folded) => (folded.open = true))")
     cut = page.evaluate(f"""() => [...document.querySelectorAll(
         "article pre, .output.text_html, .pst-scrollable-table-container, article figure, mjx-container[display]"
