@@ -25,7 +25,9 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   const settle = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(fit);
   window.addEventListener("load", settle);
-  window.addEventListener("resize", fit);
+  // Not the window: the sidebars still slide when it has its new size.
+  const observer = new ResizeObserver(() => requestAnimationFrame(fit));
+  document.querySelectorAll("article").forEach((article) => observer.observe(article));
   document.addEventListener("scroll", ({ target }) => target.matches?.(SCROLLING) && fade(target), true);
   document.addEventListener("toggle", ({ target }) => target.querySelectorAll(SCROLLING).forEach(fade), true);
   // The folded cell that a number leads to opens.

@@ -39,6 +39,10 @@ def test_on_a_phone_what_scrolls_fades_until_its_end_and_takes_the_keyboard(visi
         assert page.evaluate("document.activeElement.scrollLeft") > 0
         page.evaluate("document.activeElement.scrollLeft = 0")
         page.wait_for_function("document.activeElement.classList.contains('more')")
+        page.set_viewport_size({"width": 1300, "height": 900})
+        page.wait_for_function("!document.querySelector('.cell_input pre.more')")
+        page.set_viewport_size({"width": 390, "height": 900})
+        page.wait_for_function("document.querySelector('.cell_input pre.more')")
 
 
 def test_on_a_phone_a_figure_scrolls_above_its_caption_so_that_its_labels_can_be_read(visit):
