@@ -59,7 +59,6 @@ bench-full: $(BENCH) ## run the pipeline at the size of a million playlists, int
 
 gpu: $(READY) ## prove the stages on a CUDA GPU and time them there, into benchmarks/gpu.md (10 minutes)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gpu]'
-	$(RUN) -m pytest -m gpu tests/test_gpu.py
 	$(RUN) benchmarks/gpu.py
 
 mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (15 minutes)

@@ -1,14 +1,16 @@
-"""One GPU, from X to Spk at four ranks, and lists: seconds, memory, and what came out.
+"""One GPU: tests/test_gpu.py there, then, from X to Spk at four ranks, and lists, seconds and memory.
 
-    make gpu        # the tests on the GPU first
+    make gpu
 
-Timed are gowalla, where it lies in SPIKYLIB_DATA, and the catalogue of `full.py`, which is drawn unless
+No time is kept where a test fails. Timed are gowalla, where it lies in SPIKYLIB_DATA, and the catalogue of `full.py`, which is drawn unless
 `_build/full` has it. The times are of calls of the library, with what moves to the card and back; each
 stage ran once, after a small catalogue through all of them, since CuPy compiles on first use. The results
 go to gpu.json and gpu.md here.
 """
 
 import json
+import subprocess
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -33,6 +35,16 @@ NOT_RUN = (
     "No time is given here, since this code has not run on a GPU so far: none could be had. Its tests ran with "
     "CuPy's interface on NumPy. On a machine with a GPU, `make gpu` runs them there and writes the times.\n"
 )
+
+
+def tested():
+    """How many tests passed on the card, as pytest says it; the run ends where one does not."""
+    command = [sys.executable, "-m", "pytest", "-q", "--maxfail=3", "-m", "gpu", "tests/test_gpu.py"]
+    run = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
+    click.echo(run.stdout)
+    if run.returncode:
+        raise click.ClickException("a test on the GPU did not pass, so nothing is timed")
+    return run.stdout.splitlines()[-1].strip("= ")
 
 
 def measured(X, n_lists=1000, k=500):
@@ -85,7 +97,8 @@ def page(found):
     lines.append(
         "| peaks at 128, 64, 32, 16 | " + " | ".join(_peaks(found["catalogues"][n]) for n in names) + " |"
     )
-    return HEAD + "\n".join(lines) + f"\n\nRun of {found['day']} on {found['card']}; {found['machine']}.\n"
+    run = f"Run of {found['day']} on {found['card']}; {found['machine']}. Tests there: {found['tests']}."
+    return HEAD + "\n".join(lines) + f"\n\n{run}\n"
 
 
 def _peaks(catalogue):
@@ -95,9 +108,10 @@ def _peaks(catalogue):
 @click.command()
 @click.option("--fraction", default=1.0, show_default=True, help="Of the size of the drawn catalogue.")
 def main(fraction):
-    """Run all stages on the GPU and keep what they took."""
+    """Test the stages on the GPU, run all of them, and keep what they took."""
     import cupy
 
+    passed = tested()
     measured(synthetic.playlists(n_items=5000, n_contexts=20_000).matrix)
     catalogues = {}
     if datasets.files("gowalla"):
@@ -109,7 +123,7 @@ def main(fraction):
     catalogues[f"full.py, {fraction:g} of it"] = measured(sp.csr_array(sp.load_npz(folder / "X.npz")))
     card = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
     found = {"card": card, "day": date.today().isoformat(), "machine": machine(["numpy", "cupy-cuda12x"])}
-    found["catalogues"] = catalogues
+    found |= {"tests": passed, "catalogues": catalogues}
     (HERE / "gpu.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (HERE / "gpu.md").write_text(page(found), encoding="utf-8")
     click.echo(page(found))
