@@ -17,7 +17,6 @@ Functions. :func:`top_k` retrieves; :func:`temper_norms` is the compromise betwe
 """
 
 import math
-from functools import lru_cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -467,9 +466,9 @@ class _Candidates:
         self.queries_at_once = max(1, min(most, entries // (2 * k + self.block)))
         self.rounding = (E.shape[1] + 16) * np.finfo(self.dtype).eps
         self.doubt = (self.rounding * norm[rows] / self.length + 2.0**-39).astype(self.dtype)
-        self.scaled = lru_cache(maxsize=1)(self._scaled)  # kept for all queries if it is the only block
+        self.whole = self.scaled(0) if len(rows) <= self.block else None  # kept for all queries
 
-    def _scaled(self, start):
+    def scaled(self, start):
         """Scaled rows of the block of candidates from `start`, shape (block, d + 1)."""
         part = slice(start, start + self.block)
         # a slice makes no copy, and all rows are in order
@@ -503,7 +502,7 @@ class _Search:
         np.divide(self.vectors, self.length[:, None], out=x[:, :-1], casting="same_kind")
         x = beside(table.E, x)
         for start in range(0, n, table.block):
-            upper = x @ table.scaled(start).T
+            upper = x @ (table.scaled(start) if table.whole is None else table.whole).T
             if start == 0 and upper.shape[1] > self.k:
                 # the k-th highest of group maxima is about as high as that of all, and found sooner
                 rounds = max(1, upper.shape[1] // max(4 * self.k, _WIDE))

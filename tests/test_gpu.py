@@ -210,8 +210,9 @@ def test_what_is_timed_are_the_stages(numpy_for_cupy, monkeypatch):
     E = svd.truncated_svd(M, 128).embeddings()
     assert found["peaks"] == {f: len(spikes.cover(E, f=f).peaks) for f in (128, 64, 32, 16)}
     assert (found["rows"], found["entries"]) == (M.shape[0], M.nnz)
-    text = gpu.page({"catalogues": {"made": found}, "card": "a card", "day": "2026-11-27", "machine": "here"})
-    assert f"| entries of M | {M.nnz:,} |" in text and "a card" in text
+    about = {"card": "a card", "day": "2026-11-27", "machine": "here", "tests": "41 passed in 20 s"}
+    text = gpu.page(about | {"catalogues": {"made": found}})
+    assert f"| entries of M | {M.nnz:,} |" in text and "a card" in text and "41 passed" in text
     for stage in ("to the card", "X to M", "M to E", "Spk@16", "20 lists of 5"):
         assert f"| {stage} (s) |" in text
 
