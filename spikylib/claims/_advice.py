@@ -806,15 +806,17 @@ def choices(study: Study, seed: int) -> Choices:
     ranks = [f for f in GRID if f <= part.E.shape[1]]
     if len(ranks) < 3:
         raise NotApplicable(f"{GRID[2]} dimensions")
+    shuffled = mixed(study, 1.0, study.seed)
+    knee = knee_in_spikes(part, shuffled, ranks)  # before the lists, which take long: there may be none
     drawn = np.random.default_rng(seed).permutation(len(hidden))[:N_TESTS]
     chosen, judged = recall_in_parts(part, queries[drawn], hidden[drawn], ranks)
-    s, null = (np.sort(np.linalg.norm(x.E, axis=0))[::-1] for x in (part, mixed(study, 1.0, study.seed)))
+    s, null = (np.sort(np.linalg.norm(x.E, axis=0))[::-1] for x in (part, shuffled))
     picked = {
         "parallel analysis": selectors.parallel_analysis(s, null),
         "profile likelihood": selectors.profile_likelihood(s),
         "eigengap": selectors.eigengap(s),
         "f = 64": 64,
-        "knee": knee_in_spikes(part, mixed(study, 1.0, study.seed), ranks),
+        "knee": knee,
         "held-out recall": saturation(chosen),
     }
     return Choices({name: min(max(f, ranks[0]), ranks[-1]) for name, f in picked.items()}, judged)
