@@ -17,8 +17,9 @@ BUDGET = 1_000_000  # bytes of a page's own HTML and images
 
 
 def resize(page, width):
-    """Give a page another width, and its figures the time to follow."""
+    """Give a page another width, and the formulas and figures on it the time to follow."""
     page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.wait_for_function("""() => [...document.querySelectorAll(".spiky-plot:has(.main-svg)")].every(
         (plot) => Math.abs(plot.clientWidth - plot.querySelector(".main-svg").clientWidth) <= 1
     )""")
