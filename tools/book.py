@@ -32,7 +32,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
-DIGEST = BUILD / "html-sources.txt"  # of the sources that the pages were built from
+DIGEST = BUILD / "html" / ".sources"  # of what the pages beside it were built from
 SOURCES = (
     "book",
     "notebooks",

@@ -236,7 +236,7 @@ def check(id: str, study: Study | None = None, *, seed: int = 0) -> list[Finding
 
     Examples
     --------
-    >>> [finding.verdict for finding in check("P10")]
+    >>> [finding.verdict for finding in check("P16")]
     ['holds', 'holds']
     """
     return checked(parts(id), study, seed)
