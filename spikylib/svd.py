@@ -184,19 +184,18 @@ def _checked(M):
         raise ValueError("M contains NaN or infinity")
     if not M.data.any():
         raise ValueError("M is zero everywhere: it has no direction to embed")
-    if not _is_symmetric(M):
-        raise ValueError("M is not symmetric; use ppmi_matrix, or M @ M.T, or (M + M.T) / 2")
     largest = float(max(M.data.max(), -M.data.min()))
+    if not _is_symmetric(M, largest):
+        raise ValueError("M is not symmetric; use ppmi_matrix, or M @ M.T, or (M + M.T) / 2")
     if 1e-10 < largest < 1e10:
         return M, 0
     exponent = int(np.frexp(largest)[1])
     return sparse(M).csr_array((np.ldexp(M.data, -exponent), M.indices, M.indptr), shape=M.shape), exponent
 
 
-def _is_symmetric(M):
+def _is_symmetric(M, largest):
     """Whether M z = M' z, to rounding, for a random z: neither M' nor M - M' is formed."""
     z = beside(M, np.random.default_rng(0).uniform(1, 2, M.shape[0]))
-    largest = max(M.data.max(), -M.data.min())
     return bool((np.abs(M @ z - M.T @ z) <= 1e-12 * largest * np.diff(M.indptr)).all())
 
 

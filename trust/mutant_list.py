@@ -39,7 +39,7 @@ MUTANTS = [
     Mutant("svd", "reconstruct forgets Sigma", "(self.U[rows] * beside(self.U, self.s))", "self.U[rows]"),
     Mutant("svd", "singular values keep the scale of the computation", "np.ldexp(s, exponent)", "s"),
     Mutant("svd", "pairs that have not converged are returned", "if residuals.max() <= tol * s[0]", "if True"),
-    Mutant("svd", "a matrix that is not symmetric is taken", "if not _is_symmetric(M)", "if False"),
+    Mutant("svd", "a matrix that is not symmetric is taken", "if not _is_symmetric(M, largest)", "if False"),
     # --- a GPU
     Mutant("_device", "places are by increasing value", "(row[entries] << 32) - C", "(row[entries] << 32) + C", "gpu"),
     Mutant("_device", "what does not fit is not tried in half the size", "for share in (2, 4)", "for share in (2,)", "gpu"),
