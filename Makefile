@@ -61,7 +61,7 @@ gpu: $(READY) ## prove the stages on a CUDA GPU and time them there, into benchm
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gpu]'
 	$(RUN) benchmarks/gpu.py
 
-mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (15 minutes)
+mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (5 minutes)
 	$(RUN) -m trust.mutants
 
 fuzz: $(TRUST) ## feed every file reader, and the gates of `spiky compare`, with bad input for SECONDS (600)
