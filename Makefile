@@ -8,7 +8,7 @@ BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
 
 .DEFAULT_GOAL := help
-.PHONY: help book html pdf printed browser notebooks results evidence controls real test bench bench-full lint check hooks clean \
+.PHONY: help book html reports pdf printed browser notebooks results evidence controls real test bench bench-full lint check hooks clean \
 	table1 gpu mutants fuzz interrupted kernels oldest newest wheel audit
 
 help: ## show this help
@@ -42,7 +42,11 @@ table1: $(READY) ## measure Table 1 of the paper on its own data (fetches 1 GB) 
 test: $(READY) ## prove all of it: units, properties, doctests, notebooks, book
 	$(RUN) -m pytest -n 2 $(ARGS)
 
-browser: $(BROWSER) ## prove the built book in a real browser: a Chromium on this machine
+reports: $(READY)
+	$(RUN) tools/book.py reports
+
+browser: ## prove the built book in a real browser: a Chromium on this machine
+	@$(MAKE) --no-print-directory -j 2 $(BROWSER) reports
 	$(RUN) -m pytest -n 2 --dist=worksteal -m browser tests/browser $(ARGS)
 
 printed: $(BROWSER) ## prove the book as one PDF, leaf by leaf (weekly, 2 minutes)

@@ -2,7 +2,8 @@
 
 python tools/book.py notebooks [NAME ...]   re-execute in place, strip what changes from run to run
 python tools/book.py html                   build from the stored outputs
-python tools/book.py current                the same, unless the last build was of these very sources
+python tools/book.py current                the pages alone, unless the last were built of these very sources
+python tools/book.py reports                make the reports that a page shows, where the library has changed
 python tools/book.py book                   execute a copy of everything, then build that
 python tools/book.py results [NAME ...]     rerun on the real data present, into book/results
 """
@@ -63,39 +64,41 @@ def notebooks(names=(), folder=ROOT / "notebooks"):
 
 
 def html(source=ROOT):
-    """Build the HTML from stored outputs; a warning is an error."""
-    DIGEST.unlink(missing_ok=True)
-    _copy_assets(source / "book" / "static")
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [
-        jupyter_book,
-        "build",
-        source,
-        "--path-output",
-        ROOT,
-        "--all",
-        "-W",
-        "-n",
-        "--keep-going",
-        "-q",
-    ]
-    with subprocess.Popen(command) as build:
-        reports = _make_reports()  # which take as long
-    if build.returncode:
-        sys.exit(build.returncode)
-    for page in reports:
-        shutil.copy(page, BUILD / "html" / "_static")
-    if source == ROOT:
-        DIGEST.write_text(_digest(), encoding="utf-8")
+    """Build the HTML from stored outputs, with the reports that a page shows."""
+    with subprocess.Popen([sys.executable, __file__, "reports"]) as making:  # takes as long as the pages
+        _pages(source)
+    if making.returncode:
+        sys.exit(making.returncode)
     print(f"The book is built. Open {(BUILD / 'html' / 'index.html').as_uri()}")
 
 
 def current():
-    """Build the HTML from stored outputs, unless that is what stands there."""
+    """Build the pages from stored outputs, unless that is what stands there."""
     BUILD.mkdir(exist_ok=True)
     with FileLock(BUILD / ".lock"):  # one build serves all workers of the tests
         if not DIGEST.exists() or DIGEST.read_text(encoding="utf-8") != _digest():
-            html()
+            _pages(ROOT)
+
+
+def reports():
+    """Make the reports that a page of the book shows, where the library has changed since."""
+    from spikylib.datasets import Embeddings
+    from spikylib.report import report
+    from spikylib.study import Study
+
+    static = BUILD / "html" / "_static"
+    static.mkdir(parents=True, exist_ok=True)
+    with FileLock(BUILD / ".reports.lock"):
+        pages = [static / name for name in ("report.html", "embedding.html")]
+        made = min(page.stat().st_mtime if page.exists() else 0 for page in pages)
+        library = (file for file in (ROOT / "spikylib").rglob("*.*") if file.suffix != ".pyc")
+        if all(file.stat().st_mtime <= made for file in library):
+            return
+        whole = Study.load("synthetic")
+        few = whole.most_played(600)  # which take two seconds
+        alone = Embeddings(few.items["id"].to_numpy(), few.E[:, :64], "an embedding alone")
+        for page, study in zip(pages, (whole, Study(embeddings=alone)), strict=True):
+            page.write_text(report(study).html(), encoding="utf-8")
 
 
 def book():
@@ -163,6 +166,19 @@ def every_number():
             lines.append(f"| `{name}` | {' | '.join(cells)} |")
         lines.append("::::")
     return "\n".join(lines) + "\n"
+
+
+def _pages(source):
+    """Build the pages from stored outputs; a warning is an error."""
+    DIGEST.unlink(missing_ok=True)
+    _copy_assets(source / "book" / "static")
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    options = ("--path-output", ROOT, "--all", "-W", "-n", "--keep-going", "-q")
+    build = subprocess.run([jupyter_book, "build", source, *options])
+    if build.returncode:
+        sys.exit(build.returncode)
+    if source == ROOT:
+        DIGEST.write_text(_digest(), encoding="utf-8")
 
 
 def _digest():
@@ -260,26 +276,8 @@ def _copy_assets(static):
             shutil.copyfile(file.locate(), target)
 
 
-def _make_reports():
-    """The reports that a page of the book shows, made anew where the code that makes them has changed."""
-    from spikylib.datasets import Embeddings
-    from spikylib.report import report
-    from spikylib.study import Study
-
-    pages = [BUILD / "reports" / name for name in ("report.html", "embedding.html")]
-    made = min(page.stat().st_mtime if page.exists() else 0 for page in pages)
-    if any(file.stat().st_mtime > made for file in (ROOT / "spikylib").rglob("*.*") if file.suffix != ".pyc"):
-        pages[0].parent.mkdir(parents=True, exist_ok=True)
-        whole = Study.load("synthetic")
-        few = whole.most_played(600)  # which take two seconds
-        alone = Embeddings(few.items["id"].to_numpy(), few.E[:, :64], "an embedding alone")
-        for page, study in zip(pages, (whole, Study(embeddings=alone)), strict=True):
-            page.write_text(report(study).html(), encoding="utf-8")
-    return pages
-
-
 if __name__ == "__main__":
-    commands = {"notebooks": notebooks, "html": html, "current": current, "book": book, "results": results}
+    commands = {f.__name__: f for f in (notebooks, html, current, reports, book, results)}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*([sys.argv[2:]] if sys.argv[2:] else []))

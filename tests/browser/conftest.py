@@ -1,6 +1,8 @@
 """A browser that has no network, and the pages of the book in it."""
 
 import importlib.util
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +40,13 @@ def load_tool(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def html(html):
+    """The folder of the built pages, with the reports that one of them shows."""
+    subprocess.run([sys.executable, "tools/book.py", "reports"], cwd=ROOT, check=True)
+    return html
 
 
 @pytest.fixture(scope="session")
