@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# a module is compiled when it is imported: all of them at once would take as long as the rest
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
 BROWSER := $(VENV)/.browser
 BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
@@ -62,7 +64,7 @@ bench-full: $(BENCH) ## run the pipeline at the size of a million playlists, int
 	$(RUN) benchmarks/full.py _build/full --stages draw,ppmi,svd,spikes
 
 gpu: $(READY) ## prove the stages on a CUDA GPU and time them there, into benchmarks/gpu.md (10 minutes)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gpu]'
+	$(INSTALL) '.[gpu]'
 	$(RUN) benchmarks/gpu.py
 
 mutants: $(READY) ## break the library and the pages' scripts in over a hundred ways, and check that a test fails for each (5 minutes)
@@ -107,17 +109,17 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) found. Try: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test,lint]'
+	$(INSTALL) '.[book,test,lint]'
 	@touch $@
 
 $(BROWSER): $(READY)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(INSTALL) '.[browser]'
 	@touch $@
 
 $(BENCH): $(READY)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(INSTALL) '.[bench]'
 	@touch $@
 
 $(TRUST): $(READY)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[trust]'
+	$(INSTALL) '.[trust]'
 	@touch $@

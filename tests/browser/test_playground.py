@@ -129,12 +129,10 @@ def test_numbers_are_spoken_once_a_slider_rests(play):
     assert play.evaluate("window.said.length") == 1
 
 
-def test_a_link_holds_the_settings(visit):
-    with visit(PLAY) as page:
-        page.wait_for_function(READY)
-        page.locator(".play-presets button").nth(3).click()
-        drawn(page)
-        link, there = page.locator(".spiky-play a").get_attribute("href"), values(page)
+def test_a_link_holds_the_settings(play, visit):
+    play.locator(".play-presets button").nth(3).click()
+    drawn(play)
+    link, there = play.locator(".spiky-play a").get_attribute("href"), values(play)
     with visit(PLAY, query=link) as page:
         page.wait_for_function(READY)
         page.wait_for_function("document.querySelector('.play-sliders input').value !== '5'")
