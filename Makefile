@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
-# a module is compiled when it is imported: all of them at once would take as long as the rest
+# a module is compiled when it is imported, and kept: all of them at once would take as long as the rest
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
+unexport PYTHONDONTWRITEBYTECODE
 BROWSER := $(VENV)/.browser
 BENCH := $(VENV)/.bench
 TRUST := $(VENV)/.trust
