@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.browser
-PAGE = "_static/report.html"
+PAGE, ALONE = "_static/report.html", "_static/embedding.html"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1300, "light")])
-def test_it_is_whole_and_accessible(visit, violations, width, scheme):
-    with visit(PAGE, width=width, scheme=scheme) as page:
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [(PAGE, 390, "dark"), (PAGE, 1300, "light"), (ALONE, 390, "light")]
+)
+def test_it_is_whole_and_accessible(visit, violations, name, width, scheme):
+    with visit(name, width=width, scheme=scheme) as page:
         page.locator("details").first.locator("summary").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.wrong == []  # before axe, which asks for the style sheets again
