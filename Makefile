@@ -21,7 +21,7 @@ help: ## show this help
 book: $(READY) ## execute every notebook now, build the HTML (a warning is an error)
 	$(RUN) tools/book.py book
 
-html: $(READY) ## build the HTML from the stored outputs (seconds)
+html: $(READY) ## build the HTML from the stored outputs (half a minute)
 	$(RUN) tools/book.py html
 
 notebooks: $(READY) ## re-execute the notebooks in place, default parameters; N="03 04" picks
