@@ -58,7 +58,7 @@ printed: $(BROWSER) ## prove the book as one PDF, leaf by leaf (weekly, 2 minute
 pdf: $(BROWSER) html ## print the whole book as one PDF, by the same Chromium
 	$(RUN) tools/pdf.py
 
-bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (14 minutes)
+bench: $(BENCH) ## time every stage and its peers, into benchmarks/README.md (12 minutes)
 	$(RUN) benchmarks/bench.py
 
 bench-full: $(BENCH) ## run the pipeline at the size of a million playlists, into benchmarks/full.md (25 minutes, 8 GiB)

@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write what they print into README.md.
 
-make bench                                # some 14 minutes; alone on the machine, please
+make bench                                # some 12 minutes; alone on the machine, please
 python benchmarks/bench.py --only spikes  # one of them, printed only
 """
 
@@ -42,7 +42,7 @@ PACKAGES = (
 TEXT = """# Benchmarks
 
 Written by `make bench`; the head of each script here says what it times, and beside whom. Times are
-medians of several calls (of one where a peer takes a minute), memory is what the process held at its
+medians of several calls (of one where it takes ten seconds), memory is what the process held at its
 highest beyond what it held before. The ratio is to the first line of its table: compare ratios, not
 seconds, with those of another machine. No test depends on a clock.
 
