@@ -118,6 +118,7 @@ def test_every_number_links_to_the_cell_that_recorded_it(pages):
     told, wrong = 0, []
     for file, page in pages.items():
         for number in page.find_all(class_="pasted-text"):
+            assert not re.search(r"\d%", number.get_text()), f"{file.name}: {number.get_text()}"
             link = number.find_parent("a", class_="glued")
             if link is None:
                 wrong.append(f"{file.name}: {number.get_text()} links nowhere")

@@ -109,7 +109,8 @@ def cover_profile_interactive(covers: dict, *, rhos: Sequence, start: tuple[floa
     most = max(curve["needed"][-1] for by_label in curves for curve in by_label)
     x_range = [0, float(np.ceil(10 * np.log10(most)) / 10)]  # the same at every position of the sliders
     figure.update_xaxes(type="log", range=x_range, dtick=1, title_text="number of peaks")
-    figure.update_yaxes(range=[0, 1], tickformat=".0%", title_text="share of rows captured")
+    ticks = {"tickvals": [k / 5 for k in range(6)], "ticktext": [f"{20 * k} %" for k in range(6)]}
+    figure.update_yaxes(range=[0, 1], title_text="share of rows captured", **ticks)
     figure.add_hline(y=start[1], line_dash="dash", line_color="#666", line_width=1)
     thresholds = {"cos_theta": [float(c) for c in cos_thetas], "rho": [float(r) for r in rhos]}
     n, labels = len(next(iter(shown.values())).spike), list(shown)
