@@ -21,8 +21,9 @@ from spikylib.svd import truncated_svd
 
 def stages(size, seed):
     """(stage, its size in words, a function to time) at one size."""
+    # as many communities at every size, and more than dimensions: the SVD depends on where the spectrum is cut
     X = synthetic.clean_playlists(
-        n_items=size, n_contexts=5 * size, n_communities=size // 200, mean_length=20, seed=seed
+        n_items=size, n_contexts=5 * size, n_communities=400, mean_length=20, seed=seed
     ).matrix
     M, _ = ppmi_matrix(X)
     E = planted(8 * size, 128, 400, seed).astype(np.float32)
