@@ -139,6 +139,7 @@ def test_a_figure_fits_when_the_window_was_widened(visit, name):
             page.locator(f".spiky-plot{part}").first.bounding_box()["width"] for part in (" .main-svg", "")
         )
         assert plot == pytest.approx(box, abs=1)
+        assert page.locator(".more:has(.spiky-plot)").count() == 0
 
 
 @pytest.mark.parametrize("name", [FRONT, METRIC])
