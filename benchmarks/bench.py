@@ -49,7 +49,7 @@ seconds, with those of another machine. No test depends on a clock.
 `make bench-full` runs the whole pipeline at the size of the paper's largest catalogue, into
 [full.md](full.md). `cluster.py` runs here too, and writes its tables on the book's page *Run past one machine*.
 `make gpu` times the stages on a GPU, into [gpu.md](gpu.md).
-Apart from both are `loaders.py`, in [loaders.md](loaders.md), and `stability.py warm`, which shows that an
+Apart from these are `loaders.py`, in [loaders.md](loaders.md), and `stability.py warm`, which shows that an
 SVD started from that of the month before is not faster.
 
 Run of {day}, {minutes:.0f} minutes, on {machine}.

@@ -2,10 +2,10 @@
 
     make gpu
 
-No time is kept where a test fails. Timed are gowalla, where it lies in SPIKYLIB_DATA, and the catalogue of `full.py`, which is drawn unless
-`_build/full` has it. The times are of calls of the library, with what moves to the card and back; each
-stage ran once, after a small catalogue through all of them, since CuPy compiles on first use. The results
-go to gpu.json and gpu.md here.
+No time is kept where a test fails. Timed are gowalla, where it lies in SPIKYLIB_DATA, and the catalogue
+of `full.py`, which is drawn unless `_build/full` has it. The times are of calls of the library, with what
+moves to the card and back; each stage ran once, after a small catalogue through all of them, since CuPy
+compiles on first use. The results go to gpu.json and gpu.md here.
 """
 
 import json

@@ -491,9 +491,8 @@ def _link_number(app, env, node, number):
     file = Path(env.doc2path(notebook))
     # what a chapter records on real data only is glued nowhere: its link leads to the cell that saves
     index = _glued(file)[name] if name in _glued(file) else _saving_cell(file)
-    for text in list(
-        number.findall(nodes.Text)
-    ):  # as in the typed numbers, which a line does not part either
+    # a space before the sign, as in the typed numbers, which a line does not part either
+    for text in list(number.findall(nodes.Text)):
         text.parent.replace(text, nodes.Text(re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text)))
     by = f"stored rerun on {node['dataset']}" if "dataset" in node else "recorded by this cell"
     link = make_refnode(app.builder, node["refdoc"], notebook, f"cell-{index}", number, f"{name}: {by}")
